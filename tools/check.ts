@@ -1,0 +1,31 @@
+/**
+ * `npm run check`: everything about the source that can be judged without running it. The checks run side by side; each
+ * prints one line, and its output only when it failed.
+ */
+import { breaking } from './breaking.ts';
+import { generatedDrift } from './generated-drift.ts';
+import { importBoundaries } from './import-boundaries.ts';
+import { lockfileHosts } from './lockfile-hosts.ts';
+import { type Outcome, run } from './run.ts';
+
+const checks: Record<string, () => Promise<Outcome>> = {
+  types: () => run('tsc', ['-p', '.']),
+  'lint and format': () => run('biome', ['check', '--error-on-warnings', '.']),
+  'contract lint': () => run('buf', ['lint']),
+  'contract format': () => run('buf', ['format', '--diff', '--exit-code']),
+  'contract breaking changes': breaking,
+  'generated code': generatedDrift,
+  'import boundaries': importBoundaries,
+  lockfile: lockfileHosts,
+};
+
+const failed = await Promise.all(
+  Object.entries(checks).map(async ([name, check]) => {
+    const started = performance.now();
+    const { code, output } = await check();
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(`${code === 0 ? '✔' : '✖'} ${name} (${seconds} s)${code === 0 ? '' : `\n${output}`}`);
+    return code !== 0;
+  }),
+);
+process.exitCode = failed.includes(true) ? 1 : 0;

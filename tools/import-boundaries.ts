@@ -1,0 +1,96 @@
+/**
+ * Who may import whom. Each rule names the folder that it guards, what may not be imported there and why; the check reads
+ * every import of every source file, so a forbidden edge cannot land.
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { type Outcome, root, run } from './run.ts';
+
+/** `from` and `to` match paths relative to the root, or, for `to`, the name of a package. */
+export type Rule = { from: RegExp; to: RegExp; except?: RegExp; reason: string };
+
+export const rules: readonly Rule[] = [
+  {
+    from: /^local-hub\//,
+    to: /^(gen|agent|backend|sdk-ts|cli|dashboard)\/|^@iotdh\//,
+    reason: 'local-hub knows nothing of our payloads: it must stand in for Azure for any product',
+  },
+  {
+    from: /^local-hub\/src\/engine\//,
+    to: /^local-hub\/src\/(mqtt|amqp|http|dps)\/|^(mqtt-packet|rhea|ws)$/,
+    reason: 'the engine is protocol-neutral: front-ends translate to it, never the other way round',
+  },
+  {
+    from: /^local-hub\/src\/mqtt\//,
+    to: /^local-hub\/src\/(amqp|http)\//,
+    reason: 'front-ends meet only in hub.ts',
+  },
+  {
+    from: /^local-hub\/src\/amqp\//,
+    to: /^local-hub\/src\/(mqtt|http|dps)\//,
+    reason: 'front-ends meet only in hub.ts',
+  },
+  {
+    from: /^local-hub\/src\/http\//,
+    to: /^local-hub\/src\/(mqtt|amqp)\//,
+    reason: 'front-ends meet only in hub.ts',
+  },
+  {
+    from: /^local-hub\/src\/(?!store\/)/,
+    to: /^node:sqlite$/,
+    reason: 'SQL stays in store/, where its transactions and its schema are',
+  },
+  {
+    from: /^gen\//,
+    to: /^(agent|backend|sdk-ts|cli|dashboard|local-hub|test|bench)\//,
+    reason: 'the contract stands below everything and depends on nothing of ours',
+  },
+  {
+    from: /^(?!test\/|bench\/|demo\/|tools\/).*(?<!\.test\.ts)$/,
+    to: /^(test|bench|demo|tools)\//,
+    reason: 'product code does not lean on tests, benchmarks, the demo or the tools',
+  },
+];
+
+export type Edge = { from: string; to: string };
+
+const importPattern =
+  /(?:^|\n)\s*(?:import|export)\s[^;'"]*?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|import\s+['"]([^'"]+)['"]/g;
+
+/** The imports of one file as edges: relative ones resolved to a path from the root, others as the package's name. */
+export function edgesOf(file: string, text: string): Edge[] {
+  return [...text.matchAll(importPattern)].map((match) => {
+    const specifier = match[1] ?? match[2] ?? match[3] ?? '';
+    const to = specifier.startsWith('.')
+      ? relative(root, join(root, dirname(file), specifier))
+          .split(sep)
+          .join('/')
+      : specifier;
+    return { from: file, to };
+  });
+}
+
+/** The edges that a rule forbids, each with the reason. Tests may import what they test with. */
+export function forbidden(edges: readonly Edge[]): string[] {
+  return edges.flatMap(({ from, to }) =>
+    rules
+      .filter(
+        (rule) =>
+          rule.from.test(from) && rule.to.test(to) && !rule.except?.test(from) && !from.endsWith('.test.ts'),
+      )
+      .map((rule) => `${from} imports ${to}: ${rule.reason}`),
+  );
+}
+
+export async function importBoundaries(): Promise<Outcome> {
+  const listed = await run('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.js']);
+  const files = listed.output.split('\n').filter((file) => file !== '' && !file.endsWith('.d.ts'));
+  const edges = await Promise.all(
+    files.map(async (file) => {
+      const text = await readFile(join(root, file), 'utf8').catch(() => '');
+      return edgesOf(file, text);
+    }),
+  );
+  const problems = forbidden(edges.flat());
+  return { code: problems.length === 0 ? 0 : 1, output: problems.join('\n') };
+}
