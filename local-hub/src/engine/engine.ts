@@ -3,6 +3,7 @@
  * here and know only what they are given.
  */
 import type { Authentication } from './authentication.ts';
+import type { Authorities } from './authorities.ts';
 import type { CloudToDevice, CloudToDeviceSettings } from './cloud-to-device.ts';
 import type { Faults } from './faults.ts';
 import type { Feed, FeedSettings } from './feed.ts';
@@ -16,7 +17,6 @@ import type { Registry } from './registry.ts';
 import type { Telemetry, TelemetrySettings } from './telemetry.ts';
 import type { ThrottleProfile, Throttles } from './throttles.ts';
 import type { Twins } from './twins.ts';
-import type { Authorities } from './x509-trust.ts';
 
 export type EngineSettings = {
   /** The name under which clients reach the hub, with its port: `localhost:18443`. */
