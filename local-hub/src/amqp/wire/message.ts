@@ -1,0 +1,166 @@
+/**
+ * Reads encoded AMQP messages (AMQP 1.0 part 3, section 3.2). The raw form of the message id is kept, so that a reply
+ * can carry it back in the type that the client chose.
+ */
+import { checkValue, WireError } from './check.ts';
+import { type AmqpValue, type Cursor, Described, readValue } from './read.ts';
+
+/** Message format of one message, and of Microsoft's batch: data sections that are messages themselves. */
+export const plainFormat = 0;
+export const batchFormat = 0x80013700;
+
+export type MessageProperties = {
+  /** As text, whatever its type. */
+  messageId?: string;
+  /** The encoded message id. */
+  rawMessageId?: Buffer;
+  userId?: string;
+  to?: string;
+  subject?: string;
+  replyTo?: string;
+  correlationId?: string;
+  contentType?: string;
+  contentEncoding?: string;
+  absoluteExpiryTimeMs?: number;
+  creationTimeMs?: number;
+};
+
+export type AmqpMessage = {
+  /** Time to live in ms from the header. */
+  ttlMs?: number;
+  annotations: Map<string, AmqpValue>;
+  properties: MessageProperties;
+  applicationProperties: Map<string, AmqpValue>;
+  /** The data sections, in order. They share memory with the received bytes. */
+  data: Buffer[];
+  /** The value section. */
+  value?: AmqpValue;
+};
+
+/** At most this many sections: a batch has one for each of its messages. */
+const maxSections = 1000;
+
+/** An id of any AMQP type as text: uuids in canonical form, numbers in decimal, binary in hexadecimal. */
+export function idText(value: AmqpValue | undefined): string | undefined {
+  if (value === null || value === undefined) return undefined;
+  if (Buffer.isBuffer(value)) return value.toString('hex');
+  return String(value);
+}
+
+function text(value: AmqpValue | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function timeMs(value: AmqpValue | undefined): number | undefined {
+  const time = value instanceof Date ? value.getTime() : Number.NaN;
+  return Number.isNaN(time) ? undefined : time;
+}
+
+function userText(value: AmqpValue | undefined): string | undefined {
+  return Buffer.isBuffer(value) ? value.toString('utf8') : text(value);
+}
+
+function assignDefined<T extends object>(target: T, values: { [K in keyof T]?: T[K] | undefined }): void {
+  for (const [key, value] of Object.entries(values))
+    if (value !== undefined) Object.assign(target, { [key]: value });
+}
+
+/** The encoded first field of a list that begins at `at`. */
+function rawFirstField(bytes: Buffer, at: number, end: number): Buffer | undefined {
+  const code = bytes.readUInt8(at);
+  if (code === 0x45) return undefined;
+  const first = at + (code === 0xc0 ? 3 : 9);
+  return first < end ? bytes.subarray(first, checkValue(bytes, first, end)) : undefined;
+}
+
+function readProperties(fields: AmqpValue[], properties: MessageProperties): void {
+  assignDefined<MessageProperties>(properties, {
+    messageId: idText(fields[0]),
+    userId: userText(fields[1]),
+    to: text(fields[2]),
+    subject: text(fields[3]),
+    replyTo: text(fields[4]),
+    correlationId: idText(fields[5]),
+    contentType: text(fields[6]),
+    contentEncoding: text(fields[7]),
+    absoluteExpiryTimeMs: timeMs(fields[8]),
+    creationTimeMs: timeMs(fields[9]),
+  });
+}
+
+function asMap(value: AmqpValue): Map<string, AmqpValue> {
+  const map = new Map<string, AmqpValue>();
+  if (value === null) return map;
+  if (!(value instanceof Map)) throw new WireError('a message section is not a map');
+  for (const [key, item] of value) map.set(String(key), item);
+  return map;
+}
+
+function asList(value: AmqpValue): AmqpValue[] {
+  if (!Array.isArray(value)) throw new WireError('a message section is not a list');
+  return value;
+}
+
+/** Reads a message. Throws WireError when it is malformed. */
+export function readMessage(bytes: Buffer): AmqpMessage {
+  const message: AmqpMessage = {
+    annotations: new Map(),
+    properties: {},
+    applicationProperties: new Map(),
+    data: [],
+  };
+  const cursor: Cursor = { bytes, at: 0 };
+  for (let sections = 0; cursor.at < bytes.length; sections += 1) {
+    if (sections === maxSections) throw new WireError('a message has too many sections');
+    const start = cursor.at;
+    checkValue(bytes, start, bytes.length);
+    const section = readValue(cursor);
+    if (!(section instanceof Described)) throw new WireError('a message section has no descriptor');
+    switch (section.descriptor) {
+      case 0x70:
+      case 'amqp:header:list': {
+        const ttl = asList(section.value)[2];
+        if (typeof ttl === 'number') message.ttlMs = ttl;
+        break;
+      }
+      case 0x71:
+      case 'amqp:delivery-annotations:map':
+      case 0x78:
+      case 'amqp:footer:map':
+        break;
+      case 0x72:
+      case 'amqp:message-annotations:map':
+        message.annotations = asMap(section.value);
+        break;
+      case 0x73:
+      case 'amqp:properties:list': {
+        readProperties(asList(section.value), message.properties);
+        const list = checkValue(bytes, start + 1, bytes.length);
+        const raw = rawFirstField(bytes, list, cursor.at);
+        if (raw) message.properties.rawMessageId = raw;
+        break;
+      }
+      case 0x74:
+      case 'amqp:application-properties:map':
+        message.applicationProperties = asMap(section.value);
+        break;
+      case 0x75:
+      case 'amqp:data:binary':
+        if (!Buffer.isBuffer(section.value)) throw new WireError('a data section is not binary');
+        message.data.push(section.value);
+        break;
+      case 0x76:
+      case 'amqp:amqp-sequence:list':
+        message.value = asList(section.value);
+        break;
+      case 0x77:
+      case 'amqp:amqp-value:*':
+      case 'amqp:value:*':
+        message.value = section.value;
+        break;
+      default:
+        throw new WireError('a message has a section of an unknown kind');
+    }
+  }
+  return message;
+}
