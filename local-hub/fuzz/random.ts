@@ -1,0 +1,33 @@
+/** Randomness that a number reproduces, so that an input which breaks the hub can be made again. */
+
+export type Random = {
+  /** An integer from 0 to `limit` − 1. */
+  below(limit: number): number;
+  chance(probability: number): boolean;
+  pick<Item>(items: readonly Item[]): Item;
+  bytes(length: number): Buffer;
+};
+
+/** The generator of `seed`, independent for each `stream` (mulberry32, public domain). */
+export function createRandom(seed: number, stream = 0): Random {
+  let state = (Math.imul(seed, 0x9e37_79b1) ^ Math.imul(stream + 1, 0x85eb_ca6b)) >>> 0;
+
+  function next(): number {
+    state = (state + 0x6d2b_79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  }
+
+  const below = (limit: number): number => Math.floor((next() / 0x1_0000_0000) * limit);
+  return {
+    below,
+    chance: (probability) => next() / 0x1_0000_0000 < probability,
+    pick: <Item>(items: readonly Item[]): Item => {
+      const item = items[below(items.length)];
+      if (item === undefined) throw new RangeError('nothing to pick from');
+      return item;
+    },
+    bytes: (length) => Buffer.from(Array.from({ length }, () => next() & 0xff)),
+  };
+}
