@@ -11,6 +11,8 @@ export type Framing = {
   push(chunk: Buffer): void;
   /** The next complete packet with its fixed header; undefined when more bytes are needed. After a fault, that fault for good. */
   next(): Buffer | FramingFault | undefined;
+  /** Bytes that wait to be taken. */
+  readonly buffered: number;
 };
 
 /** [MQTT-2.2.3]: the remaining length takes at most four bytes. */
@@ -76,6 +78,10 @@ export function createFraming(maxPacketBytes: number): Framing {
       assembly = undefined;
       expected = 0;
       return packet;
+    },
+
+    get buffered() {
+      return bytes?.length ?? 0;
     },
   };
 }

@@ -1,0 +1,75 @@
+/**
+ * Twin requests of a device: read the twin, change its reported properties. They are answered whether or not the device is
+ * subscribed to the answers, because Microsoft's SDK for Node.js forgets to subscribe again after a reconnection.
+ */
+import type { IPublishPacket } from 'mqtt-packet';
+import { HubError } from '../engine/error.ts';
+import { bodyOf } from './body.ts';
+import { send } from './connection.ts';
+import type { DevicePeer } from './device-peer.ts';
+import { reasonOf, twinRefusal } from './refusals.ts';
+import { twinResponseTopic } from './topics.ts';
+
+type Answer = { status: number; body: string; version?: number };
+
+/** Runs a request and sends its answer, unless a fault loses it. */
+async function answer(
+  { connection, session }: DevicePeer,
+  packetId: number,
+  requestId: string,
+  run: () => Promise<Answer>,
+): Promise<void> {
+  const { acknowledgements, context } = connection;
+  const { engine, clock, log } = context;
+  const owed = acknowledgements.owe(packetId, 0);
+  let result: Answer;
+  try {
+    result = await run();
+  } catch (error) {
+    log.warn({ what: 'Twin request refused', deviceId: session.deviceId, reason: reasonOf(error) });
+    result = twinRefusal(error, clock.now());
+  }
+  acknowledgements.settle(owed);
+  if (engine.faults.take('lose-twin-reply', session.deviceId, session.protocol) !== undefined) return;
+  const topic = twinResponseTopic(result.status, requestId, result.version);
+  send(connection, { cmd: 'publish', topic, payload: result.body, qos: 0, dup: false, retain: false });
+}
+
+/** Answers `$iothub/twin/GET/`. */
+export function answerTwinGet(peer: DevicePeer, packetId: number, requestId: string): void {
+  const { throttles, twins } = peer.connection.context.engine;
+  void answer(peer, packetId, requestId, async () => {
+    await throttles.take('twinRead');
+    return { status: 200, body: JSON.stringify(twins.deviceView(peer.session.deviceId)) };
+  });
+}
+
+function parsePatch(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    throw new HubError('ArgumentInvalid', 'The patch of the reported properties is not JSON.');
+  }
+}
+
+/** Answers `$iothub/twin/PATCH/properties/reported/`. */
+export function answerTwinPatch(
+  peer: DevicePeer,
+  packet: IPublishPacket,
+  topic: { requestId: string; version?: number },
+): void {
+  const { throttles, twins } = peer.connection.context.engine;
+  const { deviceId } = peer.session;
+  const body = bodyOf(packet);
+  void answer(peer, packet.messageId ?? 0, topic.requestId, async () => {
+    await throttles.take('twinUpdate');
+    const patch = parsePatch(body);
+    const current = twins.deviceView(deviceId).reported.$version;
+    if (topic.version !== undefined && topic.version !== current)
+      throw new HubError(
+        'PreconditionFailed',
+        `The reported properties of ${deviceId} have version ${String(current)}.`,
+      );
+    return { status: 204, body: '', version: await twins.patchReported(deviceId, patch) };
+  });
+}
