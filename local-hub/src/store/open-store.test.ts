@@ -91,7 +91,7 @@ test('a reopened store has everything, and reuses no sequence', async (t) => {
   await first.close();
 
   const second = open(t, dataDir, { partitionCount: 8 });
-  assert.equal(second.commands.lastSequence(), 41);
+  assert.equal(second.commands.nextSequence(), 42);
   assert.equal(second.events.partitionCount, 2, 'the number of partitions never changes');
   assert.equal(second.events.lastPosition(1), undefined);
   assert.deepEqual({ ...second.events.trimmedThrough(1) }, { sequence: 6, offset: 6_000, enqueuedMs: 6 });

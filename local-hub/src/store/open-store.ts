@@ -31,6 +31,14 @@ function createMemoryWriter(database: DatabaseSync, partitionCount: number): Wri
   return { commit: async (batch) => commit(batch), close: async () => undefined };
 }
 
+function counter(last: number): () => number {
+  let value = last;
+  return () => {
+    value += 1;
+    return value;
+  };
+}
+
 function assembleStore(reads: Reads, queue: WriteQueue, partitionCount: number, close: () => Promise<void>) {
   const { write } = queue;
   const store: Store = {
@@ -41,7 +49,7 @@ function assembleStore(reads: Reads, queue: WriteQueue, partitionCount: number, 
     },
     commands: {
       load: reads.commands,
-      lastSequence: () => reads.lastSequence('command'),
+      nextSequence: counter(reads.lastSequence('command')),
       content: reads.content,
       add: (row, { header, body }) =>
         write(
@@ -64,7 +72,7 @@ function assembleStore(reads: Reads, queue: WriteQueue, partitionCount: number, 
     },
     feeds: {
       load: reads.feed,
-      lastSequence: () => reads.lastSequence('feed_item'),
+      nextSequence: counter(reads.lastSequence('feed_item')),
       body: reads.feedBody,
       add: (row, body) =>
         write(

@@ -49,8 +49,8 @@ export type Content = { header: string; body: Buffer };
 export type Commands = {
   /** All rows without content, by sequence: for start-up. */
   load(): Iterable<CommandRow>;
-  /** The highest sequence that was ever used; 0 at first. */
-  lastSequence(): number;
+  /** A sequence for `add`, higher than any before. */
+  nextSequence(): number;
   content(sequence: number): Content | undefined;
   add(row: CommandRow, content: Content): Promise<void>;
   remove(sequence: number): Promise<void>;
@@ -72,7 +72,8 @@ export type FeedRow = {
 /** Messages for services: feedback and file notifications. */
 export type Feeds = {
   load(feed: FeedName): Iterable<FeedRow>;
-  lastSequence(): number;
+  /** A sequence for `add`, higher than any before. */
+  nextSequence(): number;
   body(sequence: number): Buffer | undefined;
   add(row: FeedRow, body: Buffer): Promise<void>;
   remove(sequence: number): Promise<void>;
