@@ -141,7 +141,7 @@ export function createEnrollments<E extends EnrollmentTerms>(options: Enrollment
     remove,
     list({ maxItemCount = maxPageSize, continuation = '' } = {}) {
       const size = Math.min(Math.max(1, maxItemCount), maxPageSize);
-      const ids = [...stored.ids()].filter((id) => id > continuation).sort();
+      const ids = [...stored.ids()].filter((id) => id > continuation).sort((a, b) => (a < b ? -1 : 1));
       const page = ids.slice(0, size);
       return {
         items: page.map((id) => show(require(id))),

@@ -60,7 +60,7 @@ async function connectDevice(
   clientCertificate: ClientCertificate | undefined,
 ): Promise<void> {
   const { context, info, stream } = connection;
-  const { authentication, presence, throttles, twins } = context.engine;
+  const { authentication, presence, twins } = context.engine;
   const protocol = info.websocket ? 'mqtt-ws' : 'mqtt';
   const { remote } = info;
 
@@ -75,7 +75,6 @@ async function connectDevice(
     refuseConnect(connection, returnCodes.notAuthorized, will.refused);
     return;
   }
-  await throttles.take('connect');
   const isOpen = () => connection.phase.kind !== 'closed' && !stream.destroyed;
   const session = await presence.connect(auth, {
     protocol,

@@ -2,13 +2,14 @@
  * Persistent sessions: the subscriptions of clients that connect with clean session 0 outlive their connections
  * [MQTT-3.1.2-4] and restarts of the hub. Cloud-to-device messages are no part of them: the engine keeps those anyway.
  */
+import { openCollection } from '../engine/collection.ts';
 import type { Documents } from '../store/store.ts';
 
-/** A topic filter with the QoS that was granted for it: 0 or 1. */
+/** A topic filter with the QoS that was granted for it. */
 export type Subscription = { filter: string; qos: 0 | 1 };
 
 /** What is stored of a session. `version` is that of this format. */
-type StoredSession = { version: 1; subscriptions: Subscription[] };
+type StoredSession = { version: 1; subscriptions: readonly Subscription[] };
 
 export type Sessions = {
   /** The stored subscriptions; undefined when the device has no persistent session. */
@@ -19,24 +20,14 @@ export type Sessions = {
   remove(deviceId: string): Promise<void>;
 };
 
-/** Loads the sessions and keeps them. */
-export function createSessions(documents: Documents): Sessions {
-  const sessions = new Map<string, readonly Subscription[]>();
-  for (const { id, value } of documents.load<StoredSession>('mqttSession'))
-    if (value.version === 1) sessions.set(id, value.subscriptions);
-
+/** Opens the sessions that were stored before. */
+export function openSessions(documents: Documents): Sessions {
+  const stored = openCollection<StoredSession>(documents, 'mqttSession');
   return {
-    get: (deviceId) => sessions.get(deviceId),
-    async save(deviceId, subscriptions) {
-      const copy = subscriptions.map(({ filter, qos }) => ({ filter, qos }));
-      sessions.set(deviceId, copy);
-      await documents.put('mqttSession', deviceId, {
-        version: 1,
-        subscriptions: copy,
-      } satisfies StoredSession);
-    },
+    get: (deviceId) => stored.get(deviceId)?.subscriptions,
+    save: (deviceId, subscriptions) => stored.put(deviceId, { version: 1, subscriptions }),
     async remove(deviceId) {
-      if (sessions.delete(deviceId)) await documents.remove('mqttSession', deviceId);
+      if (stored.has(deviceId)) await stored.remove(deviceId);
     },
   };
 }

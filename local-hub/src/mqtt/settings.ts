@@ -9,8 +9,10 @@ export type MqttSettings = {
   maxSubscriptions: number;
   /** The longest silence of a client whatever its keep-alive, ms; IoT Hub's is 29.45 min. */
   maxKeepAliveMs: number;
-  /** How long a new connection may take to send its CONNECT, and a closed one to leave, ms. */
-  handshakeTimeoutMs: number;
+  /** How long a new connection may take to send its CONNECT, ms. */
+  connectTimeoutMs: number;
+  /** How long a client may take to leave a connection that was ended, ms. */
+  leaveTimeoutMs: number;
   /** Reading stops while this much of a client's messages is not durable yet. */
   maxUnsettledBytes: number;
   maxUnsettledCount: number;
@@ -27,7 +29,8 @@ export const defaultMqttSettings: Readonly<MqttSettings> = Object.freeze({
   deliveryWindow: 50,
   maxSubscriptions: 5,
   maxKeepAliveMs: 1_767_000,
-  handshakeTimeoutMs: 30_000,
+  connectTimeoutMs: 30_000,
+  leaveTimeoutMs: 5_000,
   maxUnsettledBytes: 4 * 1024 * 1024,
   maxUnsettledCount: 2_000,
   maxUnsentBytes: 1024 * 1024,

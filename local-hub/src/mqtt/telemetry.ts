@@ -50,10 +50,6 @@ export function takeTelemetry(peer: DevicePeer, packet: IPublishPacket, bag: str
       how: 'flush',
       finding: { reason: `telemetry was refused: ${reasonOf(error)}`, next: adviceFor(error) },
     });
-  if (context.engine.faults.take('throttle', deviceId, protocol) !== undefined) {
-    fail(new HubError('Throttled', 'An injected fault throttles the device.'));
-    return;
-  }
   const owed = acknowledgements.owe(packet.messageId ?? 0, body.length);
   context.engine.telemetry.append({ deviceId, auth, message }).then(() => {
     const isLost = context.engine.faults.take('drop-acknowledgement', deviceId, protocol) !== undefined;

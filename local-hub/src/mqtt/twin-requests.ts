@@ -38,9 +38,12 @@ async function answer(
 /** Answers `$iothub/twin/GET/`. */
 export function answerTwinGet(peer: DevicePeer, packetId: number, requestId: string): void {
   const { throttles, twins } = peer.connection.context.engine;
+  const { deviceId } = peer.session;
   void answer(peer, packetId, requestId, async () => {
-    await throttles.take('twinRead');
-    return { status: 200, body: JSON.stringify(twins.deviceView(peer.session.deviceId)) };
+    await throttles.take('twinRead', 1, deviceId);
+    const body = JSON.stringify(twins.deviceView(deviceId));
+    throttles.meter(Buffer.byteLength(body), 'twin');
+    return { status: 200, body };
   });
 }
 
@@ -58,11 +61,10 @@ export function answerTwinPatch(
   packet: IPublishPacket,
   topic: { requestId: string; version?: number },
 ): void {
-  const { throttles, twins } = peer.connection.context.engine;
+  const { twins } = peer.connection.context.engine;
   const { deviceId } = peer.session;
   const body = bodyOf(packet);
   void answer(peer, packet.messageId ?? 0, topic.requestId, async () => {
-    await throttles.take('twinUpdate');
     const patch = parsePatch(body);
     const current = twins.deviceView(deviceId).reported.$version;
     if (topic.version !== undefined && topic.version !== current)
