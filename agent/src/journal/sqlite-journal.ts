@@ -1,0 +1,129 @@
+/**
+ * The journal in SQLite: one file, one writer, every write one transaction that is on disk when it returns
+ * (`journal_mode` WAL, `synchronous` FULL, https://sqlite.org/pragma.html#pragma_synchronous).
+ */
+import { DatabaseSync } from 'node:sqlite';
+import type { Effect } from '../machine/effect.ts';
+import type { Entry, Journal, Written } from '../machine/journal.ts';
+import { initialSnapshot } from '../machine/snapshot.ts';
+import { isFull, JournalError, sqliteCode } from './journal-error.ts';
+import { createTables, schemaVersion, tablesIn } from './tables.ts';
+import { verify } from './verify.ts';
+
+export type Limits = {
+  /** How many state changes are kept for subscribers. */
+  maxChanges: number;
+  /** How many answers of people are kept; the cloud keeps them all. */
+  maxDecisions: number;
+  /** How large the database file may grow. A write beyond it is answered as on a full disk. */
+  maxBytes: number;
+};
+
+const pageBytes = 4096;
+
+/** Durable and exclusive: a second agent is refused, and the index of the WAL needs no shared memory. */
+export function connect(path: string, { maxBytes }: Limits): DatabaseSync {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = 1048576;
+      PRAGMA max_page_count = ${Math.ceil(maxBytes / pageBytes)}`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Makes the file: the agent in its initial state, owing these effects. After a crash it is either whole or has version 0. */
+export function makeJournal(path: string, id: string, effects: readonly Effect[], limits: Limits): void {
+  const database = connect(path, limits);
+  try {
+    database.exec('BEGIN IMMEDIATE');
+    const tables = createTables(database);
+    const nextEffect = effects.length + 1;
+    tables.standing.insert(1, { journal: id, sequence: 0, nextEffect, snapshot: initialSnapshot });
+    for (const [index, effect] of effects.entries()) {
+      tables.effects.insert(index + 1, { batch: 1, effect, attempts: 0, setAside: false });
+    }
+    database.exec(`PRAGMA user_version = ${schemaVersion}; COMMIT`);
+  } finally {
+    database.close();
+  }
+}
+
+/** Opens a file that `makeJournal` has made, and reads all of it. Throws a JournalError or SQLite's own error. */
+export function openSqliteJournal(path: string, limits: Limits): Journal {
+  const database = connect(path, limits);
+  try {
+    verify(database);
+    return journalIn(database, limits);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function journalIn(database: DatabaseSync, { maxChanges, maxDecisions }: Limits): Journal {
+  const tables = tablesIn(database);
+  const { changes, effects, decisions } = tables;
+  const stored = tables.standing.after(0, 1)[0]?.value;
+  if (stored === undefined)
+    throw new JournalError('damaged', 'the journal does not say where the agent stands');
+  let standing = stored;
+
+  /** Carries the entry out and returns where the agent then stands. */
+  function apply(entry: Entry): typeof standing {
+    const { change, decision, snapshot = standing.snapshot } = entry;
+    for (const id of entry.drop ?? []) effects.remove(id);
+    for (const { id, ...effect } of entry.update ?? []) effects.replace(id, effect);
+    const batch = standing.nextEffect;
+    const added = entry.add ?? [];
+    for (const [index, effect] of added.entries()) {
+      effects.insert(batch + index, { batch, effect, attempts: 0, setAside: false });
+    }
+    if (change !== undefined) {
+      changes.insert(change.sequence, change);
+      changes.removeUpTo(change.sequence - maxChanges);
+    }
+    if (decision !== undefined) {
+      const key = (decisions.extent()?.highest ?? 0) + 1;
+      decisions.insert(key, decision);
+      decisions.removeUpTo(key - maxDecisions);
+    }
+    const sequence = change?.sequence ?? standing.sequence;
+    const then = { ...standing, sequence, snapshot, nextEffect: batch + added.length };
+    if (entry.snapshot !== undefined || added.length > 0) tables.standing.replace(1, then);
+    return then;
+  }
+
+  function write(entry: Entry): Written {
+    if (entry.change !== undefined && entry.change.sequence !== standing.sequence + 1) {
+      throw new Error(`change ${entry.change.sequence} does not follow ${standing.sequence}`);
+    }
+    try {
+      database.exec('BEGIN IMMEDIATE');
+      const then = apply(entry);
+      database.exec('COMMIT');
+      standing = then;
+      return { kind: 'recorded' };
+    } catch (error) {
+      if (database.isOpen && database.isTransaction) database.exec('ROLLBACK');
+      if (isFull(error)) return { kind: 'not_recorded', reason: 'disk_full' };
+      if (sqliteCode(error) === undefined) throw error;
+      throw new JournalError('unavailable', 'the journal could not be written', { cause: error });
+    }
+  }
+
+  return {
+    id: standing.journal,
+    snapshot: () => standing.snapshot,
+    sequence: () => standing.sequence,
+    oldestSequence: () => changes.extent()?.lowest ?? standing.sequence + 1,
+    changesAfter: (sequence, limit) => changes.after(sequence, limit).map(({ value }) => value),
+    effects: () => effects.after(0, -1).map(({ key, value }) => ({ id: key, ...value })),
+    decisions: (limit) => decisions.last(limit).map(({ value }) => value),
+    write,
+    close: () => database.close(),
+  };
+}

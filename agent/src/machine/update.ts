@@ -1,0 +1,47 @@
+/** What is on its way to this machine, as the state machine knows it: names and digests, never contents. */
+
+/** A patch is the normal case; the base is the full baseline that takes its place when it fails its integrity check. */
+export type Target = 'patch' | 'base';
+
+/** One manifest to be brought here and applied. Every text is non-empty and at most 256 characters long. */
+export type Manifest = {
+  /** The version as people read it. */
+  version: string;
+  /** SHA-256 of the signed manifest in lower-case hex: what a person is shown, and what a confirm must name. */
+  digest: string;
+  /** The transfer that brings the manifest's objects. */
+  transferId: string;
+};
+
+/** What the cloud assigns. It names its base from the start, so that a machine whose patch failed knows what to fetch. */
+export type ServicePack = { updateId: string; patch: Manifest; base: Manifest };
+
+/** The half of a service pack that is under way or waits: what effects work on, and what people are told of. */
+export type Update = { updateId: string; target: Target; manifest: Manifest };
+
+/** What the disk holds of a service pack. `complete` means that every byte of that half is there and verified. */
+export type Held = { pack: ServicePack; complete: boolean };
+export type Disk = { patch: Held | null; base: Held | null };
+
+/** How an update ended. `restored`: the base took the failed patch's place; `fell_back`: the base did not boot either. */
+export const endings = ['applied', 'restored', 'fell_back'] as const;
+export type Ending = (typeof endings)[number];
+
+/** What a person can answer to a prompt. */
+export const answers = ['confirm', 'postpone', 'decline'] as const;
+
+/** What a person answered, about one manifest. */
+export type Decision = {
+  answer: (typeof answers)[number];
+  updateId: string;
+  manifestDigest: string;
+  /** Who answered, as the host application knows them. */
+  person: string;
+  /** Until when not to ask again, in ms since 1970; null unless postponed. */
+  untilMs: number | null;
+};
+
+/** The half of the pack that `target` names. */
+export function updateOf(pack: ServicePack, target: Target): Update {
+  return { updateId: pack.updateId, target, manifest: pack[target] };
+}
