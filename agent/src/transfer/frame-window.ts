@@ -1,0 +1,102 @@
+/**
+ * Which frames to ask for next. The cloud answers a request with at most as many frames as it names, keeps nothing in mind and
+ * may not answer at all; so the device knows what it has asked for, lets that lapse after a while, and asks again.
+ */
+import type { BitSet, Range } from './bit-set.ts';
+
+export type FrameWindowOptions = {
+  /** The frames that need not be asked for; it changes as frames arrive. */
+  frames: BitSet;
+  /** Most frames on their way at once. IoT Hub holds 50 messages for a device; commands need room too. Default 32. */
+  window?: number;
+  /** How long without any frame until all that is on its way counts as lost, in ms. Default 10,000; doubled each time, … */
+  patienceMs?: number;
+  /** … up to this. Default 120,000. */
+  maxPatienceMs?: number;
+  /** 0 to 1, to keep many devices from asking at the same instant. */
+  random: () => number;
+};
+
+/** The frames wanted now, in ascending order, and how many they are. */
+export type FrameRequest = { ranges: Range[]; count: number };
+
+export type FrameWindow = {
+  /** What to ask for now, or undefined when enough is on its way or nothing is missing. What it returns counts as asked for. */
+  next(nowMs: number): FrameRequest | undefined;
+  /** A frame has come, asked for or not. */
+  arrived(frame: number, nowMs: number): void;
+  /** Forgets what is on its way, as after a lost link. */
+  reset(): void;
+  /** When to call `next` again although nothing has come, in ms; undefined when nothing is on its way. */
+  readonly lapsesAtMs: number | undefined;
+};
+
+/** The contract allows that many ranges in one request. */
+const maxRanges = 256;
+
+export function createFrameWindow(options: FrameWindowOptions): FrameWindow {
+  const { frames, window = 32, patienceMs = 10_000, maxPatienceMs = 120_000, random } = options;
+  const onTheWay = new Set<number>();
+  let patience = patienceMs;
+  let lapsesAtMs: number | undefined;
+
+  function wait(nowMs: number): void {
+    lapsesAtMs = nowMs + patience * (1 + random() / 4);
+  }
+
+  function lapse(nowMs: number): void {
+    if (lapsesAtMs === undefined || nowMs < lapsesAtMs) return;
+    onTheWay.clear();
+    lapsesAtMs = undefined;
+    patience = Math.min(patience * 2, maxPatienceMs);
+  }
+
+  /** The first `wanted` frames that are neither here nor on their way. */
+  function choose(wanted: number): FrameRequest {
+    const ranges: Range[] = [];
+    let count = 0;
+    for (const gap of frames.missing()) {
+      for (let frame = gap.first; frame < gap.first + gap.count; frame += 1) {
+        if (count === wanted) return { ranges, count };
+        if (onTheWay.has(frame)) continue;
+        const last = ranges.at(-1);
+        if (last !== undefined && last.first + last.count === frame) last.count += 1;
+        else if (ranges.length === maxRanges) return { ranges, count };
+        else ranges.push({ first: frame, count: 1 });
+        count += 1;
+      }
+    }
+    return { ranges, count };
+  }
+
+  return {
+    get lapsesAtMs() {
+      return lapsesAtMs;
+    },
+
+    next(nowMs) {
+      lapse(nowMs);
+      // Asking for each frame as one arrives would cost a message each; half a window at a time keeps the link busy.
+      if (onTheWay.size > window / 2) return undefined;
+      const request = choose(window - onTheWay.size);
+      if (request.count === 0) return undefined;
+      for (const { first, count } of request.ranges) {
+        for (let frame = first; frame < first + count; frame += 1) onTheWay.add(frame);
+      }
+      wait(nowMs);
+      return request;
+    },
+
+    arrived(frame, nowMs) {
+      if (!onTheWay.delete(frame)) return;
+      patience = patienceMs;
+      if (onTheWay.size === 0) lapsesAtMs = undefined;
+      else wait(nowMs);
+    },
+
+    reset() {
+      onTheWay.clear();
+      lapsesAtMs = undefined;
+    },
+  };
+}
