@@ -20,8 +20,7 @@ export async function startBareServer(tls: { key: string; cert: string }): Promi
       if (head === null) return;
       socket.unshift(head);
       if (head[0] === 0x10) serveMqtt(socket, devices);
-      else
-        (container.create_connection() as Connection & { accept(socket: TLSSocket): void }).accept(socket);
+      else (container.create_connection() as Connection & { accept(socket: TLSSocket): void }).accept(socket);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));

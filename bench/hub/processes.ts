@@ -13,9 +13,12 @@ export type Worker = {
 type Reply = { answer?: unknown; progress?: number; error?: string };
 
 /** Starts `file` of this folder with the certificate authority that the SDKs must trust. */
-export function startWorker(file: string, options: { caPath?: string } = {}): Worker {
+export function startWorker(
+  file: string,
+  options: { caPath?: string; nodeArguments?: string[] } = {},
+): Worker {
   const child: ChildProcess = fork(join(import.meta.dirname, file), {
-    execArgv: [],
+    execArgv: options.nodeArguments ?? [],
     env: { ...process.env, ...(options.caPath === undefined ? {} : { NODE_EXTRA_CA_CERTS: options.caPath }) },
   });
   const exited = once(child, 'exit');

@@ -1,0 +1,79 @@
+/** The three measurements of the local hub, each run against the hub and against the bare peer alike. */
+import { readFile } from 'node:fs/promises';
+import { startWorker, type Worker } from './processes.ts';
+import type { ServerAddress } from './server-process.ts';
+
+/** Service SDK → server → device SDK in three processes; answers messages per second. */
+export async function cloudToDevicePerSecond(
+  server: ServerAddress,
+  count: number,
+  bytes: number,
+): Promise<number> {
+  const device = await openDevice(server);
+  const service = startWorker('service-client.ts', { caPath: server.caPath });
+  try {
+    device.onProgress((total) => void service.ask({ kind: 'received', total }));
+    await service.ask({ kind: 'open', connectionString: server.service, deviceId: 'bench-0' });
+    await device.ask({ kind: 'receive', count: 1 });
+    // The device reports every eighth message, so 40 may be on their way without filling IoT Hub's queue of 50.
+    const send = { kind: 'send', bytes, inFlight: 32, mayBeAhead: 40 };
+    // Unmeasured first: the SDKs' code is compiled on the way.
+    for (const round of [Math.ceil(count / 4), count]) {
+      const [started, ended] = await Promise.all([
+        service.ask<number>({ ...send, count: round }),
+        device.ask<number>({ kind: 'receive', count: round }),
+      ]);
+      if (round === count) return (count / (ended - started)) * 1000;
+    }
+    throw new Error('unreachable');
+  } finally {
+    await Promise.all([device.stop(), service.stop()]);
+  }
+}
+
+/** Device SDK → server, acknowledged; answers messages per second. */
+export async function deviceToCloudPerSecond(
+  server: ServerAddress,
+  count: number,
+  bytes: number,
+): Promise<number> {
+  const device = await openDevice(server);
+  try {
+    const send = { kind: 'send', bytes, inFlight: 100 };
+    await device.ask({ ...send, count: Math.ceil(count / 4) });
+    return (count / (await device.ask<number>({ ...send, count }))) * 1000;
+  } finally {
+    await device.stop();
+  }
+}
+
+/** Resident memory of the server per idle, logged-in MQTT connection, in bytes, and connections per second while they come. */
+export async function connectionCost(
+  server: ServerAddress,
+  process: Worker,
+): Promise<{ bytesPerConnection: number; connectionsPerSecond: number }> {
+  const clients = startWorker('idle-clients.ts');
+  try {
+    const ca = await readFile(server.caPath, 'utf8');
+    const before = await process.ask<number>({ kind: 'memory' });
+    const { connections, elapsedMs } = await clients.ask<{ connections: number; elapsedMs: number }>({
+      connectionStrings: server.devices,
+      ca,
+      inParallel: 16,
+    });
+    const after = await process.ask<number>({ kind: 'memory' });
+    return {
+      bytesPerConnection: (after - before) / connections,
+      connectionsPerSecond: (connections / elapsedMs) * 1000,
+    };
+  } finally {
+    await clients.stop();
+  }
+}
+
+async function openDevice(server: ServerAddress): Promise<Worker> {
+  const device = startWorker('device-client.ts');
+  const ca = await readFile(server.caPath, 'utf8');
+  await device.ask({ kind: 'open', connectionString: server.devices[0], ca });
+  return device;
+}

@@ -1,0 +1,42 @@
+/** Writes what was measured into bench/RESULTS.md, section by section, with the machine and the date. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+
+/** One measurement: ours, the peer's in the same run, and their ratio. */
+export type Row = { what: string; ours: string; peer: string; ratio: number; goal: string };
+
+const path = join(import.meta.dirname, 'RESULTS.md');
+
+export function median(figures: readonly number[]): number {
+  const sorted = [...figures].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** The rows as a Markdown table under the machine that they were measured on. */
+export function section(title: string, peer: string, rows: readonly Row[], now: Date): string {
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
+  return [
+    `## ${title}`,
+    '',
+    `${now.toISOString().slice(0, 10)}, ${machine}. The peer: ${peer}. Medians over the rounds; each ratio is the median of the ratios round by round.`,
+    '',
+    '| what | ours | peer | ratio | goal |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows.map(
+      (row) => `| ${row.what} | ${row.ours} | ${row.peer} | ${row.ratio.toFixed(2)} | ${row.goal} |`,
+    ),
+    '',
+  ].join('\n');
+}
+
+/** Puts a section in the place of the one with the same title, or at the end. */
+export async function record(title: string, text: string): Promise<void> {
+  const whole = await readFile(path, 'utf8');
+  const start = whole.indexOf(`## ${title}\n`);
+  if (start < 0) return writeFile(path, `${whole.trimEnd()}\n\n${text}`);
+  const next = whole.indexOf('\n## ', start + 1);
+  const rest = next < 0 ? '' : whole.slice(next + 1);
+  await writeFile(path, `${whole.slice(0, start)}${text}${rest === '' ? '' : `\n${rest}`}`);
+}
