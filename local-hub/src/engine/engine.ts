@@ -26,7 +26,7 @@ export type EngineSettings = {
   cloudToDevice?: Partial<CloudToDeviceSettings>;
   feedback?: Partial<FeedbackSettings>;
   feeds?: Partial<FeedSettings>;
-  telemetry?: Partial<Omit<TelemetrySettings, 'partitionCount'>>;
+  telemetry?: Partial<TelemetrySettings>;
 };
 
 export type Engine = {
