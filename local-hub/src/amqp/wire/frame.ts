@@ -49,10 +49,13 @@ export function checkFrame(frame: Buffer): void {
 }
 
 /**
- * Cuts a stream into frames of at most `maxBytes`: called with received bytes, it returns the frames that are complete
- * now, and holds less than one frame. Throws WireError for a frame beyond the limit.
+ * Cuts a stream into frames of at most `maxBytes`: called with received bytes, it checks each frame that is complete now,
+ * and returns them in one piece, or undefined when there is none. Holds less than one frame. Throws WireError.
  */
-export function createFrameCutter(maxBytes: number): (chunk: Buffer) => Buffer[] {
+export function createFrameCutter(
+  maxBytes: number,
+  check: (frame: Buffer) => void,
+): (chunk: Buffer) => Buffer | undefined {
   let chunks: Buffer[] = [];
   let held = 0;
   /** How many bytes the next frame needs; the length field comes first. */
@@ -61,9 +64,8 @@ export function createFrameCutter(maxBytes: number): (chunk: Buffer) => Buffer[]
   return (chunk) => {
     chunks.push(chunk);
     held += chunk.length;
-    if (held < wanted) return [];
+    if (held < wanted) return undefined;
     const bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks, held);
-    const frames: Buffer[] = [];
     let at = 0;
     wanted = 4;
     while (bytes.length - at >= 4) {
@@ -72,12 +74,12 @@ export function createFrameCutter(maxBytes: number): (chunk: Buffer) => Buffer[]
       if (size > maxBytes) throw new WireError(`a frame of ${size} bytes exceeds the limit of ${maxBytes}`);
       wanted = size;
       if (bytes.length - at < size) break;
-      frames.push(bytes.subarray(at, at + size));
+      check(bytes.subarray(at, at + size));
       at += size;
       wanted = 4;
     }
     chunks = at === bytes.length ? [] : [bytes.subarray(at)];
     held = bytes.length - at;
-    return frames;
+    return at === 0 ? undefined : bytes.subarray(0, at);
   };
 }

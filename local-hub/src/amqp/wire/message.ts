@@ -19,6 +19,8 @@ export type MessageProperties = {
   subject?: string;
   replyTo?: string;
   correlationId?: string;
+  /** The encoded correlation id. */
+  rawCorrelationId?: Buffer;
   contentType?: string;
   contentEncoding?: string;
   absoluteExpiryTimeMs?: number;
@@ -65,12 +67,24 @@ function assignDefined<T extends object>(target: T, values: { [K in keyof T]?: T
     if (value !== undefined) Object.assign(target, { [key]: value });
 }
 
-/** The encoded first field of a list that begins at `at`. */
-function rawFirstField(bytes: Buffer, at: number, end: number): Buffer | undefined {
+/** Which fields of the properties section are kept in encoded form. */
+const messageIdField = 0;
+const correlationIdField = 5;
+
+/** The encoded fields of a checked list that begins at `at`, as far as `last`. */
+function rawFields(bytes: Buffer, at: number, end: number, last: number): Buffer[] {
   const code = bytes.readUInt8(at);
-  if (code === 0x45) return undefined;
-  const first = at + (code === 0xc0 ? 3 : 9);
-  return first < end ? bytes.subarray(first, checkValue(bytes, first, end)) : undefined;
+  if (code === 0x45) return [];
+  const short = code === 0xc0;
+  const count = short ? bytes.readUInt8(at + 2) : bytes.readUInt32BE(at + 5);
+  const fields: Buffer[] = [];
+  let next = at + (short ? 3 : 9);
+  for (let i = 0; i < count && i <= last; i += 1) {
+    const start = next;
+    next = checkValue(bytes, start, end);
+    fields.push(bytes.subarray(start, next));
+  }
+  return fields;
 }
 
 function readProperties(fields: AmqpValue[], properties: MessageProperties): void {
@@ -136,8 +150,11 @@ export function readMessage(bytes: Buffer): AmqpMessage {
       case 'amqp:properties:list': {
         readProperties(asList(section.value), message.properties);
         const list = checkValue(bytes, start + 1, bytes.length);
-        const raw = rawFirstField(bytes, list, cursor.at);
-        if (raw) message.properties.rawMessageId = raw;
+        const raw = rawFields(bytes, list, cursor.at, correlationIdField);
+        assignDefined(message.properties, {
+          rawMessageId: raw[messageIdField],
+          rawCorrelationId: raw[correlationIdField],
+        });
         break;
       }
       case 0x74:
