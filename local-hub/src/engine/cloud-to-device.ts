@@ -192,7 +192,7 @@ export function createCloudToDevice(options: CloudToDeviceOptions): CloudToDevic
       if (bytes > maxMessageBytes) {
         throw new HubError(
           'MessageTooLarge',
-          `The message for device "${deviceId}" has ${bytes} bytes with its properties, the maximum is ${maxMessageBytes}.`,
+          `The message for device "${deviceId}" has ${bytes} bytes with its properties, the maximum is ${maxMessageBytes}. Send it in parts`,
         );
       }
       await throttles.take('c2dSend');
@@ -203,7 +203,7 @@ export function createCloudToDevice(options: CloudToDeviceOptions): CloudToDevic
       if (existing !== undefined && pendingCount(existing) >= maxPendingPerDevice) {
         throw new HubError(
           'DeviceMaximumQueueDepthExceeded',
-          `Device "${deviceId}" has ${maxPendingPerDevice} messages pending, its maximum.`,
+          `Device "${deviceId}" has ${maxPendingPerDevice} messages pending, its maximum. Let the device receive them, or purge them`,
         );
       }
       throttles.meter(bytes, 'c2d');

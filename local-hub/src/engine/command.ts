@@ -60,7 +60,7 @@ export function contentOf({ system, properties, body }: HubMessage): Content {
 export function readMessage({ sequence, deviceId }: Command, commands: Store['commands']): HubMessage {
   const content = commands.content(sequence);
   if (content === undefined) {
-    throw new HubError('StorageUnavailable', `Message ${sequence} of device "${deviceId}" is missing.`);
+    throw new HubError('StorageUnavailable', `Message ${sequence} of device "${deviceId}" is missing`);
   }
   return { ...(JSON.parse(content.header) as MessageHeader), body: content.body };
 }

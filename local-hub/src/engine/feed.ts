@@ -62,7 +62,7 @@ export function createFeed({ name, store, clock, settings }: FeedOptions): Feed 
     // Always from disk: items are few, and nobody may ever ask for them.
     present(entry, locked) {
       const body = store.feeds.body(entry.sequence);
-      if (body === undefined) throw new HubError('StorageUnavailable', `Item ${entry.sequence} is missing.`);
+      if (body === undefined) throw new HubError('StorageUnavailable', `Item ${entry.sequence} is missing`);
       return { ...locked, body };
     },
     remove: ({ sequence }) => store.feeds.remove(sequence),

@@ -169,7 +169,11 @@ export function createLockQueues<
       entry?.state === 'locked' &&
       (holder === undefined || entry.lock?.holder === holder) &&
       (entry.lock?.untilMs ?? 0) > clock.now();
-    if (!valid) throw new HubError('LockLost', 'The lock token is unknown, or its lock has expired.');
+    if (!valid)
+      throw new HubError(
+        'LockLost',
+        'The lock token is unknown, or its lock has ended. The message is delivered again',
+      );
     return entry;
   }
 

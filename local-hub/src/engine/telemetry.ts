@@ -184,7 +184,7 @@ export function createTelemetry({ store, clock, throttles, settings }: Telemetry
     if (log !== undefined) return log;
     throw new HubError(
       'NotFound',
-      `There is no partition ${partition}: the hub has ${partitionCount}, from 0 on.`,
+      `There is no partition ${partition}: the hub has ${partitionCount}, from 0 on`,
     );
   }
 
@@ -197,7 +197,7 @@ export function createTelemetry({ store, clock, throttles, settings }: Telemetry
       if (bytes > maxEventBytes) {
         throw new HubError(
           'MessageTooLarge',
-          `The message of device "${event.deviceId}" has ${bytes} bytes with its properties, the maximum is ${maxEventBytes}.`,
+          `The message of device "${event.deviceId}" has ${bytes} bytes with its properties, the maximum is ${maxEventBytes}. Send it in parts, or upload a file`,
         );
       }
       if (event.source === undefined || event.source === 'Telemetry') {

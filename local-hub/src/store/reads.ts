@@ -53,7 +53,7 @@ export function createReads(database: DatabaseSync, partitionCount: number) {
       return read();
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new HubError('StorageUnavailable', `The hub could not read its data: ${reason}.`, { cause });
+      throw new HubError('StorageUnavailable', `The hub could not read its data: ${reason}`, { cause });
     }
   }
   const one = <T>(row: Row | undefined) => row as T | undefined;

@@ -51,7 +51,10 @@ export function createWriteQueue(options: WriteQueueOptions): WriteQueue {
   }
 
   function unavailable(reason: string): HubError {
-    return new HubError('StorageUnavailable', `The hub could not store this: ${reason}.`);
+    return new HubError(
+      'StorageUnavailable',
+      `The hub could not store this: ${reason}. Nothing of it was kept; try again later`,
+    );
   }
 
   function enqueue(unit: PendingUnit): Promise<void> {
