@@ -195,7 +195,7 @@ export function createCloudToDevice(options: CloudToDeviceOptions): CloudToDevic
           `The message for device "${deviceId}" has ${bytes} bytes with its properties, the maximum is ${maxMessageBytes}. Send it in parts`,
         );
       }
-      await throttles.take('c2dSend');
+      await throttles.take('c2dSend', 1, deviceId);
       const device = registry.record(deviceId);
       if (device === undefined) throw deviceNotFound(deviceId);
       const existing = queues.get(deviceId);
@@ -224,7 +224,7 @@ export function createCloudToDevice(options: CloudToDeviceOptions): CloudToDevic
     },
 
     async lockNext(deviceId) {
-      await throttles.take('c2dReceive');
+      await throttles.take('c2dReceive', 1, deviceId);
       const queue = queues.get(deviceId);
       return queue && life.lockNext(queue);
     },

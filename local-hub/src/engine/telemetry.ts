@@ -201,7 +201,7 @@ export function createTelemetry({ store, clock, throttles, settings }: Telemetry
         );
       }
       if (event.source === undefined || event.source === 'Telemetry') {
-        await throttles.take('d2cSend');
+        await throttles.take('d2cSend', 1, event.deviceId);
         throttles.meter(bytes, 'd2c');
       }
       return logOf(partitionOf(event.deviceId)).append(event, clock.now());
