@@ -124,6 +124,8 @@ function journalIn(database: DatabaseSync, { maxChanges, maxDecisions }: Limits)
     effects: () => effects.after(0, -1).map(({ key, value }) => ({ id: key, ...value })),
     decisions: (limit) => decisions.last(limit).map(({ value }) => value),
     write,
-    close: () => database.close(),
+    close() {
+      if (database.isOpen) database.close();
+    },
   };
 }

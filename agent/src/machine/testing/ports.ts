@@ -1,0 +1,67 @@
+/** Ports that do what a test tells them to, and remember what they were asked. */
+import type { ActivityResult, Effect, EffectContext, Ports, StepResult } from '../effect.ts';
+
+type Result = StepResult | ActivityResult;
+type Port = (effect: Effect, context: EffectContext) => Promise<Result>;
+
+/** One execution of an effect. */
+export type Call = { kind: Effect['kind']; id: string; attempt: number; effect: Effect };
+
+export type ScriptedPorts = {
+  ports: Ports;
+  calls: Call[];
+  /** Answers this kind of effect from now on. Without one, steps are done and activities wait for their signal. */
+  on(kind: Effect['kind'], port: Port): void;
+  /** The next call of this kind, counted from now. */
+  called(kind: Effect['kind']): Promise<Call>;
+};
+
+export const done: Result = { kind: 'done' };
+
+/** Settles when the effect is aborted, as an interrupted activity does. */
+export const untilAborted: Port = (_effect, { signal }) =>
+  new Promise((resolve) => {
+    const interrupted = () => resolve({ kind: 'failed', reason: 'interrupted' });
+    if (signal.aborted) interrupted();
+    else signal.addEventListener('abort', interrupted, { once: true });
+  });
+
+const kinds = {
+  ask_assignment: 'step',
+  stop_transfer: 'step',
+  apply_base: 'step',
+  discard: 'step',
+  report: 'step',
+  start_transfer: 'activity',
+  prompt: 'activity',
+  apply_patch: 'activity',
+  arm_slot: 'activity',
+} as const;
+
+export function scriptPorts(): ScriptedPorts {
+  const scripts = new Map<Effect['kind'], Port>();
+  const awaited = new Map<Effect['kind'], PromiseWithResolvers<Call>>();
+  const calls: Call[] = [];
+
+  function perform(effect: Effect, context: EffectContext): Promise<Result> {
+    const call = { kind: effect.kind, id: context.id, attempt: context.attempt, effect };
+    calls.push(call);
+    awaited.get(effect.kind)?.resolve(call);
+    awaited.delete(effect.kind);
+    const usual: Port = kinds[effect.kind] === 'step' ? async () => done : untilAborted;
+    return (scripts.get(effect.kind) ?? usual)(effect, context);
+  }
+
+  const ports = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, perform]));
+  return {
+    // Every kind has its port; which results it gives is up to the test.
+    ports: ports as unknown as Ports,
+    calls,
+    on: (kind, port) => void scripts.set(kind, port),
+    called(kind) {
+      const waiting = awaited.get(kind) ?? Promise.withResolvers<Call>();
+      awaited.set(kind, waiting);
+      return waiting.promise;
+    },
+  };
+}
