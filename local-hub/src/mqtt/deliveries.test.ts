@@ -161,12 +161,15 @@ test('after an unsubscription nothing new comes, and what was sent can still be 
   await send('a', 'b');
   const { deliveries, sent, texts } = start();
   await settled();
-  deliveries.stop();
+  deliveries.setQos(undefined);
   await send('c');
   for (const { messageId } of sent) deliveries.acknowledge(messageId ?? 0);
   await settled();
   assert.deepEqual(texts(), ['a', 'b']);
   assert.equal(cloudToDevice.pending('d1'), 1);
+  deliveries.setQos(1);
+  await settled();
+  assert.deepEqual(texts(), ['a', 'b', 'c']);
 });
 
 test('acknowledging what was purged, or was never sent, changes nothing', async (t) => {

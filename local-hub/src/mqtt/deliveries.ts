@@ -11,14 +11,16 @@ import { reasonOf } from './refusals.ts';
 import { deviceboundTopic } from './topics.ts';
 
 export type Deliveries = {
-  /** The QoS that the client was granted. */
-  setQos(qos: 0 | 1): void;
+  /**
+   * The QoS that the client was granted. Undefined when it unsubscribed: then nothing new is delivered, and what was sent may
+   * still be acknowledged [MQTT-3.10.4-3].
+   */
+  setQos(qos: 0 | 1 | undefined): void;
   /** The client acknowledged a message: it is complete. Unknown identifiers are ignored. */
   acknowledge(packetId: number): void;
   /** The client has read what was written. */
   resume(): void;
-  /** Delivers nothing new; what was sent may still be acknowledged [MQTT-3.10.4-3]. */
-  stop(): void;
+  /** The link is gone: what is not acknowledged goes back to the queue. */
   close(): void;
 };
 
@@ -40,9 +42,8 @@ const maxTopicBytes = 65_535;
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { cloudToDevice, deviceId, window, log, send, isCongested } = options;
   const lockTokens = new Map<number, string>();
-  let { qos } = options;
+  let qos: 0 | 1 | undefined = options.qos;
   let paused = false;
-  let stopped = false;
 
   /** Derived from the message's place in the queue, and thus the same after a reconnection or a restart of the hub. */
   function packetIdOf(sequence: number): number {
@@ -88,8 +89,12 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     }
     if (!paused && isCongested()) {
       paused = true;
-      receiver.setWindow(0);
+      adjustWindow();
     }
+  }
+
+  function adjustWindow(): void {
+    receiver.setWindow(paused || qos === undefined ? 0 : window);
   }
 
   const receiver = cloudToDevice.receive(deviceId, { window, lock: 'link', deliver });
@@ -97,23 +102,18 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   return {
     setQos(granted) {
       qos = granted;
+      adjustWindow();
     },
     acknowledge(packetId) {
       const lockToken = lockTokens.get(packetId);
       if (lockToken === undefined) return;
       lockTokens.delete(packetId);
       settle('complete', lockToken);
-      if (stopped && lockTokens.size === 0) receiver.close();
     },
     resume() {
-      if (!paused || stopped) return;
+      if (!paused) return;
       paused = false;
-      receiver.setWindow(window);
-    },
-    stop() {
-      stopped = true;
-      if (lockTokens.size === 0) receiver.close();
-      else receiver.setWindow(0);
+      adjustWindow();
     },
     close: () => receiver.close(),
   };

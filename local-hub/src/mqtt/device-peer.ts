@@ -72,11 +72,8 @@ export function applySubscriptions(peer: DevicePeer): void {
   const { twins } = connection.context.engine;
 
   const qos = grantedQos(peer, 'devicebound');
-  if (qos === undefined) {
-    peer.deliveries?.stop();
-    peer.deliveries = undefined;
-  } else if (peer.deliveries === undefined) peer.deliveries = startDeliveries(peer, qos);
-  else peer.deliveries.setQos(qos);
+  if (peer.deliveries !== undefined) peer.deliveries.setQos(qos);
+  else if (qos !== undefined) peer.deliveries = startDeliveries(peer, qos);
 
   const wantsDesired = grantedQos(peer, 'desired') !== undefined;
   if (wantsDesired && peer.stopDesired === undefined)

@@ -10,7 +10,7 @@ export type MqttSettings = {
   /** The longest silence of a client whatever its keep-alive, ms; IoT Hub's is 29.45 min. */
   maxKeepAliveMs: number;
   /** How long a new connection may take to send its CONNECT, ms. */
-  connectTimeoutMs: number;
+  handshakeTimeoutMs: number;
   /** How long a client may take to leave a connection that was ended, ms. */
   leaveTimeoutMs: number;
   /** Reading stops while this much of a client's messages is not durable yet. */
@@ -29,7 +29,7 @@ export const defaultMqttSettings: Readonly<MqttSettings> = Object.freeze({
   deliveryWindow: 50,
   maxSubscriptions: 5,
   maxKeepAliveMs: 1_767_000,
-  connectTimeoutMs: 30_000,
+  handshakeTimeoutMs: 30_000,
   leaveTimeoutMs: 5_000,
   maxUnsettledBytes: 4 * 1024 * 1024,
   maxUnsettledCount: 2_000,

@@ -18,10 +18,10 @@ export function endSilent(connections: Iterable<Connection>, nowMs: number, sett
       case 'connecting':
         break;
       case 'opened':
-        if (silentMs > settings.connectTimeoutMs)
+        if (silentMs > settings.handshakeTimeoutMs)
           refuse(
             connection,
-            `${connection.info.remote} sent no CONNECT in ${settings.connectTimeoutMs / 1_000} s`,
+            `${connection.info.remote} sent no CONNECT in ${settings.handshakeTimeoutMs / 1_000} s`,
           );
         break;
       default:
