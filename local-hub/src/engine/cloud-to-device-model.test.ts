@@ -1,6 +1,7 @@
 /** Random lives of a queue, from seeds: whatever happens, nothing is lost, repeated after its end, or out of order. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createRandom } from '../../fuzz/random.ts';
 import { openStore } from '../store/open-store.ts';
 import { createManualClock } from './clock.ts';
 import { createCloudToDevice, type Delivery, type Receiver } from './cloud-to-device.ts';
@@ -11,19 +12,8 @@ import { openRegistry } from './registry.ts';
 const seeds = 25;
 const steps = 250;
 
-/** Mulberry32. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
 async function liveOnce(seed: number, onDisconnect: 'requeue' | 'lock'): Promise<void> {
-  const pick = random(seed);
+  const { below: pick } = createRandom(seed);
   const clock = createManualClock();
   const store = openStore({ dataDir: undefined });
   const registry = openRegistry({ store, clock });

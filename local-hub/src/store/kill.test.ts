@@ -6,21 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { createRandom } from '../../fuzz/random.ts';
 import { openStore } from './open-store.ts';
 
 const rounds = 12;
 const child = fileURLToPath(new URL('./kill-child.ts', import.meta.url));
-
-/** Mulberry32: the same instants in every run, as far as the machine allows. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** Runs the child until `acknowledgements` of this run have come, kills it, and returns all that it had acknowledged. */
 async function runAndKill(dataDir: string, acknowledgements: number): Promise<number[]> {
@@ -39,10 +29,10 @@ async function runAndKill(dataDir: string, acknowledgements: number): Promise<nu
 test(`everything that was acknowledged is there after each of ${rounds} kills`, async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'hub-kill-'));
   t.after(() => rmSync(dataDir, { recursive: true, force: true }));
-  const next = random(20_260_101);
+  const random = createRandom(20_260_101);
   let committed = 0;
   for (let round = 0; round < rounds; round += 1) {
-    const acknowledged = await runAndKill(dataDir, 1 + Math.floor(next() * 400));
+    const acknowledged = await runAndKill(dataDir, 1 + random.below(400));
     const store = openStore({ dataDir });
     const commands = [...store.commands.load()];
     const events = store.events.read(0, 0, { maxCount: 1_000_000, maxBytes: 1e9 });
