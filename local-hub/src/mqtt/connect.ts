@@ -2,6 +2,7 @@
  * CONNECT (MQTT 3.1.1 §3.1): who is it, may it in, and what session does it continue.
  */
 import type { IConnectPacket } from 'mqtt-packet';
+import type { DeviceAuth } from '../engine/authentication.ts';
 import type { ClientCertificate } from '../engine/x509-trust.ts';
 import { closeForEngine } from './close-reasons.ts';
 import { type Connection, endConnection, send } from './connection.ts';
@@ -11,22 +12,11 @@ import type { Subscription } from './sessions.ts';
 import { parseUserName, type UserName } from './username.ts';
 import { readWill } from './will.ts';
 
-/** Refuses with a CONNACK [MQTT-3.2.2-4], [MQTT-3.2.2-5]. */
-export function refuseConnect(
-  connection: Connection,
-  returnCode: ReturnCode,
-  reason: string,
-  next?: string,
-): void {
+/** Refuses with a CONNACK [MQTT-3.2.2-4], [MQTT-3.2.2-5]. Without a reason the log has been told already. */
+export function refuseConnect(connection: Connection, returnCode: ReturnCode, reason?: string): void {
   send(connection, { cmd: 'connack', returnCode, sessionPresent: false });
-  endConnection(connection, {
-    how: 'flush',
-    finding: {
-      what: `MQTT connection from ${connection.info.remote} refused with return code ${returnCode}`,
-      reason,
-      ...(next !== undefined && { next }),
-    },
-  });
+  const what = `MQTT connection from ${connection.info.remote} refused with return code ${returnCode}`;
+  endConnection(connection, { how: 'flush', ...(reason !== undefined && { finding: { what, reason } }) });
 }
 
 /** The SAS token in the password field. */
@@ -64,12 +54,19 @@ async function connectDevice(
   const protocol = info.websocket ? 'mqtt-ws' : 'mqtt';
   const { remote } = info;
 
-  const auth = authentication.authenticateDevice({
-    deviceId,
-    sasToken: tokenOf(packet),
-    clientCertificate,
-    via: { protocol, remote },
-  });
+  let auth: DeviceAuth;
+  try {
+    const sasToken = tokenOf(packet);
+    auth = authentication.authenticateDevice({
+      deviceId,
+      sasToken,
+      clientCertificate,
+      via: { protocol, remote },
+    });
+  } catch (error) {
+    refuseConnect(connection, connackCode(error));
+    return;
+  }
   const will = readWill(packet, deviceId);
   if ('refused' in will) {
     refuseConnect(connection, returnCodes.notAuthorized, will.refused);

@@ -96,7 +96,7 @@ export function createDecoder(): Decoder {
     decode(bytes) {
       // [MQTT-3.1.2-2]. Judged before the codec sees it, which would read later packets by the other version's rules.
       if (isForeignConnect(bytes))
-        return { ...malformed('only MQTT 3.1.1 is supported [MQTT-3.1.2-2]'), returnCode: 1 };
+        return { ...malformed('its protocol version is not MQTT 3.1.1 [MQTT-3.1.2-2]'), returnCode: 1 };
       decoded = undefined;
       failure = undefined;
       let leftOver = 0;
