@@ -1,0 +1,114 @@
+/** File upload: azure-iot-device asks, uploads to a real Azurite and reports; the service SDK is notified. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { test } from 'node:test';
+import { BlobServiceClient, BlockBlobClient } from '@azure/storage-blob';
+import { type Arrivals, arrivalsOf, failsWith, within } from './expect.ts';
+import { startHub } from './hub.ts';
+import { createService, openDevice } from './sdk.ts';
+
+const hub = await startHub({ storage: { azuritePort: 0 } });
+
+type Notification = {
+  deviceId: string;
+  blobUri: string;
+  blobName: string;
+  lastUpdatedTime: string;
+  blobSizeInBytes: number;
+  enqueuedTimeUtc: string;
+};
+
+const { result: receiver } = await createService(hub).getFileNotificationReceiver();
+const notifications: Arrivals<{ data: Notification }> = arrivalsOf(receiver, 'message');
+
+test('uploadToBlob stores the bytes and the service is told where they are', async () => {
+  await hub.addDevice('uploader');
+  const client = await openDevice(hub, 'uploader');
+  const content = randomBytes(300_000);
+  await within(
+    'the upload',
+    client.uploadToBlob('logs/today é.bin', Readable.from([content]), content.length),
+  );
+  const { data } = await notifications.find(({ data }) => data.deviceId === 'uploader');
+  assert.equal(data.blobName, 'uploader/logs/today é.bin');
+  assert.equal(data.blobSizeInBytes, content.length);
+  assert.ok(Math.abs(Date.parse(data.enqueuedTimeUtc) - Date.now()) < 60_000);
+  assert.ok(Date.parse(data.lastUpdatedTime));
+  assert.match(data.blobUri, /^https:\/\/localhost:\d+\/devstoreaccount1\//);
+  const stored = await download('uploader/logs/today é.bin');
+  assert.ok(stored.equals(content));
+});
+
+test('the separate calls: the ticket allows writing that blob and no other, and ends', async () => {
+  await hub.addDevice('separate');
+  const client = await openDevice(hub, 'separate');
+  const ticket = await client.getBlobSharedAccessSignature('one.txt');
+  assert.equal(ticket.blobName, 'separate/one.txt');
+  assert.ok(ticket.sasToken?.startsWith('?'));
+  const blob = (name: string) =>
+    new BlockBlobClient(`https://${ticket.hostName}/${ticket.containerName}/${name}${ticket.sasToken}`);
+  await blob('separate/one.txt').upload('hello', 5);
+  await assert.rejects(blob('separate/two.txt').upload('hello', 5), { statusCode: 403 });
+  const ends = Date.parse(new URLSearchParams(ticket.sasToken).get('se') ?? '');
+  assert.ok(ends > Date.now() && ends < Date.now() + 2 * 3_600_000);
+  await client.notifyBlobUploadStatus(ticket.correlationId, true, 200, 'OK');
+  const { data } = await notifications.find(({ data }) => data.deviceId === 'separate');
+  assert.equal(data.blobName, 'separate/one.txt');
+  await assert.rejects(
+    client.notifyBlobUploadStatus(ticket.correlationId, true, 200, 'OK'),
+    'a ticket is used once',
+  );
+});
+
+test('an upload that the device reports as failed notifies nobody', async () => {
+  await hub.addDevice('failed');
+  const client = await openDevice(hub, 'failed');
+  const ticket = await client.getBlobSharedAccessSignature('lost.txt');
+  await client.notifyBlobUploadStatus(ticket.correlationId, false, 500, 'disk full');
+  const after = await client.getBlobSharedAccessSignature('found.txt');
+  await new BlockBlobClient(
+    `https://${after.hostName}/${after.containerName}/${after.blobName}${after.sasToken}`,
+  ).upload('x', 1);
+  await client.notifyBlobUploadStatus(after.correlationId, true, 200, 'OK');
+  await notifications.find(({ data }) => data.deviceId === 'failed');
+  assert.deepEqual(
+    notifications.all.filter(({ data }) => data.deviceId === 'failed').map(({ data }) => data.blobName),
+    ['failed/found.txt'],
+  );
+});
+
+test('an eleventh open upload and an unknown correlation id are refused, with one line each', async () => {
+  await hub.addDevice('greedy');
+  const client = await openDevice(hub, 'greedy');
+  for (let n = 0; n < 10; n += 1) await client.getBlobSharedAccessSignature(`${n}.bin`);
+  const lines = hub.watchLines();
+  const error = await within(
+    'a failure',
+    client.getBlobSharedAccessSignature('11.bin').then(
+      () => undefined,
+      (reason: unknown) => reason,
+    ),
+  );
+  assert.ok(error instanceof Error);
+  assert.match(await lines.only(), /greedy.*10/);
+  await assert.rejects(client.notifyBlobUploadStatus('unknown', true, 200, 'OK'));
+});
+
+test('without storage, uploadToBlob is BlobSasError, and one line says what to configure', async () => {
+  const bare = await startHub();
+  await bare.addDevice('nowhere');
+  const client = await openDevice(bare, 'nowhere');
+  const lines = bare.watchLines();
+  await failsWith('Error', client.uploadToBlob('x', Readable.from(['x']), 1));
+  assert.match(await lines.only(), /storage/i);
+});
+
+async function download(blobName: string): Promise<Buffer> {
+  const service = BlobServiceClient.fromConnectionString(hub.storageConnectionString);
+  for await (const container of service.listContainers()) {
+    const blob = service.getContainerClient(container.name).getBlobClient(blobName);
+    if (await blob.exists()) return blob.downloadToBuffer();
+  }
+  return assert.fail(`no blob ${blobName}`);
+}
