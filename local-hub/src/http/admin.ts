@@ -24,7 +24,7 @@ export const metering: Handler = (_call, { engine }) =>
 /** How many connections each front-end has, and the devices that are connected. */
 export const connections: Handler = (_call, { engine, control }) => {
   const devices = [];
-  for (const { deviceId } of engine.registry.records()) {
+  for (const { deviceId } of engine.registry.identities()) {
     const session = engine.presence.session(deviceId);
     if (session === undefined) continue;
     const { protocol, methodHandler } = session;
