@@ -47,8 +47,10 @@ export type Registry = {
   remove(deviceId: string, ifMatch?: string): Promise<void>;
   /** Up to `top` devices (1 to 1000, which is the default). */
   list(top?: number): DeviceIdentity[];
-  /** All records, in no particular order: for queries. */
+  /** The stored part of all devices, in no particular order. Do not change it. */
   records(): Iterable<DeviceRecord>;
+  /** All devices in no particular order, without copying: for queries. Do not change them. */
+  identities(): Iterable<DeviceIdentity>;
   statistics(): RegistryStatistics;
   /** Calls back after each durable change. Returns the way to stop. */
   onChange(listener: (change: RegistryChange) => void): () => void;
@@ -91,9 +93,9 @@ export function openRegistry(options: RegistryOptions): Registry {
     return String(lastGeneration);
   }
 
-  function shown(record: DeviceRecord): DeviceIdentity {
+  function identityOf(record: DeviceRecord): DeviceIdentity {
     return {
-      ...structuredClone(record),
+      ...record,
       connectionState: 'Disconnected',
       connectionStateUpdatedTime: neverTime,
       lastActivityTime: neverTime,
@@ -101,6 +103,8 @@ export function openRegistry(options: RegistryOptions): Registry {
       ...connectivity(record.deviceId),
     };
   }
+
+  const shown = (record: DeviceRecord) => structuredClone(identityOf(record));
 
   function stored(deviceId: string): DeviceRecord {
     const record = devices.get(deviceId);
@@ -192,6 +196,9 @@ export function openRegistry(options: RegistryOptions): Registry {
       return [...devices.values()].slice(0, top).map(shown);
     },
     records: () => devices.values(),
+    *identities() {
+      for (const record of devices.values()) yield identityOf(record);
+    },
 
     statistics() {
       let disabledDeviceCount = 0;

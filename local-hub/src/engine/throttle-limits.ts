@@ -85,8 +85,9 @@ function ratesOf(sku: Sku, units: number): Record<ThrottleKind, number> {
 
 /** What a hub may do. Throws HubError `ArgumentInvalid` for a SKU or a number of units that cannot be bought. */
 export function limitsOf({ sku, units }: Exclude<ThrottleProfile, 'off'>): SkuLimits {
-  const most = maxUnits[sku];
-  if (most === undefined || !Number.isInteger(units) || units < 1 || units > most) {
+  // Settings come from outside, whatever their type says.
+  const most = Object.hasOwn(maxUnits, sku) ? maxUnits[sku] : 0;
+  if (!Number.isInteger(units) || units < 1 || units > most) {
     const known = Object.entries(maxUnits).map(([name, max]) => `${name} with 1 to ${max}`);
     throw new HubError(
       'ArgumentInvalid',

@@ -94,6 +94,7 @@ test('a hub that cannot be bought is refused', () => {
     ['S3', 11],
     ['S1', 1.5],
     ['B9', 1],
+    ['constructor' as Sku, 1],
   ] as [Sku, number][]) {
     assert.throws(() => limitsOf({ sku, units }), {
       code: 'ArgumentInvalid',
