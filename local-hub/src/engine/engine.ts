@@ -29,6 +29,8 @@ export type EngineSettings = {
   hostName: string;
   /** Default S1 with one unit. */
   throttles?: ThrottleProfile;
+  /** How long operations over a limit are delayed before they are refused, ms. Default 10 s. */
+  maxShapeMs?: number;
   /** PEM of authorities that are always trusted for device certificates: the hub's own. */
   authorities?: readonly string[];
   /** Where devices upload files to. Undefined: file upload answers that there is no storage account. */
@@ -73,7 +75,9 @@ export async function createEngine({ store, clock, log, settings }: EngineOption
   const authentication = createAuthentication({ registry, policies, authorities, clock, log });
   const faults = createFaults();
   const profile = settings.throttles ?? { sku: 'S1', units: 1 };
-  const throttles = openThrottles({ profile, store, clock, faults });
+  const { maxShapeMs } = settings;
+  const shaping = maxShapeMs !== undefined && { maxShapeMs };
+  const throttles = openThrottles({ profile, store, clock, faults, ...shaping });
   const presence = createPresence({ registry, throttles, faults, clock, log });
   const twins = openTwins({ store, registry, throttles, clock });
   const methods = createMethods({ registry, presence, throttles, clock });
