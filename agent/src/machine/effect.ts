@@ -34,7 +34,7 @@ export type Activity =
   | { kind: 'start_transfer'; update: Update }
   /** Show the update to the host application. `decision`: what a person has already answered about this very manifest. */
   | { kind: 'prompt'; update: Update; decision: Decision | null }
-  /** Apply all components in one transaction and run the checks; undo everything if one fails. */
+  /** Apply all components in one transaction and run the checks; if one fails, undo everything: an `integrity_fault`. */
   | { kind: 'apply_patch'; update: Update }
   /** Arm the written slot for one boot and restart the machine; after that boot, see which system came up. */
   | { kind: 'arm_slot'; update: Update };

@@ -1,8 +1,15 @@
 /** Ports that do what a test tells them to, and remember what they were asked. */
-import type { ActivityResult, Effect, EffectContext, Ports, StepResult } from '../effect.ts';
+import {
+  type ActivityResult,
+  type Effect,
+  type EffectContext,
+  isActivity,
+  type Ports,
+  type StepResult,
+} from '../effect.ts';
 
 type Result = StepResult | ActivityResult;
-type Port = (effect: Effect, context: EffectContext) => Promise<Result>;
+export type Port = (effect: Effect, context: EffectContext) => Promise<Result>;
 
 /** One execution of an effect. */
 export type Call = { kind: Effect['kind']; id: string; attempt: number; effect: Effect };
@@ -26,19 +33,23 @@ export const untilAborted: Port = (_effect, { signal }) =>
     else signal.addEventListener('abort', interrupted, { once: true });
   });
 
-const kinds = {
-  ask_assignment: 'step',
-  stop_transfer: 'step',
-  apply_base: 'step',
-  discard: 'step',
-  report: 'step',
-  start_transfer: 'activity',
-  prompt: 'activity',
-  apply_patch: 'activity',
-  arm_slot: 'activity',
-} as const;
+const doneOrWaiting: Port = async (effect, context) =>
+  isActivity(effect) ? untilAborted(effect, context) : done;
 
-export function scriptPorts(): ScriptedPorts {
+const kinds: Record<Effect['kind'], true> = {
+  ask_assignment: true,
+  stop_transfer: true,
+  apply_base: true,
+  discard: true,
+  report: true,
+  start_transfer: true,
+  prompt: true,
+  apply_patch: true,
+  arm_slot: true,
+};
+
+/** `usual` answers every effect that no other port was named for. */
+export function scriptPorts(usual: Port = doneOrWaiting): ScriptedPorts {
   const scripts = new Map<Effect['kind'], Port>();
   const awaited = new Map<Effect['kind'], PromiseWithResolvers<Call>>();
   const calls: Call[] = [];
@@ -48,7 +59,6 @@ export function scriptPorts(): ScriptedPorts {
     calls.push(call);
     awaited.get(effect.kind)?.resolve(call);
     awaited.delete(effect.kind);
-    const usual: Port = kinds[effect.kind] === 'step' ? async () => done : untilAborted;
     return (scripts.get(effect.kind) ?? usual)(effect, context);
   }
 

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { failPoints } from '../fail-point.ts';
+import { table } from '../table.ts';
+import { randomKills } from './kills.ts';
+import { slaughter } from './slaughter.ts';
+import { grandTour, stagesOf } from './walk.ts';
+
+/** How often the grand tour passes each fail point. */
+const tour = grandTour();
+const effects = stagesOf(tour).flatMap((stage) => stage.effects).length;
+const passes = {
+  before_journal: tour.length,
+  after_journal: tour.length,
+  before_effect: effects,
+  after_effect: effects,
+};
+
+test('the tour takes every row of the table', () => {
+  assert.deepEqual(new Set(tour), new Set(table));
+});
+
+describe('the agent goes on where it was', { concurrency: 2 }, () => {
+  for (const point of failPoints) {
+    test(`when it is killed at ${point} for every row of the table and every effect`, async (t) => {
+      const root = mkdtempSync(join(tmpdir(), 'iotdh-chaos-'));
+      t.after(() => rmSync(root, { recursive: true, force: true }));
+      const folder = join(root, 'tour');
+      mkdirSync(folder);
+      const { kills } = await slaughter({
+        walk: tour,
+        folder,
+        compileCache: join(root, 'compile-cache'),
+        fate: () => ({ kind: 'fresh_point', point }),
+        maxKills: Number.POSITIVE_INFINITY,
+        signal: t.signal,
+      });
+      assert.equal(kills, passes[point]);
+    });
+  }
+});
+
+test('killed 200 times at random, the agent never strays from its walk', { timeout: 120_000 }, async (t) => {
+  const tolls = await randomKills({ kills: 200, seed: 1, jobs: 2, signal: t.signal });
+  assert.ok(tolls.kills >= 200);
+  t.diagnostic(JSON.stringify(tolls));
+});

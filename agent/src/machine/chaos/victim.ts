@@ -1,0 +1,128 @@
+/**
+ * The process that gets killed: a real runner on a real journal, that takes a walk over the table. Its effects are fakes
+ * that do something which can be counted: a line in a file, once for each effect id.
+ *
+ * Started with one argument, a JSON text of `Orders`. Ends by itself when the walk is over and nothing is owed.
+ */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { openJournal } from '../../journal/open-journal.ts';
+import { isActivity } from '../effect.ts';
+import type { CloudEvent, HostEvent } from '../event.ts';
+import type { FailPoint } from '../fail-point.ts';
+import type { Journal } from '../journal.ts';
+import { createMachine } from '../machine.ts';
+import { createRunner } from '../runner.ts';
+import { sleep } from '../sleep.ts';
+import { done, type Port, scriptPorts, untilAborted } from '../testing/ports.ts';
+import { eventAt, type Walk } from './walk.ts';
+
+export type Orders = {
+  /** The journal's directory. */
+  directory: string;
+  /** Where the effects leave their lines. */
+  effectsFile: string;
+  walk: Walk;
+  /** Die at the first fail point of this name that was not survived before; null: at none for this reason. */
+  fresh: { point: FailPoint; survived: readonly string[] } | null;
+  /** Die at the n-th fail point of this life; null as above. */
+  dieAt: number | null;
+};
+
+const orders = JSON.parse(process.argv[2] ?? '') as Orders;
+const { walk, effectsFile } = orders;
+let pointsPassed = 0;
+
+/** Tells the parent where it died, in the one way that works synchronously, and dies as by a power cut. */
+function onFailPoint(point: FailPoint, subject: string): void {
+  pointsPassed += 1;
+  const name = `${journal.sequence()} ${point} ${subject} ${journal.effects()[0]?.id ?? ''}`;
+  const fresh = point === orders.fresh?.point && !orders.fresh.survived.includes(name);
+  if (!fresh && pointsPassed !== orders.dieAt) return;
+  appendFileSync(`${effectsFile}.deaths`, `${name}\n`);
+  process.kill(process.pid, 'SIGKILL');
+}
+
+/** Does the effect unless it was done before; returns nothing, for the file says it all. */
+function take(id: string, kind: string): void {
+  const line = `${id} ${kind}`;
+  const lines = existsSync(effectsFile) ? readFileSync(effectsFile, 'utf8').split('\n') : [];
+  if (!lines.includes(line)) appendFileSync(effectsFile, `${line}\n`);
+}
+
+/** Executes any effect; an activity ends with the event of the next row if it can, and else lasts until it is aborted. */
+const perform: Port = async (effect, context) => {
+  take(context.id, effect.kind);
+  if (!isActivity(effect)) return done;
+  const index = journal.sequence();
+  const event = index < walk.length ? eventAt(walk, index, journal.snapshot()) : null;
+  switch (event?.type) {
+    case 'transfer_complete':
+    case 'prompt_issued':
+    case 'integrity_ok':
+    case 'integrity_fault':
+    case 'boot_sys':
+      return { kind: 'event', event };
+    default:
+      holding = context.id;
+      proceed();
+      await untilAborted(effect, context);
+      return { kind: 'failed', reason: 'interrupted' };
+  }
+};
+
+/** The activity that waits to be aborted. */
+let holding = '';
+let proceed = () => {};
+
+/** The journal, with an ear for what is written. */
+function listening(inner: Journal): Journal {
+  return {
+    ...inner,
+    write(entry) {
+      const written = inner.write(entry);
+      proceed();
+      return written;
+    },
+  };
+}
+
+const journal = listening(openJournal({ directory: orders.directory, newId: () => 'chaos' }).journal);
+const machine = createMachine({ journal, now: () => journal.sequence(), onFailPoint });
+const runner = createRunner({
+  journal,
+  machine,
+  ports: scriptPorts(perform).ports,
+  survey: async () => {
+    const event = eventAt(walk, journal.sequence(), journal.snapshot());
+    if (event.type !== 'sdk_cmdready') throw new Error('nobody asked');
+    return event.disk;
+  },
+  sleep,
+  onFinding: (finding) => console.error(finding),
+  // The write cap has tests of its own; here every death is an accident.
+  maxAttempts: Number.MAX_SAFE_INTEGER,
+  onFailPoint,
+});
+
+/** Until all that is owed is done, or waits to be aborted. */
+async function quiet(): Promise<void> {
+  while (journal.effects().some(({ id }) => `${journal.id}.${id}` !== holding)) {
+    await new Promise<void>((resolve) => {
+      proceed = resolve;
+    });
+  }
+}
+
+runner.start();
+for (;;) {
+  await quiet();
+  const index = journal.sequence();
+  if (index >= walk.length) break;
+  const event = eventAt(walk, index, journal.snapshot());
+  const outside: HostEvent | CloudEvent =
+    event.type === 'sdk_cmdready' ? { type: event.type } : (event as HostEvent);
+  const answer = await runner.submit(outside);
+  if (answer.kind !== 'moved') throw new Error(`${event.type}: ${JSON.stringify(answer)}`);
+}
+await runner.stop();
+journal.close();
