@@ -9,7 +9,6 @@ import { type Authorities, openAuthorities } from './authorities.ts';
 import { type BlobStorageSettings, createBlobStorage } from './blob-storage.ts';
 import type { Clock } from './clock.ts';
 import { type CloudToDevice, type CloudToDeviceSettings, createCloudToDevice } from './cloud-to-device.ts';
-import { HubError } from './error.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { createFeed, type Feed, type FeedSettings } from './feed.ts';
 import { createFeedbackBatcher, type FeedbackSettings } from './feedback.ts';
@@ -18,9 +17,10 @@ import type { DeviceConnectivity } from './identity.ts';
 import { createMethods, type Methods } from './methods.ts';
 import { openPolicies, type Policies } from './policies.ts';
 import { createPresence, type Presence } from './presence.ts';
-import type { Queries } from './query.ts';
+import { createQueries, type Queries } from './query.ts';
 import { openRegistry, type Registry } from './registry.ts';
 import { createTelemetry, type Telemetry, type TelemetrySettings } from './telemetry.ts';
+import { limitsOf } from './throttle-limits.ts';
 import { openThrottles, type ThrottleProfile, type Throttles } from './throttles.ts';
 import { openTwins, type Twins } from './twins.ts';
 
@@ -71,10 +71,11 @@ export type Engine = {
 export async function createEngine({ store, clock, log, settings }: EngineOptions): Promise<Engine> {
   const policies = await openPolicies({ store });
   const authorities = openAuthorities({ store, clock, own: settings.authorities ?? [] });
-  const registry = openRegistry({ store, clock, connectivity });
+  const profile = settings.throttles ?? { sku: 'S1', units: 1 };
+  const maxDevices = profile !== 'off' && { maxDevices: limitsOf(profile).maxDevices };
+  const registry = openRegistry({ store, clock, connectivity, ...maxDevices });
   const authentication = createAuthentication({ registry, policies, authorities, clock, log });
   const faults = createFaults();
-  const profile = settings.throttles ?? { sku: 'S1', units: 1 };
   const { maxShapeMs } = settings;
   const shaping = maxShapeMs !== undefined && { maxShapeMs };
   const throttles = openThrottles({ profile, store, clock, faults, ...shaping });
@@ -98,11 +99,7 @@ export async function createEngine({ store, clock, log, settings }: EngineOption
   const storage = settings.storage && createBlobStorage(settings.storage, clock.now);
   const notify = fileNotifications.publish;
   const fileUpload = openFileUpload({ store, registry, throttles, clock, log, storage, notify });
-  const queries: Queries = {
-    run() {
-      throw new HubError('NotImplemented', 'This hub does not answer queries');
-    },
-  };
+  const queries = createQueries({ registry, twins });
 
   /** What only a running hub knows of a device, for the registry to show. */
   function connectivity(deviceId: string): DeviceConnectivity {
