@@ -24,7 +24,7 @@ type Server = { address: ServerAddress; process: Worker; stop(): Promise<void> }
 async function start(server: 'hub' | 'bare', deviceCount: number): Promise<Server> {
   const dataDir = await mkdtemp(join(tmpdir(), `iotdh-bench-${server}-`));
   await openCertificates({
-    directory: dataDir,
+    directory: join(dataDir, 'certificates'),
     hostNames: [],
     log: silentLog,
     now: Date.now,

@@ -5,7 +5,7 @@ import { answerRequests, reportProgress } from './processes.ts';
 
 type Request =
   | { kind: 'open'; connectionString: string; ca: string }
-  | { kind: 'receive'; count: number }
+  | { kind: 'receive'; total: number }
   | { kind: 'send'; count: number; bytes: number; inFlight: number };
 
 const { Client, Message } = iot;
@@ -26,16 +26,15 @@ answerRequests(async (request: Request) => {
     });
     return undefined;
   }
-  if (request.kind === 'receive') return receive(request.count);
+  if (request.kind === 'receive') return receive(request.total);
   return send(request.count, request.bytes, request.inFlight);
 });
 
-/** Waits for `count` messages more and answers the instant at which the last one arrived. */
-async function receive(count: number): Promise<number> {
-  const until = received + count;
+/** Waits until `total` messages have come since the start and answers the instant at which the last one did. */
+async function receive(total: number): Promise<number> {
   await new Promise<void>((resolve) => {
     arrived = () => {
-      if (received >= until) resolve();
+      if (received >= total) resolve();
     };
     arrived();
   });

@@ -3,14 +3,14 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-/** A child that answers one message for each that it is sent, in order; `onProgress` gets the ones marked as progress. */
+/** A child that answers each request that it is sent, in whatever order; `onProgress` gets what it reports meanwhile. */
 export type Worker = {
   ask<Answer>(request: object): Promise<Answer>;
   onProgress(listener: (count: number) => void): void;
   stop(): Promise<void>;
 };
 
-type Reply = { answer?: unknown; progress?: number; error?: string };
+type Reply = { id: number; answer?: unknown; error?: string } | { progress: number };
 
 /** Starts `file` of this folder with the certificate authority that the SDKs must trust. */
 export function startWorker(
@@ -22,21 +22,26 @@ export function startWorker(
     env: { ...process.env, ...(options.caPath === undefined ? {} : { NODE_EXTRA_CA_CERTS: options.caPath }) },
   });
   const exited = once(child, 'exit');
-  const waiting: { resolve(value: unknown): void; reject(error: Error): void }[] = [];
+  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let progress: (count: number) => void = () => {};
+  let lastId = 0;
   child.on('message', (reply: Reply) => {
-    if (reply.progress !== undefined) progress(reply.progress);
-    else if (reply.error !== undefined) waiting.shift()?.reject(new Error(`${file}: ${reply.error}`));
-    else waiting.shift()?.resolve(reply.answer);
+    if ('progress' in reply) return progress(reply.progress);
+    const asked = waiting.get(reply.id);
+    waiting.delete(reply.id);
+    if (reply.error === undefined) asked?.resolve(reply.answer);
+    else asked?.reject(new Error(`${file}: ${reply.error}`));
   });
   child.once('exit', (code) => {
-    for (const { reject } of waiting) reject(new Error(`${file} ended with ${code} before it answered`));
+    for (const { reject } of waiting.values())
+      reject(new Error(`${file} ended with ${code} before it answered`));
   });
   return {
     ask: <Answer>(request: object) =>
       new Promise<Answer>((resolve, reject) => {
-        waiting.push({ resolve: resolve as (value: unknown) => void, reject });
-        child.send(request);
+        lastId += 1;
+        waiting.set(lastId, { resolve: resolve as (value: unknown) => void, reject });
+        child.send({ id: lastId, request });
       }),
     onProgress(listener) {
       progress = listener;
@@ -50,10 +55,11 @@ export function startWorker(
 
 /** In the child: answers every request of the parent with what `handler` returns; ends when the parent goes. */
 export function answerRequests<Request>(handler: (request: Request) => Promise<unknown>): void {
-  process.on('message', (request: Request) => {
+  process.on('message', ({ id, request }: { id: number; request: Request }) => {
     handler(request).then(
-      (answer) => process.send?.({ answer: answer ?? null }),
-      (error: unknown) => process.send?.({ error: error instanceof Error ? error.message : String(error) }),
+      (answer) => process.send?.({ id, answer: answer ?? null }),
+      (error: unknown) =>
+        process.send?.({ id, error: error instanceof Error ? error.message : String(error) }),
     );
   });
   process.once('disconnect', () => process.exit(0));

@@ -29,13 +29,14 @@ async function startHub(request: Extract<ServerRequest, { kind: 'start' }>): Pro
 }
 
 async function startBare(request: Extract<ServerRequest, { kind: 'start' }>): Promise<ServerAddress> {
-  const read = (name: string): Promise<string> => readFile(join(request.dataDir, name), 'utf8');
+  const read = (name: string): Promise<string> =>
+    readFile(join(request.dataDir, 'certificates', name), 'utf8');
   const port = await startBareServer({ key: await read('server.key'), cert: await read('server.pem') });
   const key = Buffer.from('the bare server believes anybody').toString('base64');
   const host = `HostName=localhost:${port}`;
   return {
     port,
-    caPath: join(request.dataDir, 'ca.pem'),
+    caPath: join(request.dataDir, 'certificates', 'ca.pem'),
     service: `${host};SharedAccessKeyName=service;SharedAccessKey=${key}`,
     devices: Array.from(
       { length: request.deviceCount },
