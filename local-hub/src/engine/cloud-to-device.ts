@@ -29,9 +29,9 @@ export type { ReceiveOptions, Receiver, Settlement } from './receiver.ts';
 export type CloudToDeviceSettings = {
   /** Pending messages per device, delivered but unsettled ones included. Default 50. */
   maxPendingPerDevice: number;
-  /** Life of a message that names no expiry, ms: 1 min to 2 d. Default 1 h. */
+  /** Life of a message that names no expiry, ms. Default 1 h; Azure lets it be set from 1 min to 2 d. */
   defaultTtlMs: number;
-  /** How often a message may be delivered before it is dead-lettered: 1 to 100. Default 10. */
+  /** How often a message may be delivered before it is dead-lettered. Default 10; Azure lets it be set from 1 to 100. */
   maxDeliveryCount: number;
   /** How long a delivered message stays invisible without being settled, ms. Default 60 s. */
   lockMs: number;
