@@ -16,7 +16,15 @@
  */
 import { HubError } from './error.ts';
 import type { FeedbackStatus } from './feedback.ts';
-import type { Entry, Holder, LockQueue, LockQueuePolicy } from './queue-entry.ts';
+import {
+  createHolder,
+  type Entry,
+  type Holder,
+  type LockQueue,
+  type LockQueuePolicy,
+  nextHolder,
+  nextReady,
+} from './queue-entry.ts';
 import type { LockedMessage, ReceiveOptions, Receiver, Settlement } from './receiver.ts';
 
 /** How long a queue waits after the disk has failed it. */
@@ -99,26 +107,9 @@ export function createLockQueues<
     return entry.state === 'ready' && entry.expiresMs <= clock.now();
   }
 
-  /** The first entry that may be handed out. Nothing overtakes an entry that is not durable yet, or is coming back. */
-  function nextReady(queue: Queue): E | undefined {
-    for (const entry of queue.entries) {
-      if (entry.state === 'writing' || entry.state === 'returning') return undefined;
-      if (entry.state === 'ready' && entry.expiresMs > clock.now()) return entry;
-    }
-    return undefined;
-  }
-
-  /** The next receiver in turn that can take a message; it then goes to the end of the line. */
-  function nextHolder(queue: Queue): Holder | undefined {
-    const index = queue.holders.findIndex((holder) => holder.unsettled < holder.window && holder.credit > 0);
-    const [holder] = index < 0 ? [] : queue.holders.splice(index, 1);
-    if (holder !== undefined) queue.holders.push(holder);
-    return holder;
-  }
-
   function pumpOnce(queue: Queue): void {
     for (;;) {
-      const entry = nextReady(queue);
+      const entry = nextReady(queue, clock.now());
       const holder = entry && nextHolder(queue);
       if (entry === undefined || holder === undefined) return;
       let delivery: D;
@@ -264,15 +255,7 @@ export function createLockQueues<
 
     /** Lets a receiver take part. Deliveries begin in a later turn. */
     receive(queue: Queue, options: ReceiveOptions<D>): Receiver {
-      const { window, credit = Number.POSITIVE_INFINITY, lock: kind = 'timed' } = options;
-      const holder: Holder = {
-        window,
-        credit,
-        unsettled: 0,
-        closed: false,
-        lock: kind,
-        deliver: (message) => options.deliver(message as D),
-      };
+      const holder = createHolder(options);
       queue.holders.push(holder);
       queueMicrotask(() => pump(queue));
       return {
@@ -293,7 +276,7 @@ export function createLockQueues<
 
     /** Locks the next entry for someone who polls. */
     lockNext(queue: Queue): D | undefined {
-      const entry = nextReady(queue);
+      const entry = nextReady(queue, clock.now());
       return entry && lock(queue, entry, undefined);
     },
 

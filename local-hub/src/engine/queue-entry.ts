@@ -4,7 +4,7 @@
  */
 import type { Clock } from './clock.ts';
 import type { FeedbackStatus } from './feedback.ts';
-import type { LockedMessage } from './receiver.ts';
+import type { LockedMessage, ReceiveOptions } from './receiver.ts';
 
 /**
  * - `writing`: on its way to the disk; not visible.
@@ -90,4 +90,34 @@ export function pendingCount(queue: LockQueue<Entry>): number {
   let count = 0;
   for (const entry of queue.entries) if (entry.state !== 'removing') count += 1;
   return count;
+}
+
+/** The first entry that may be handed out. Nothing overtakes an entry that is not durable yet, or is coming back. */
+export function nextReady<E extends Entry>(queue: LockQueue<E>, nowMs: number): E | undefined {
+  for (const entry of queue.entries) {
+    if (entry.state === 'writing' || entry.state === 'returning') return undefined;
+    if (entry.state === 'ready' && entry.expiresMs > nowMs) return entry;
+  }
+  return undefined;
+}
+
+export function createHolder<D extends LockedMessage>(options: ReceiveOptions<D>): Holder {
+  const { window, credit = Number.POSITIVE_INFINITY, lock = 'timed' } = options;
+  return {
+    window,
+    credit,
+    unsettled: 0,
+    closed: false,
+    lock,
+    // A queue hands its holders what its own policy presents.
+    deliver: (message) => options.deliver(message as D),
+  };
+}
+
+/** The next receiver in turn that can take a message; it then goes to the end of the line. */
+export function nextHolder(queue: LockQueue<Entry>): Holder | undefined {
+  const index = queue.holders.findIndex((holder) => holder.unsettled < holder.window && holder.credit > 0);
+  const [holder] = index < 0 ? [] : queue.holders.splice(index, 1);
+  if (holder !== undefined) queue.holders.push(holder);
+  return holder;
 }
