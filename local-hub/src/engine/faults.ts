@@ -3,7 +3,7 @@
  * `kick` and `cut-link` are presence's, `throttle` the throttles', `restart` the hub's.
  */
 import { HubError } from './error.ts';
-import type { LinkProtocol } from './presence.ts';
+import type { LinkProtocol } from './session.ts';
 
 const kinds = [
   'drop-acknowledgement',

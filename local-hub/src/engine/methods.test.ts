@@ -185,10 +185,10 @@ test('names and timeouts outside their ranges are refused', async () => {
 
 test('bytes are throttled in steps of 4 KiB, and what is refused is not sent', async () => {
   const taken: string[] = [];
-  let full = false;
+  const hub = { isFull: false };
   const { methods, connect, answer } = open({
     async take(kind, cost, deviceId) {
-      if (full) throw new Error('slow down');
+      if (hub.isFull) throw new Error('slow down');
       taken.push(`${kind} ${cost} ${deviceId}`);
     },
     meter: (bytes, kind) => void taken.push(`${kind} ${bytes}`),
@@ -196,7 +196,7 @@ test('bytes are throttled in steps of 4 KiB, and what is refused is not sent', a
   const session = connect('d1', (call) => answer(session, call));
   await methods.invoke('d1', { methodName: 'a', payload: 'x'.repeat(5000) });
   assert.deepEqual(taken, ['method 1 d1', 'methodBytes 8192 d1', 'method 5002', 'method 2']);
-  full = true;
+  hub.isFull = true;
   connect('d1', () => assert.fail('sent'));
   await assert.rejects(methods.invoke('d1', { methodName: 'a' }), /slow down/);
 });

@@ -3,8 +3,9 @@
  */
 import type { Clock, Timer } from './clock.ts';
 import { HubError, isHubError } from './error.ts';
-import type { MethodHandler, Presence, Session } from './presence.ts';
+import type { Presence } from './presence.ts';
 import { deviceNotFound, type Registry } from './registry.ts';
+import type { MethodHandler, Session } from './session.ts';
 import type { Throttles } from './throttles.ts';
 import type { JsonValue } from './twin.ts';
 

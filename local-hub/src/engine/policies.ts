@@ -19,7 +19,8 @@ export type SharedAccessPolicy = {
 export type Policies = {
   /** Policy names are compared without case. */
   get(name: string): SharedAccessPolicy | undefined;
-  list(): SharedAccessPolicy[];
+  /** The one with all rights first. */
+  list(): readonly SharedAccessPolicy[];
 };
 
 export type PoliciesOptions = {
@@ -47,15 +48,15 @@ export function generateKey(random: (byteCount: number) => Buffer = randomBytes)
 /** Opens the policies; resolves when the keys of new ones are on disk. */
 export async function openPolicies({ store, random = randomBytes }: PoliciesOptions): Promise<Policies> {
   const stored = openCollection<SharedAccessPolicy>(store.documents, 'policy');
-  const created = Object.entries(builtIn)
-    .filter(([name]) => !stored.has(name))
-    .map(([name, rights]) =>
-      stored.put(name, { name, primaryKey: generateKey(random), secondaryKey: generateKey(random), rights }),
-    );
-  await Promise.all(created);
-  const byName = new Map([...stored.values()].map((policy) => [policy.name.toLowerCase(), policy]));
+  const policies = Object.entries(builtIn).map(([name, rights]) => {
+    const policy = { name, primaryKey: generateKey(random), secondaryKey: generateKey(random), rights };
+    return stored.get(name) ?? policy;
+  });
+  const created = policies.filter(({ name }) => !stored.has(name));
+  await Promise.all(created.map((policy) => stored.put(policy.name, policy)));
+  const byName = new Map(policies.map((policy) => [policy.name.toLowerCase(), policy]));
   return {
     get: (name) => byName.get(name.toLowerCase()),
-    list: () => [...byName.values()],
+    list: () => policies,
   };
 }
