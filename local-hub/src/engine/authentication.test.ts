@@ -87,7 +87,7 @@ test('each way to be refused is told to the log with its remedy, and to the clie
   await registry.create({ deviceId: 'd2' });
   refused({ sasToken: 'SharedAccessSignature nonsense' }, /malformed/);
   refused({ sasToken: sign({ resource: `${host}/devices/d2` }) }, /for "devices\/d2", not for "devices\/d1"/);
-  refused({ sasToken: sign({ expiresAtMs: clock.now() - 5000 }) }, /expired 5 s ago/);
+  refused({ sasToken: sign({ expiresAtMs: clock.now() - 5000 }) }, /expired at 2025-12-31T23:59:55Z/);
   refused({ sasToken: sign({ key: 'AAAA' }) }, /not signed with the key that is registered/);
   refused({ sasToken: sign({ dialect: 'eventhub' }) }, /other dialect/);
   refused({ sasToken: sign(), audience: `${host}/devices/d2` }, /audience "devices\/d2" is not/);
@@ -102,10 +102,10 @@ test('each way to be refused is told to the log with its remedy, and to the clie
   );
 });
 
-test('where a refused client came from is in the log', async () => {
+test('where a refused client came from is in the log, without the port, which would tell each attempt from the last', async () => {
   const { findings, refused } = await open();
-  refused({ via: { protocol: 'mqtt', remote: '127.0.0.1:5' } }, /neither/);
-  assert.equal(findings[0]?.what, 'Device refused over mqtt from 127.0.0.1:5');
+  refused({ via: { protocol: 'mqtt', remote: '127.0.0.1:53412' } }, /neither/);
+  assert.equal(findings[0]?.what, 'Device refused over mqtt from 127.0.0.1');
 });
 
 test('a disabled device is told so, but only when its credentials are right', async () => {

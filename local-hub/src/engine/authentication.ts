@@ -127,7 +127,8 @@ export function createAuthentication(options: AuthenticationOptions): Authentica
 
   function refuse(who: string, refusal: Refusal, via: Via | undefined, deviceId?: string): HubError {
     const { reason, detail } = refusal;
-    const from = via === undefined ? '' : ` over ${via.protocol} from ${via.remote}`;
+    // Without the port, which would make each attempt a new finding of its own.
+    const from = via === undefined ? '' : ` over ${via.protocol} from ${via.remote.replace(/:\d+$/, '')}`;
     const next = remedies[reason];
     log.warn({
       what: `${who} refused${from}`,

@@ -238,9 +238,9 @@ export function createPresence({ registry, throttles, faults, clock, log }: Pres
       const older = live.get(deviceId);
       if (older !== undefined) {
         log.info({
-          what: `Connection over ${older.protocol} from ${older.link.remote} closed`,
+          what: `Connection over ${older.protocol} closed`,
           deviceId,
-          reason: `a newer one of the same device came from ${link.remote}`,
+          reason: `a newer one of the same device came over ${link.protocol}`,
         });
         older.endWith('kicked', true);
       }

@@ -43,7 +43,7 @@ test('every operation of a bulk request succeeds or fails by itself', async () =
       'old: ArgumentInvalid',
     ],
   );
-  const ids = new Set([...registry.records()].map(({ deviceId }) => deviceId));
+  const ids = new Set([...registry.identities()].map(({ deviceId }) => deviceId));
   assert.deepEqual(ids, new Set(['old', 'third']));
 });
 
@@ -52,7 +52,7 @@ test('all operations are begun before the first is durable, so that they share o
   store.hold();
   const operations = Array.from({ length: 100 }, (_, index) => op('create', `d${index}`));
   const result = runBulk(registry, operations);
-  assert.equal([...registry.records()].length, 100);
+  assert.equal([...registry.identities()].length, 100);
   store.release();
   assert.deepEqual(await result, { isSuccessful: true, errors: [], warnings: [] });
 });
@@ -62,5 +62,5 @@ test('a bulk request has 1 to 100 operations', async () => {
   await assert.rejects(runBulk(registry, []), { code: 'ArgumentInvalid' });
   const operations = Array.from({ length: 101 }, (_, index) => op('create', `d${index}`));
   await assert.rejects(runBulk(registry, operations), { code: 'ArgumentInvalid', message: /not 101/ });
-  assert.equal([...registry.records()].length, 0);
+  assert.equal([...registry.identities()].length, 0);
 });

@@ -47,8 +47,6 @@ export type Registry = {
   remove(deviceId: string, ifMatch?: string): Promise<void>;
   /** Up to `top` devices (1 to 1000, which is the default). */
   list(top?: number): DeviceIdentity[];
-  /** The stored part of all devices, in no particular order. Do not change it. */
-  records(): Iterable<DeviceRecord>;
   /** All devices in no particular order, without copying: for queries. Do not change them. */
   identities(): Iterable<DeviceIdentity>;
   statistics(): RegistryStatistics;
@@ -195,7 +193,6 @@ export function openRegistry(options: RegistryOptions): Registry {
       }
       return [...devices.values()].slice(0, top).map(shown);
     },
-    records: () => devices.values(),
     *identities() {
       for (const record of devices.values()) yield identityOf(record);
     },

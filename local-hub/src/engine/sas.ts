@@ -123,6 +123,11 @@ export function splitResource(resource: string): { host: string; path: string } 
   };
 }
 
+/** RFC 3339 without fractions; tokens may name years that no date can hold. */
+function timeOf(ms: number): string {
+  return ms > 8.64e15 ? 'the end of time' : new Date(ms).toISOString().replace('.000Z', 'Z');
+}
+
 /** A token opens its own path and everything below it, segment by segment; the empty path is the whole hub. */
 function covers(tokenPath: string, path: string): boolean {
   return tokenPath === '' || path === tokenPath || path.startsWith(`${tokenPath}/`);
@@ -142,7 +147,7 @@ export function verifySas(check: SasCheck): SasVerdict {
     return { ok: false, reason: 'wrong-resource', detail };
   }
   if (token.expiresAtMs <= nowMs) {
-    const detail = `the SAS token expired ${Math.ceil((nowMs - token.expiresAtMs) / 1000)} s ago`;
+    const detail = `the SAS token expired at ${timeOf(token.expiresAtMs)}`;
     return { ok: false, reason: 'expired', detail };
   }
   const matches = (key: string, as: SasDialect) =>

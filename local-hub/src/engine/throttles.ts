@@ -2,8 +2,9 @@
  * Operation throttles and the daily message quota, as IoT Hub enforces them per SKU and unit count ("Reference - IoT Hub
  * quotas and throttling"): excess is first delayed, then refused.
  *
- * Who takes: telemetry, cloud-to-device sends, twin updates, method calls, file uploads and connections do so inside the
- * engine. What the engine answers at once (`registry`, `query`, `twinRead`, `c2dReceive`) is taken by the front-end.
+ * Who takes: whatever the engine does asynchronously (sends, receives, twin updates, method calls, uploads, connections)
+ * takes by itself. What it answers at once (`registry`, `query`, `twinRead`) is taken by the front-end, which also meters
+ * the twin that it sends.
  */
 import type { Store } from '../store/store.ts';
 import type { Clock, Timer } from './clock.ts';
