@@ -25,6 +25,13 @@ test('a repeated line is counted instead of printed', () => {
   assert.equal(lines[2], 'kicked (device d1): two clients. [and 999 more like this]');
 });
 
+test('the port that a client comes from does not make its line another one', () => {
+  const { lines, log } = recorded();
+  for (let port = 40_000; port < 40_100; port += 1)
+    log.warn({ what: `Refused from 127.0.0.1:${port}`, deviceId: 'd1', reason: 'wrong key' });
+  assert.equal(lines.length, 1);
+});
+
 test('ten thousand different lines do not grow the memory of repetitions', () => {
   const { lines, log } = recorded();
   for (let i = 0; i < 10_000; i += 1) log.warn({ what: 'x', deviceId: `d${i}`, reason: 'r' });

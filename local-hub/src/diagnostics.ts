@@ -63,7 +63,10 @@ export function createLog(options: LogOptions): Log {
 
   function print(level: 'info' | 'warn', finding: Finding): void {
     const nowMs = now();
-    const key = `${finding.what}\n${finding.deviceId ?? ''}\n${finding.reason}`.slice(0, 3 * maxFieldLength);
+    const key = `${finding.what}\n${finding.deviceId ?? ''}\n${finding.reason}`
+      .slice(0, 3 * maxFieldLength)
+      // A client that tries again and again comes from another port each time.
+      .replaceAll(/:\d{2,5}\b/g, '');
     const last = remembered.get(key);
     if (last !== undefined && nowMs - last.printedMs < quietMs) {
       last.silenced += 1;
