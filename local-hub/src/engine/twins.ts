@@ -5,6 +5,7 @@
 import type { Store } from '../store/store.ts';
 import type { Clock } from './clock.ts';
 import { openCollection } from './collection.ts';
+import { HubError } from './error.ts';
 import { checkIfMatch, versionEtag } from './etag.ts';
 import type { DeviceIdentity } from './identity.ts';
 import { deviceNotFound, type Registry } from './registry.ts';
@@ -30,10 +31,10 @@ export type Twins = {
   /** What the device sees: both with `$version`, no metadata, no tags. Throws `DeviceNotFound`. */
   deviceView(deviceId: string): { desired: JsonObject; reported: JsonObject };
   /**
-   * Merges; null removes. Resolves to the new reported `$version`. Throws `ArgumentInvalid`, `DeviceNotFound`, `Throttled`,
-   * `QuotaExceeded`.
+   * Merges; null removes. Resolves to the new reported `$version`. With `ifVersion` the current one must be that. Throws
+   * `ArgumentInvalid`, `DeviceNotFound`, `PreconditionFailed`, `Throttled`, `QuotaExceeded`.
    */
-  patchReported(deviceId: string, patch: unknown): Promise<number>;
+  patchReported(deviceId: string, patch: unknown, ifVersion?: number): Promise<number>;
   /** Throws `ArgumentInvalid`, `PreconditionFailed`, `DeviceNotFound`, `Throttled`, `QuotaExceeded`. */
   update(deviceId: string, update: TwinUpdate, options: TwinUpdateOptions): Promise<Twin>;
   /** Calls back with each durable change of desired as a merge patch with `$version`. Returns the way to stop. */
@@ -116,11 +117,17 @@ export function openTwins({ store, registry, throttles, clock }: TwinsOptions): 
       });
     },
 
-    async patchReported(deviceId, input) {
+    async patchReported(deviceId, input, ifVersion) {
       stored(deviceId);
       const patch = checkPatch('reported', input);
       await admit(deviceId, sizeOf(patch));
       const current = stored(deviceId);
+      if (ifVersion !== undefined && ifVersion !== current.reported.version) {
+        throw new HubError(
+          'PreconditionFailed',
+          `The reported properties of device "${deviceId}" have version ${current.reported.version}, not ${ifVersion}. Read the twin again, and repeat the change`,
+        );
+      }
       const reported = mergeSection(current.reported, patch, new Date(clock.now()).toISOString(), false);
       checkSize('reported', reported.value);
       await twins.put(deviceId, { ...current, reported, version: current.version + 1 });

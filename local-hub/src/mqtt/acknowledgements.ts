@@ -11,6 +11,7 @@ export type Acknowledgements = {
   owe(packetId: number, bytes: number): Owed;
   /** The message is durable; `silently` (fault injection) keeps its place but sends nothing. */
   settle(owed: Owed, silently?: boolean): void;
+  /** Messages that are not settled yet, and the bytes of their bodies. */
   readonly count: number;
   readonly bytes: number;
 };
@@ -41,7 +42,6 @@ export type AcknowledgementsOptions = {
 /** Creates the account of one connection. */
 export function createAcknowledgements({ send, onSettled }: AcknowledgementsOptions): Acknowledgements {
   const queue: Owed[] = [];
-  let bytes = 0;
   let flushing = false;
 
   function flush(): void {
@@ -50,20 +50,25 @@ export function createAcknowledgements({ send, onSettled }: AcknowledgementsOpti
     while (queue[count]?.settled) count += 1;
     if (count === 0) return;
     const settled = queue.splice(0, count);
-    for (const owed of settled) bytes -= owed.bytes;
+    totals.count = queue.length;
+    for (const owed of settled) totals.bytes -= owed.bytes;
     const pubacks = encode(settled);
     if (pubacks !== undefined) send(pubacks);
     onSettled();
   }
 
-  return {
-    owe(packetId, messageBytes) {
-      const owed = { packetId, bytes: messageBytes, settled: false };
+  // Plain fields rather than getters, with which V8 would give each connection's object a hidden class of its own.
+  const totals = {
+    count: 0,
+    bytes: 0,
+    owe(packetId: number, bytes: number): Owed {
+      const owed = { packetId, bytes, settled: false };
       queue.push(owed);
-      bytes += messageBytes;
+      totals.count = queue.length;
+      totals.bytes += bytes;
       return owed;
     },
-    settle(owed, silently = false) {
+    settle(owed: Owed, silently = false): void {
       owed.settled = true;
       if (silently) owed.packetId = 0;
       if (flushing || queue[0] !== owed) return;
@@ -71,11 +76,6 @@ export function createAcknowledgements({ send, onSettled }: AcknowledgementsOpti
       // A commit settles many messages in one turn of the event loop.
       process.nextTick(flush);
     },
-    get count() {
-      return queue.length;
-    },
-    get bytes() {
-      return bytes;
-    },
   };
+  return totals;
 }

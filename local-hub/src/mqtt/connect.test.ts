@@ -75,6 +75,22 @@ test('a hub that cannot take a device now says so with return code 3', async (t)
   assert.equal((await client.connect()).returnCode, 3);
 });
 
+test('what nobody foresaw ends one connection, with a line, and no other', async (t) => {
+  const { connect, engine, findings } = await openRig(t);
+  await engine.registry.create({ deviceId: 'other' });
+  const other = await connect({}, 'other');
+  const client = await connect();
+  t.mock.method(engine.telemetry, 'append', () => {
+    throw new TypeError('unforeseen');
+  });
+  client.publish('devices/dev/messages/events/', 'x');
+  await client.ended;
+  assert.match(findings.at(-1)?.reason ?? '', /unforeseen/);
+  assert.equal(findings.at(-1)?.deviceId, 'dev');
+  other.send({ cmd: 'pingreq' });
+  await other.expect('pingresp');
+});
+
 test('a device with a certificate needs no token', async (t) => {
   const { open, engine, clock } = await openRig(t);
   const { certPem } = await issueCertificate({

@@ -5,7 +5,7 @@ import type { IConnectPacket } from 'mqtt-packet';
 import type { DeviceAuth } from '../engine/authentication.ts';
 import type { ClientCertificate } from '../engine/x509-trust.ts';
 import { closeForEngine } from './close-reasons.ts';
-import { type Connection, endConnection, send } from './connection.ts';
+import { type Connection, endConnection, fail, send } from './connection.ts';
 import { applySubscriptions, createDevicePeer } from './device-peer.ts';
 import { connackCode, type ReturnCode, reasonOf, returnCodes } from './refusals.ts';
 import type { Subscription } from './sessions.ts';
@@ -79,15 +79,12 @@ async function connectDevice(
     isOpen,
     close: (reason) => closeForEngine(connection, reason),
   });
+  if (isLeft()) return;
   const clean = packet.clean ?? true;
   try {
     const { subscriptions, sessionPresent } = await openSession(connection, deviceId, clean);
     if (modelId !== undefined) await twins.setModelId(deviceId, modelId);
-    if (session.ended || !isOpen()) {
-      session.end();
-      endConnection(connection, { how: 'abort' });
-      return;
-    }
+    if (isLeft()) return;
     connection.maxSilenceMs = silenceOf(packet, context.settings.maxKeepAliveMs);
     const peer = createDevicePeer({
       connection,
@@ -102,6 +99,14 @@ async function connectDevice(
   } catch (error) {
     session.end();
     throw error;
+  }
+
+  /** Whether a newer connection took over, or the client gave up, while it waited. */
+  function isLeft(): boolean {
+    if (!session.ended && isOpen()) return false;
+    session.end();
+    endConnection(connection, { how: 'abort' });
+    return true;
   }
 }
 
@@ -177,6 +182,8 @@ export async function handleConnect(
     if (userName.kind === 'registration') connectRegistration(connection, packet, userName, certificate);
     else await connectDevice(connection, packet, userName, certificate);
   } catch (error) {
-    refuseConnect(connection, connackCode(error), reasonOf(error));
+    if (connection.phase.kind === 'connecting')
+      refuseConnect(connection, connackCode(error), reasonOf(error));
+    else fail(connection, error);
   }
 }

@@ -1,14 +1,13 @@
 /** Which handler takes which packet, in which phase of a connection. */
 import type { Packet } from 'mqtt-packet';
 import { handleConnect, refuseConnect } from './connect.ts';
-import { type Connection, endConnection, refuse } from './connection.ts';
+import { attend, type Connection, refuse } from './connection.ts';
 import type { MalformedPacket } from './decode.ts';
 import type { DevicePeer } from './device-peer.ts';
 import { handleDisconnect } from './disconnect.ts';
 import { handlePingreq } from './pingreq.ts';
 import { handlePuback } from './puback.ts';
 import { handlePublish } from './publish.ts';
-import { reasonOf } from './refusals.ts';
 import {
   handleRegistrationPublish,
   handleRegistrationSubscribe,
@@ -17,16 +16,6 @@ import {
 } from './registration-peer.ts';
 import { handleSubscribe } from './subscribe.ts';
 import { handleUnsubscribe } from './unsubscribe.ts';
-
-/** Lets a handler run on its own; what it did not foresee ends its connection, and that one only. */
-function run(connection: Connection, handling: Promise<void>): void {
-  handling.catch((error: unknown) =>
-    endConnection(connection, {
-      how: 'abort',
-      finding: { reason: `the hub failed: ${reasonOf(error)}`, next: 'This is a bug of the local hub' },
-    }),
-  );
-}
 
 function refusePacket(connection: Connection, { cmd }: Packet): void {
   const reason =
@@ -47,10 +36,10 @@ function dispatchToDevice(peer: DevicePeer, packet: Packet): void {
       handlePuback(peer, packet);
       return;
     case 'subscribe':
-      run(connection, handleSubscribe(peer, packet));
+      attend(connection, handleSubscribe(peer, packet));
       return;
     case 'unsubscribe':
-      run(connection, handleUnsubscribe(peer, packet));
+      attend(connection, handleUnsubscribe(peer, packet));
       return;
     case 'pingreq':
       handlePingreq(connection);
@@ -67,7 +56,7 @@ function dispatchToRegistration(peer: RegistrationPeer, packet: Packet): void {
   const { connection } = peer;
   switch (packet.cmd) {
     case 'publish':
-      run(connection, handleRegistrationPublish(peer, packet));
+      attend(connection, handleRegistrationPublish(peer, packet));
       return;
     case 'puback':
       return;

@@ -11,8 +11,8 @@ export type Framing = {
   push(chunk: Buffer): void;
   /** The next complete packet with its fixed header; undefined when more bytes are needed. After a fault, that fault for good. */
   next(): Buffer | FramingFault | undefined;
-  /** Bytes that wait to be taken. */
-  readonly buffered: number;
+  /** Bytes that wait to be taken. A method, because V8 gives every object with a getter of its own a hidden class of its own. */
+  bufferedBytes(): number;
 };
 
 /** [MQTT-2.2.3]: the remaining length takes at most four bytes. */
@@ -80,8 +80,6 @@ export function createFraming(maxPacketBytes: number): Framing {
       return packet;
     },
 
-    get buffered() {
-      return bytes?.length ?? 0;
-    },
+    bufferedBytes: () => bytes?.length ?? 0,
   };
 }

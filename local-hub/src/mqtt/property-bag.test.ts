@@ -66,3 +66,8 @@ test('a formatted bag is read back the same, whatever the characters', () => {
   });
   assert.equal(formatPropertyBag({ system: {}, properties: {} }), '');
 });
+
+test('what a topic cannot hold is left out or replaced, never thrown', () => {
+  assert.equal(formatPropertyBag({ system: { expiryTimeUtcMs: 1e300 }, properties: {} }), '');
+  assert.equal(formatPropertyBag({ system: {}, properties: { '\uD800': 'a' } }), '%EF%BF%BD=a');
+});

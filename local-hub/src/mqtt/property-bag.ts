@@ -65,18 +65,26 @@ export function parsePropertyBag(bag: string): MessageHeader | undefined {
   return { system, properties };
 }
 
+/** URL-encodes whatever it is given: half a surrogate pair, which JSON may hold, becomes U+FFFD. */
+export const encode = (text: string): string => encodeURIComponent(text.toWellFormed());
+
+/** The latest time that a date can hold (ECMA-262 §21.4.1.1). */
+const maxTimeMs = 8.64e15;
+
 /** Formats the bag of a cloud-to-device message: system properties first, then `iothub-ack`, then application properties. */
 export function formatPropertyBag({ system, properties }: MessageHeader): string {
   let bag = '';
   const add = (key: string, value: string): void => {
-    bag += `${bag === '' ? '' : '&'}${encodeURIComponent(key)}=${encodeURIComponent(value)}`;
+    bag += `${bag === '' ? '' : '&'}${encode(key)}=${encode(value)}`;
   };
   for (const [key, name] of Object.entries(textProperties)) {
     const value = system[name];
     if (value !== undefined) add(key, value);
   }
-  if (system.expiryTimeUtcMs !== undefined) add('$.exp', new Date(system.expiryTimeUtcMs).toISOString());
-  if (system.ack !== undefined) add(acknowledgementProperty, system.ack);
+  const { expiryTimeUtcMs, ack } = system;
+  if (expiryTimeUtcMs !== undefined && Math.abs(expiryTimeUtcMs) <= maxTimeMs)
+    add('$.exp', new Date(expiryTimeUtcMs).toISOString());
+  if (ack !== undefined) add(acknowledgementProperty, ack);
   for (const name of Object.keys(properties)) add(name, properties[name] ?? '');
   return bag;
 }

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../engine/clock.ts';
 import type { Faults } from '../engine/faults.ts';
-import { type Connection, refuse } from './connection.ts';
+import { attend, type Connection, fail, refuse } from './connection.ts';
 import { createDecoder } from './decode.ts';
 import { dispatch } from './dispatch.ts';
 import type { MqttSettings } from './settings.ts';
@@ -41,8 +41,16 @@ export function createReading({ settings, clock, faults }: ReadingOptions): Read
   }
 
   function handle(connection: Connection, packet: Buffer): void {
-    const connecting = dispatch(connection, decode(packet));
-    if (connecting !== undefined) void connecting.then(() => resume(connection));
+    try {
+      const connecting = dispatch(connection, decode(packet));
+      if (connecting !== undefined)
+        attend(
+          connection,
+          connecting.then(() => resume(connection)),
+        );
+    } catch (error) {
+      fail(connection, error);
+    }
   }
 
   /** Holds a message and all that follows for as long as an injected fault says; true when it does. */
@@ -80,7 +88,7 @@ export function createReading({ settings, clock, faults }: ReadingOptions): Read
     const mayRead =
       connection.phase.kind === 'closed' ||
       (connection.phase.kind === 'connecting'
-        ? framing.buffered <= settings.maxPacketBytes
+        ? framing.bufferedBytes() <= settings.maxPacketBytes
         : mayHandle(connection));
     if (mayRead) stream.resume();
     else stream.pause();

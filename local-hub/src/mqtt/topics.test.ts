@@ -57,6 +57,7 @@ test('everything else is refused with its reason', () => {
     '$iothub/methods/res/ok/?$rid=1': /integer/,
     '$iothub/twin/PUT/?$rid=1': /does not know/,
     'home/lamp': /does not know/,
+    [`$iothub/twin/GET/?$rid=${'x'.repeat(1_025)}`]: /1024 characters/,
   };
   for (const [topic, reason] of Object.entries(refused)) {
     const parsed = parseRequestTopic(topic, 'dev');
@@ -82,6 +83,7 @@ test('topics towards the device have the documented form', () => {
   assert.equal(twinResponseTopic(200, '5'), '$iothub/twin/res/200/?$rid=5');
   assert.equal(twinResponseTopic(204, '5', 3), '$iothub/twin/res/204/?$rid=5&$version=3');
   assert.equal(desiredTopic(8), '$iothub/twin/PATCH/properties/desired/?$version=8');
+  assert.equal(methodTopic('\uD800', '1'), '$iothub/methods/POST/%EF%BF%BD/?$rid=1');
   assert.equal(methodTopic('re boot', '1'), '$iothub/methods/POST/re%20boot/?$rid=1');
   assert.equal(registrationResponseTopic(202, '1', 3), '$dps/registrations/res/202/?$rid=1&retry-after=3');
 });

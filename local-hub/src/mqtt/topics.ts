@@ -3,6 +3,8 @@
  * that is not listed here is refused. "Communicate with an IoT hub using the MQTT protocol".
  */
 
+import { encode } from './property-bag.ts';
+
 /** What a published topic asks for. `requestId` is kept as it was written, because the answer's topic repeats it. */
 export type RequestTopic =
   | { kind: 'events'; bag: string }
@@ -18,6 +20,8 @@ export type SubscriptionKind = 'devicebound' | 'twin-responses' | 'desired' | 'm
 
 const devicePrefix = 'devices/';
 const eventsPath = '/messages/events';
+/** Answers repeat the request id in a topic, which must hold more beside it. */
+const maxRequestIdLength = 1_024;
 const refused = (reason: string): RequestTopic => ({ kind: 'refused', reason });
 
 /** Whether a segment of a topic names the device, as it is or URL-encoded. */
@@ -72,6 +76,8 @@ function parseRequest(topic: string): RequestTopic {
   const parameters = parametersOf(topic, query);
   const requestId = parameters.get('$rid');
   if (query === 0 || requestId === undefined || requestId === '') return refused('the topic lacks $rid');
+  if (requestId.length > maxRequestIdLength)
+    return refused(`$rid has more than ${maxRequestIdLength} characters`);
   switch (prefix) {
     case '$iothub/twin/GET/':
       return { kind: 'twin-get', requestId };
@@ -137,7 +143,7 @@ export const desiredTopic = (version: number): string =>
 
 /** The topic that invokes a direct method. */
 export const methodTopic = (name: string, requestId: string): string =>
-  `$iothub/methods/POST/${encodeURIComponent(name)}/?$rid=${requestId}`;
+  `$iothub/methods/POST/${encode(name)}/?$rid=${requestId}`;
 
 /** The topic that answers a registration request; `retryAfterSeconds` is present when the device must ask again. */
 export const registrationResponseTopic = (

@@ -5,12 +5,15 @@
 import type { IPublishPacket } from 'mqtt-packet';
 import { HubError } from '../engine/error.ts';
 import { bodyOf } from './body.ts';
-import { send } from './connection.ts';
+import { attend, send } from './connection.ts';
 import type { DevicePeer } from './device-peer.ts';
 import { reasonOf, twinRefusal } from './refusals.ts';
 import { twinResponseTopic } from './topics.ts';
 
 type Answer = { status: number; body: string; version?: number };
+
+/** What an answer counts towards what may be under way: about the largest twin. */
+const answerBytes = 64 * 1024;
 
 /** Runs a request and sends its answer, unless a fault loses it. */
 async function answer(
@@ -21,7 +24,7 @@ async function answer(
 ): Promise<void> {
   const { acknowledgements, context } = connection;
   const { engine, clock, log } = context;
-  const owed = acknowledgements.owe(packetId, 0);
+  const owed = acknowledgements.owe(packetId, answerBytes);
   let result: Answer;
   try {
     result = await run();
@@ -39,12 +42,13 @@ async function answer(
 export function answerTwinGet(peer: DevicePeer, packetId: number, requestId: string): void {
   const { throttles, twins } = peer.connection.context.engine;
   const { deviceId } = peer.session;
-  void answer(peer, packetId, requestId, async () => {
+  const read = async (): Promise<Answer> => {
     await throttles.take('twinRead', 1, deviceId);
     const body = JSON.stringify(twins.deviceView(deviceId));
     throttles.meter(Buffer.byteLength(body), 'twin');
     return { status: 200, body };
-  });
+  };
+  attend(peer.connection, answer(peer, packetId, requestId, read));
 }
 
 function parsePatch(body: Buffer): unknown {
@@ -64,14 +68,9 @@ export function answerTwinPatch(
   const { twins } = peer.connection.context.engine;
   const { deviceId } = peer.session;
   const body = bodyOf(packet);
-  void answer(peer, packet.messageId ?? 0, topic.requestId, async () => {
-    const patch = parsePatch(body);
-    const current = twins.deviceView(deviceId).reported.$version;
-    if (topic.version !== undefined && topic.version !== current)
-      throw new HubError(
-        'PreconditionFailed',
-        `The reported properties of ${deviceId} have version ${String(current)}.`,
-      );
-    return { status: 204, body: '', version: await twins.patchReported(deviceId, patch) };
-  });
+  const patch = async (): Promise<Answer> => {
+    const version = await twins.patchReported(deviceId, parsePatch(body), topic.version);
+    return { status: 204, body: '', version };
+  };
+  attend(peer.connection, answer(peer, packet.messageId ?? 0, topic.requestId, patch));
 }
