@@ -54,7 +54,9 @@ export function checkStatus(spec: DeviceSpec): {
   status: DeviceStatus | undefined;
   reason: string | null | undefined;
 } {
-  const { deviceId, status, statusReason: reason } = spec;
+  const { deviceId, statusReason: reason } = spec;
+  // Some clients write null for what they leave out.
+  const status = spec.status ?? undefined;
   if (status !== undefined && status !== 'enabled' && status !== 'disabled') {
     throw invalid(deviceId, 'status must be "enabled" or "disabled"');
   }
@@ -71,7 +73,8 @@ export function checkStatus(spec: DeviceSpec): {
 /** The credentials that `spec` asks for on top of `current`. Keys that nobody gave are generated. */
 export function checkAuthentication(spec: DeviceSpec, current?: DeviceAuthentication): DeviceAuthentication {
   const { deviceId } = spec;
-  const { type, symmetricKey, x509Thumbprint } = spec.authentication ?? {};
+  const { symmetricKey, x509Thumbprint } = spec.authentication ?? {};
+  const type = spec.authentication?.type ?? undefined;
   if (type !== undefined && !types.includes(type)) {
     throw invalid(deviceId, `authentication.type must be one of ${types.join(', ')}`);
   }
@@ -86,7 +89,9 @@ export function checkAuthentication(spec: DeviceSpec, current?: DeviceAuthentica
       checkThumbprint(deviceId, 'secondaryThumbprint', x509Thumbprint?.secondaryThumbprint) ?? null,
   };
   const hasThumbprint = thumbprints.primaryThumbprint !== null || thumbprints.secondaryThumbprint !== null;
-  const meant = type ?? (hasThumbprint ? 'selfSigned' : (current?.type ?? 'sas'));
+  const hasKey = keys.primaryKey !== undefined || keys.secondaryKey !== undefined;
+  const implied = hasThumbprint ? 'selfSigned' : hasKey ? 'sas' : (current?.type ?? 'sas');
+  const meant = type ?? implied;
   const none = { primaryThumbprint: null, secondaryThumbprint: null };
   if (meant === 'sas') {
     const kept = current?.symmetricKey;

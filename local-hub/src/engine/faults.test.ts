@@ -17,13 +17,13 @@ test('a fault happens once unless it says how often', () => {
 
 test('a fault for one device or one protocol happens to nobody else', () => {
   const faults = createFaults();
-  faults.inject({ kind: 'throttle', deviceId: 'd1', protocol: 'amqp' });
-  assert.equal(faults.take('throttle'), undefined);
-  assert.equal(faults.take('throttle', 'd2', 'amqp'), undefined);
-  assert.equal(faults.take('throttle', 'd1', 'mqtt'), undefined);
-  assert.equal(faults.take('throttle', 'd1'), undefined);
+  faults.inject({ kind: 'lose-twin-reply', deviceId: 'd1', protocol: 'amqp' });
+  assert.equal(faults.take('lose-twin-reply'), undefined);
+  assert.equal(faults.take('lose-twin-reply', 'd2', 'amqp'), undefined);
+  assert.equal(faults.take('lose-twin-reply', 'd1', 'mqtt'), undefined);
+  assert.equal(faults.take('lose-twin-reply', 'd1'), undefined);
   assert.equal(faults.take('kick', 'd1', 'amqp'), undefined);
-  assert.equal(faults.take('throttle', 'd1', 'amqp')?.deviceId, 'd1');
+  assert.equal(faults.take('lose-twin-reply', 'd1', 'amqp')?.deviceId, 'd1');
 });
 
 test('faults happen in the order of their injection, and can be cleared', () => {
@@ -64,6 +64,7 @@ test('a fault that makes no sense is refused, naming the field', () => {
     [{ kind: 'kick', deviceId: 5 }, /deviceId/],
     [{ kind: 'kick', deviceId: 'x'.repeat(129) }, /deviceId/],
     [{ kind: 'kick', protocol: 'coap' }, /protocol/],
+    [{ kind: 'throttle', protocol: 'amqp' }, /leave protocol out/],
     [{ kind: 'kick', count: 0 }, /count/],
     [{ kind: 'kick', count: 1.5 }, /count/],
     [{ kind: 'kick', count: 1_000_001 }, /count/],

@@ -23,7 +23,7 @@ export type Fault = {
   kind: FaultKind;
   /** Undefined: any device. */
   deviceId?: string | undefined;
-  /** Undefined: any protocol. */
+  /** Undefined: any protocol. Not for `throttle` and `restart`, which know of none. */
   protocol?: FaultProtocol | undefined;
   /** How many times it happens: 1 (default) to 1,000,000. */
   count?: number | undefined;
@@ -86,6 +86,9 @@ function checkFault(input: unknown): Fault {
   const kind = checkChoice('kind', given.kind, kinds);
   const delayMs = checkInteger('delayMs', given.delayMs, 0, maxDelayMs);
   if (kind === 'delay' && delayMs === undefined) throw invalid('a delay needs delayMs');
+  if (given.protocol !== undefined && (kind === 'throttle' || kind === 'restart')) {
+    throw invalid(`a ${kind} happens in the hub, whatever the protocol; leave protocol out`);
+  }
   return {
     kind,
     deviceId,

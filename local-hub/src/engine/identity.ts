@@ -46,11 +46,11 @@ export type DeviceIdentity = DeviceRecord & DeviceConnectivity;
 /** What a caller may say when creating or updating a device; everything else is ignored, as IoT Hub does. */
 export type DeviceSpec = {
   deviceId: string;
-  status?: DeviceStatus | undefined;
+  status?: DeviceStatus | null | undefined;
   statusReason?: string | null | undefined;
   authentication?:
     | {
-        type?: AuthenticationType | undefined;
+        type?: AuthenticationType | null | undefined;
         symmetricKey?: Partial<SymmetricKeys> | null | undefined;
         x509Thumbprint?: Partial<Thumbprints> | null | undefined;
       }

@@ -140,6 +140,15 @@ test('an update keeps what it does not name, and changes the etag', async () => 
   const x509 = { type: 'selfSigned', x509Thumbprint: { secondaryThumbprint: sha1 } } as const;
   const certified = await registry.update({ deviceId: 'd1', authentication: x509 });
   assert.equal(certified.authentication.symmetricKey.primaryKey, null);
+  const again = {
+    deviceId: 'd1',
+    status: null,
+    authentication: { type: null, symmetricKey: { primaryKey } },
+  };
+  const sas = await registry.update(again);
+  assert.equal(sas.authentication.type, 'sas');
+  assert.equal(sas.authentication.symmetricKey.primaryKey, primaryKey);
+  assert.equal(sas.status, 'disabled');
   assert.equal(certified.authentication.x509Thumbprint.secondaryThumbprint, sha1);
 });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import { webcrypto, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { before, test } from 'node:test';
@@ -59,6 +59,34 @@ test('a chain with a missing link, or of another root with the same name, is not
   const foreign = await issue('root', 'authority');
   const forged = await issue('device-1', 'client', foreign);
   assert.equal(verdict({ der: der(forged), chain: [der(foreign)] }), 'untrusted');
+});
+
+test('certificates that all sign each other do not multiply the work', async () => {
+  await import('reflect-metadata');
+  const x509 = await import('@peculiar/x509');
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const loop: Buffer[] = [];
+  for (let serial = 1; serial <= 10; serial += 1) {
+    const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+      serialNumber: `0${serial.toString(16)}`,
+      name: 'CN=loop',
+      notBefore: new Date(nowMs - dayMs),
+      notAfter: new Date(nowMs + dayMs),
+      signingAlgorithm: algorithm,
+      keys,
+      extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
+    });
+    loop.push(Buffer.from(certificate.rawData));
+  }
+  const [first, last] = [loop[0], loop.at(-1)].map((each) => new X509Certificate(each ?? ''));
+  assert.ok(
+    first !== undefined && last !== undefined && first.checkIssued(last) && first.verify(last.publicKey),
+  );
+  const startedMs = performance.now();
+  assert.equal(verdict({ der: loop[0] ?? Buffer.alloc(0), chain: loop }), 'untrusted');
+  // Every way through the loop would be ten factorial signatures: an hour.
+  assert.ok(performance.now() - startedMs < 5000);
 });
 
 test('a device cannot sign certificates for other devices', async () => {
