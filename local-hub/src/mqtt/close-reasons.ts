@@ -3,11 +3,8 @@ import type { CloseReason } from '../engine/presence.ts';
 import { type Connection, endConnection } from './connection.ts';
 
 const findings: Record<CloseReason, { reason: string; next?: string } | undefined> = {
-  kicked: {
-    reason:
-      'a newer connection with the same device id took over (400027 ConnectionForcefullyClosedOnNewConnection)',
-    next: 'Give every client an identity of its own',
-  },
+  // Presence logs which connection took over.
+  kicked: undefined,
   deleted: { reason: 'the device was deleted from the registry' },
   disabled: { reason: 'the device was disabled in the registry' },
   expired: {
