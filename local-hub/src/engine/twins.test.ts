@@ -61,6 +61,16 @@ test('reported properties merge, count their version and do not touch the etag',
   assert.equal(twins.get('d1').version, 4);
 });
 
+test('a report on a version that is no longer current changes nothing', async () => {
+  const { twins } = await open();
+  const writes = [twins.patchReported('d1', { a: 1 }, 1), twins.patchReported('d1', { b: 2 }, 1)];
+  const [first, second] = await Promise.allSettled(writes);
+  assert.equal(first?.status, 'fulfilled');
+  const refusal = second?.status === 'rejected' ? (second.reason as { code: string }).code : undefined;
+  assert.equal(refusal, 'PreconditionFailed');
+  assert.deepEqual(twins.deviceView('d1').reported, { a: 1, $version: 2 });
+});
+
 test('services merge or replace tags and desired properties', async () => {
   const { twins, merged } = await open();
   await twins.update('d1', { tags: { site: 'A', floor: 1 }, desired: { x: { y: 1 } } }, merged);
