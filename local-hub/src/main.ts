@@ -1,9 +1,7 @@
 /** The process: arguments, environment, signals and exit code. */
 import { readFileSync } from 'node:fs';
-import { makeDeviceCertificate } from './certificate-command.ts';
-import { createLog } from './diagnostics.ts';
 import { help } from './help.ts';
-import { serve, type Terminal } from './serve.ts';
+import type { Terminal } from './serve.ts';
 import { type Command, readCommand } from './settings.ts';
 
 const terminal: Terminal = {
@@ -24,10 +22,9 @@ function version(): string {
 async function run(command: Command): Promise<number> {
   switch (command.kind) {
     case 'run':
-      return serve(command.settings, terminal);
+      return (await import('./serve.ts')).serve(command.settings, terminal);
     case 'certificate':
-      terminal.out(await makeDeviceCertificate(command.request, createLog({ write: terminal.error })));
-      return 0;
+      return (await import('./certificate-command.ts')).makeDeviceCertificate(command.request, terminal);
     case 'help':
       terminal.out(help);
       return 0;

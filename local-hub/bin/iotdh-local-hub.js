@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+// Starts the hub: from the TypeScript sources inside their repository, from the built files where the package was installed.
+// Plain old JavaScript, so that an old Node.js gets as far as the message.
+import { existsSync } from 'node:fs';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 24 || (major === 24 && minor < 12)) {
+  console.error(
+    `iotdh-local-hub needs Node.js 24.12 or newer; this is ${process.versions.node}.\n` +
+      'Run it with a newer one: npx -p node@24 -p iotdh-local-hub iotdh-local-hub',
+  );
+  process.exit(1);
+}
+const source = new URL('../src/main.ts', import.meta.url);
+const built = new URL('../dist/main.js', import.meta.url);
+await import((existsSync(source) ? source : built).href);
