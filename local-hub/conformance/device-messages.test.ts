@@ -7,7 +7,7 @@ import iot from 'azure-iot-device';
 import { Amqp, AmqpWs } from 'azure-iot-device-amqp';
 import { Mqtt, MqttWs } from 'azure-iot-device-mqtt';
 import { tapEvents } from './events.ts';
-import { arrivalsOf, failsWith } from './expect.ts';
+import { arrivalsOf, eventually, failsWith } from './expect.ts';
 import { feedbackOf } from './feedback.ts';
 import { startHub } from './hub.ts';
 import { createService, openDevice, type Transport } from './sdk.ts';
@@ -60,13 +60,9 @@ for (const [name, transport] of transports) {
     assert.equal(system['iothub-connection-device-id'], deviceId);
     assert.equal(system['iothub-connection-auth-generation-id'], generationId);
     assert.equal(system['iothub-message-source'], 'Telemetry');
-    assert.deepEqual(JSON.parse(String(system['iothub-connection-auth-method'])), {
-      scope: 'device',
-      type: 'sas',
-      issuer: 'iothub',
-      acceptingIpFilterRule: null,
-    });
-    assert.ok(Math.abs(Number(new Date(String(system['iothub-enqueuedtime']))) - Date.now()) < 60_000);
+    const method = JSON.parse(String(system['iothub-connection-auth-method'])) as object;
+    assert.deepEqual(method, { scope: 'device', type: 'sas', issuer: 'iothub' });
+    assert.ok(Math.abs(Number(system['iothub-enqueuedtime']) - Date.now()) < 60_000);
     assert.equal(system.contentEncoding ?? system['content-encoding'], 'utf-8');
     assert.equal(system['dt-dataschema'] ?? system['iothub-interface-id'], 'dtmi:com:example:Thing;1');
     assert.ok(Math.abs(event.enqueuedTimeUtc.getTime() - Date.now()) < 60_000);
@@ -195,23 +191,6 @@ test('AMQP: a command that is abandoned eleven times is dead-lettered and report
   assert.equal(deliveries, 10);
 });
 
-test('AMQP: a batch of telemetry arrives event by event, in order', async () => {
-  const deviceId = 'amqp-batch';
-  await hub.addDevice(deviceId);
-  const client = await openDevice(hub, deviceId, { transport: Amqp });
-  const batch = ['a', 'b', 'c'].map((text) => {
-    const message = new Message(text);
-    message.messageId = `batch-${text}`;
-    return message;
-  });
-  await client.sendEventBatch(batch);
-  await events.byId('batch-c');
-  assert.deepEqual(
-    events.of(deviceId).map((event) => Buffer.from(event.body as Uint8Array).toString()),
-    ['a', 'b', 'c'],
-  );
-});
-
 test('MQTT: reject throws at once and complete does nothing, since the SDK settles on receipt', async () => {
   await hub.addDevice('mqtt-settle');
   const client = await openDevice(hub, 'mqtt-settle');
@@ -228,7 +207,9 @@ test('MQTT: reject throws at once and complete does nothing, since the SDK settl
     attempt(() => client.abandon(message)),
   );
   await client.complete(message);
-  assert.equal(hub.engine.cloudToDevice.pending('mqtt-settle'), 0);
+  await eventually('the PUBACK to be durable', () =>
+    hub.engine.cloudToDevice.pending('mqtt-settle') === 0 ? true : undefined,
+  );
 });
 
 test('ack "negative" reports no success, ack "positive" no expiry', async () => {

@@ -88,7 +88,8 @@ for (const [name, transport] of transports) {
       { properties: { desired: { added: { x: [1, 2] }, gone: null } } },
       '*',
     );
-    const patch = await patches.find((each) => 'added' in each);
+    // The first that the SDK emitted is its own copy of all properties, which it keeps up to date.
+    const patch = await patches.find((each) => 'added' in each && each !== twin.properties.desired);
     assert.deepEqual(patch.added, { x: [1, 2] });
     assert.equal(patch.gone, null);
     assert.equal('kept' in patch, false);

@@ -1,4 +1,5 @@
 /** What the service SDK hears of commands that were asked to report their fate. */
+import type common from 'azure-iot-common';
 import type iothub from 'azure-iothub';
 import { type Arrivals, createArrivals } from './expect.ts';
 
@@ -16,8 +17,9 @@ export type FeedbackRecord = {
 export async function feedbackOf(service: iothub.Client): Promise<Arrivals<FeedbackRecord>> {
   const records = createArrivals<FeedbackRecord>('feedback record');
   const { result: receiver } = await service.getFeedbackReceiver();
-  receiver.on('message', ({ data }: { data: FeedbackRecord[] }) => {
-    for (const record of data) records.add(record);
+  receiver.on('message', (message: common.Message) => {
+    const batch = JSON.parse(message.getData().toString()) as FeedbackRecord[];
+    for (const record of batch) records.add(record);
   });
   return records;
 }

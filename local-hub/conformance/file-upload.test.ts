@@ -4,7 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { BlobServiceClient, BlockBlobClient } from '@azure/storage-blob';
-import { type Arrivals, arrivalsOf, failsWith, within } from './expect.ts';
+import type common from 'azure-iot-common';
+import { createArrivals, failsWith, within } from './expect.ts';
 import { startHub } from './hub.ts';
 import { createService, openDevice } from './sdk.ts';
 
@@ -20,7 +21,10 @@ type Notification = {
 };
 
 const { result: receiver } = await createService(hub).getFileNotificationReceiver();
-const notifications: Arrivals<{ data: Notification }> = arrivalsOf(receiver, 'message');
+const notifications = createArrivals<Notification>('file notification');
+receiver.on('message', (message: common.Message) => {
+  notifications.add(JSON.parse(message.getData().toString()) as Notification);
+});
 
 test('uploadToBlob stores the bytes and the service is told where they are', async () => {
   await hub.addDevice('uploader');
@@ -30,7 +34,7 @@ test('uploadToBlob stores the bytes and the service is told where they are', asy
     'the upload',
     client.uploadToBlob('logs/today é.bin', Readable.from([content]), content.length),
   );
-  const { data } = await notifications.find(({ data }) => data.deviceId === 'uploader');
+  const data = await notifications.find(({ deviceId }) => deviceId === 'uploader');
   assert.equal(data.blobName, 'uploader/logs/today é.bin');
   assert.equal(data.blobSizeInBytes, content.length);
   assert.ok(Math.abs(Date.parse(data.enqueuedTimeUtc) - Date.now()) < 60_000);
@@ -53,7 +57,7 @@ test('the separate calls: the ticket allows writing that blob and no other, and 
   const ends = Date.parse(new URLSearchParams(ticket.sasToken).get('se') ?? '');
   assert.ok(ends > Date.now() && ends < Date.now() + 2 * 3_600_000);
   await client.notifyBlobUploadStatus(ticket.correlationId, true, 200, 'OK');
-  const { data } = await notifications.find(({ data }) => data.deviceId === 'separate');
+  const data = await notifications.find(({ deviceId }) => deviceId === 'separate');
   assert.equal(data.blobName, 'separate/one.txt');
   await assert.rejects(
     client.notifyBlobUploadStatus(ticket.correlationId, true, 200, 'OK'),
@@ -71,9 +75,9 @@ test('an upload that the device reports as failed notifies nobody', async () => 
     `https://${after.hostName}/${after.containerName}/${after.blobName}${after.sasToken}`,
   ).upload('x', 1);
   await client.notifyBlobUploadStatus(after.correlationId, true, 200, 'OK');
-  await notifications.find(({ data }) => data.deviceId === 'failed');
+  await notifications.find(({ deviceId }) => deviceId === 'failed');
   assert.deepEqual(
-    notifications.all.filter(({ data }) => data.deviceId === 'failed').map(({ data }) => data.blobName),
+    notifications.all.filter(({ deviceId }) => deviceId === 'failed').map(({ blobName }) => blobName),
     ['failed/found.txt'],
   );
 });

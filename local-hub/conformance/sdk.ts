@@ -109,7 +109,10 @@ export async function createDevice(
   options: DeviceOptions = {},
 ): Promise<iot.Client> {
   const { transport = Mqtt, retry = false } = options;
-  const connectionString = options.connectionString ?? hub.deviceConnectionString(deviceId);
+  const given = options.connectionString ?? hub.deviceConnectionString(deviceId);
+  // Over WebSocket the SDK appends `:443`, so the name must have no port; the agent maps that one to the hub's.
+  const overWebSocket = transport.name.endsWith('Ws');
+  const connectionString = overWebSocket ? given.replace(hub.hostName, 'localhost') : given;
   const client = iot.Client.fromConnectionString(connectionString, transport);
   if (!retry) client.setRetryPolicy(new NoRetry());
   const agent = new PortMapAgent(hub.port);
