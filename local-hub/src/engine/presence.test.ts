@@ -177,6 +177,31 @@ test('a device that was deleted, disabled, recreated or expired while it waited 
   assert.deepEqual(hub.closed, ['waiting expired']);
 });
 
+test('credentials of a device that was recreated since are worth nothing', async () => {
+  const { presence, registry, authOf, link, closed } = await open();
+  const auth = await authOf('d1');
+  await registry.remove('d1');
+  await registry.create({ deviceId: 'd1' });
+  assert.equal((await presence.connect(auth, link('old'))).ended, true);
+  assert.deepEqual(closed, ['old deleted']);
+});
+
+test('a connection that must wait is not let in by another one that replaces the holder', async () => {
+  const { presence, authOf, link, closed, clock, settle } = await open();
+  const auth = await authOf('d1');
+  for (const name of ['1', '2', '3']) await presence.connect(auth, link(name));
+  closed.length = 0;
+  const undelayed = presence.connect(auth, link('undelayed'));
+  const delayed = presence.connect(auth, link('delayed'));
+  const holder = await undelayed;
+  await settle();
+  assert.equal(presence.session('d1'), holder);
+  assert.deepEqual(closed, ['3 kicked']);
+  clock.advance(100);
+  assert.equal((await delayed).ended, false);
+  assert.deepEqual(closed, ['3 kicked', 'undelayed kicked']);
+});
+
 test('deleting or disabling a device ends its connection, other changes do not', async () => {
   const { presence, registry, authOf, link, closed } = await open();
   for (const deviceId of ['d1', 'd2', 'd3']) await presence.connect(await authOf(deviceId), link(deviceId));
@@ -215,8 +240,10 @@ test('a renewed token keeps the connection, a shorter one ends it sooner', async
   const shorter = await presence.connect(await authOf('shorter', 60_000), link('shorter'));
   longer.renew(await authOf('longer', 60_000));
   shorter.renew(await authOf('shorter', 2000));
-  clock.advance(10_000);
+  clock.advance(2000);
   assert.deepEqual(closed, ['shorter expired']);
+  clock.advance(8000);
+  assert.equal(longer.ended, false);
   assert.equal(longer.auth.expiresAtMs, clock.now() + 50_000);
 });
 

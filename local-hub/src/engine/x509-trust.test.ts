@@ -61,24 +61,34 @@ test('a chain with a missing link, or of another root with the same name, is not
   assert.equal(verdict({ der: der(forged), chain: [der(foreign)] }), 'untrusted');
 });
 
-test('certificates that all sign each other do not multiply the work', async () => {
+/** Certificates without the key identifiers and key usages by which OpenSSL already tells most forgeries. */
+async function createBareIssuer() {
   await import('reflect-metadata');
   const x509 = await import('@peculiar/x509');
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const loop: Buffer[] = [];
-  for (let serial = 1; serial <= 10; serial += 1) {
-    const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+  let serial = 0;
+  return async (subject: string, issuer: string, ca: boolean): Promise<Buffer> => {
+    serial += 1;
+    const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: `0${serial.toString(16)}`,
-      name: 'CN=loop',
+      subject: `CN=${subject}`,
+      issuer: `CN=${issuer}`,
       notBefore: new Date(nowMs - dayMs),
       notAfter: new Date(nowMs + dayMs),
       signingAlgorithm: algorithm,
-      keys,
-      extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
+      publicKey: keys.publicKey,
+      signingKey: keys.privateKey,
+      extensions: [new x509.BasicConstraintsExtension(ca, undefined, true)],
     });
-    loop.push(Buffer.from(certificate.rawData));
-  }
+    return Buffer.from(certificate.rawData);
+  };
+}
+
+test('certificates that all sign each other do not multiply the work', async () => {
+  const issueBare = await createBareIssuer();
+  const loop: Buffer[] = [];
+  for (let count = 0; count < 10; count += 1) loop.push(await issueBare('loop', 'loop', true));
   const [first, last] = [loop[0], loop.at(-1)].map((each) => new X509Certificate(each ?? ''));
   assert.ok(
     first !== undefined && last !== undefined && first.checkIssued(last) && first.verify(last.publicKey),
@@ -89,10 +99,21 @@ test('certificates that all sign each other do not multiply the work', async () 
   assert.ok(performance.now() - startedMs < 5000);
 });
 
+test('the name of an authority is worth nothing without its signature', async () => {
+  const issueBare = await createBareIssuer();
+  const forged = await issueBare('device-1', 'root', false);
+  assert.ok(authorities.some((authority) => new X509Certificate(forged).checkIssued(authority)));
+  assert.equal(verdict({ der: forged, chain: [] }), 'untrusted');
+});
+
 test('a device cannot sign certificates for other devices', async () => {
   const device = await issue('device-1', 'client', root);
   const forged = await issue('device-2', 'client', device);
-  assert.ok(['not-a-ca', 'untrusted'].includes(verdict({ der: der(forged), chain: [der(device)] })));
+  assert.equal(verdict({ der: der(forged), chain: [der(device)] }), 'untrusted');
+  const issueBare = await createBareIssuer();
+  const bareDevice = await issueBare('device-1', 'root', false);
+  const forgedBare = await issueBare('device-2', 'device-1', false);
+  assert.equal(verdict({ der: forgedBare, chain: [bareDevice] }), 'not-a-ca');
 });
 
 test('a certificate or an authority outside its dates is refused', async () => {
