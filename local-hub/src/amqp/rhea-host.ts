@@ -253,6 +253,12 @@ export function runRhea(
     on_disposition.call(connection, frame);
   };
 
+  /** Sessions are ended too: after a `close` alone, IoT Hub's SDKs wait 45 s for the end of their session. */
+  function closeAll(error?: AmqpError): void {
+    for (const session of Object.values(connection.local_channel_map)) session.end(error);
+    connection.close(error);
+  }
+
   connection.accept(socket);
   return {
     limit(link, maxBytes) {
@@ -271,11 +277,11 @@ export function runRhea(
     get opened() {
       return opened;
     },
-    close: (error) => connection.close(error),
+    close: closeAll,
     abort(error) {
       failed = true;
       try {
-        connection.close(error);
+        closeAll(error);
         process.call(connection);
       } catch {
         // It failed before, and cannot even say so; its stream is cut next.

@@ -47,7 +47,7 @@ async function outcomesAtClient(t: TestContext, verdicts: Verdict[], fixed: bool
   const seen: string[] = [];
   const all = new Promise<void>((resolve) => {
     const note = (outcome: string) => (context: EventContext) => {
-      const error = (context.delivery?.remote_state as { error?: { condition?: string } })?.error;
+      const error = (context.delivery?.remote_state as { error?: { condition?: string } } | undefined)?.error;
       seen[context.delivery!.id] = error?.condition ?? outcome;
       if (Object.keys(seen).length === verdicts.length) resolve();
     };

@@ -47,7 +47,10 @@ function readPartition(message: AmqpMessage, context: NodeContext): Entry[] {
   const id = String(message.applicationProperties.get('partition'));
   const partition = findPartition(id, context);
   if (partition === undefined)
-    throw new AmqpRefusal('amqp:not-found', `The partition "${id.slice(0, 40)}" does not exist`);
+    throw new AmqpRefusal(
+      'amqp:not-found',
+      `The messaging entity '${context.eventHubName}|${id.slice(0, 40)}' could not be found.`,
+    );
   const info = context.engine.telemetry.info(partition);
   const nowMs = context.clock.now();
   return [

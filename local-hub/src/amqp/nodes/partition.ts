@@ -37,7 +37,7 @@ function check(address: Address & { kind: 'partition' }, context: NodeContext): 
   if (!context.consumerGroups.has(consumerGroup.toLowerCase()))
     throw new AmqpRefusal(
       'amqp:not-found',
-      `The consumer group '${consumerGroup.slice(0, 100)}' could not be found.`,
+      `The messaging entity '${entity}/ConsumerGroups/${consumerGroup.slice(0, 100)}' could not be found.`,
     );
   const index = findPartition(partition, context);
   if (index === undefined)
