@@ -9,6 +9,7 @@ import {
   ScalarType,
   toBinary,
 } from '@bufbuild/protobuf';
+import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import { createValidator } from '@bufbuild/protovalidate';
 import { type FieldRules, field as fieldRules, message as messageRules } from '@iotdh/proto/buf/validate';
 import { CloudToDeviceSchema, FrameSchema } from '@iotdh/proto/bus/v1';
@@ -82,6 +83,20 @@ test('values at their limits pass', () => {
   for (const [schema, message] of atLimit) {
     assert.deepEqual(violationsOf(validator, schema, message), [], schema.typeName);
   }
+});
+
+test('every method says how a retry behaves: it is idempotent, or takes a request id', () => {
+  const methods = files.flatMap((file) => file.services).flatMap((service) => service.methods);
+  assert.ok(methods.length > 30);
+  const silent = methods.filter(
+    ({ idempotency, input }) =>
+      idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN &&
+      !input.fields.some(({ name }) => name === 'request_id'),
+  );
+  assert.deepEqual(
+    silent.map((method) => method.toString()),
+    [],
+  );
 });
 
 test('every file names its package in Go, Java and C#', () => {

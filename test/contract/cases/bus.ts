@@ -43,7 +43,7 @@ import {
 import { cases } from './cases.ts';
 import { objectStatus } from './dicom.ts';
 import { at, digest, lasting, traceParent, uuid } from './examples.ts';
-import { manifestRef } from './manifest.ts';
+import { baseRef, manifestRef } from './manifest.ts';
 import { platform } from './update.ts';
 
 const bareHello = {
@@ -120,17 +120,32 @@ const command = { ...fromCloud, sequence: 4n };
 const cancel = { assignmentId: uuid(61), reason: 'Superseded by 8.1.1' };
 
 const transferCases = [
-  cases(AssignmentPointerSchema, { full: { assignmentId: uuid(61), manifest: manifestRef } }),
-  cases(OfferRequestSchema, { full: { assignmentId: uuid(61) } }),
-  cases(UpgradeOfferSchema, {
-    minimal: offer,
-    full: {
-      ...offer,
-      carriers: [Carrier.HTTPS, Carrier.BUS, Carrier.OFFLINE],
-      notBefore: at(3600),
-      notAfter: at(86_400),
+  cases(
+    AssignmentPointerSchema,
+    {
+      minimal: { assignmentId: uuid(61), manifest: manifestRef },
+      full: { assignmentId: uuid(61), manifest: manifestRef, fallback: baseRef },
     },
-  }),
+    { 'fallback-no-base': [{ fallback: manifestRef }, ': assignment_pointer.fallback_is_base'] },
+  ),
+  cases(OfferRequestSchema, { full: { assignmentId: uuid(61) } }),
+  cases(
+    UpgradeOfferSchema,
+    {
+      minimal: offer,
+      full: {
+        ...offer,
+        carriers: [Carrier.HTTPS, Carrier.BUS, Carrier.OFFLINE],
+        notBefore: at(3600),
+        notAfter: at(86_400),
+        fallback: baseRef,
+      },
+    },
+    {
+      'fallback-no-base': [{ fallback: manifestRef }, ': upgrade_offer.fallback_is_base'],
+      'fallback-of-base': [{ manifest: baseRef }, ': upgrade_offer.fallback_is_base'],
+    },
+  ),
   cases(FrameRangeSchema, { minimal: { count: 1 }, full: { first: 1_073_741_824n, count: 1_048_576 } }),
   cases(FrameRangesSchema, { full: { ranges: [{ first: 5n, count: 3 }, { count: 1 }] } }),
   cases(FrameBitmapSchema, {

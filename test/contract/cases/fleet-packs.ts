@@ -71,6 +71,7 @@ const endedAssignment = {
   result: updateResult,
   notBefore: at(3600),
   notAfter: at(86_400),
+  fallbackPackId: uuid(82),
 };
 const manifest = new Uint8Array([0x08, 0x01]);
 
@@ -96,10 +97,13 @@ export const fleetPackCases = [
   cases(YankPackResponseSchema, { full: { pack } }),
   cases(
     AssignmentSchema,
-    { minimal: assignment, full: endedAssignment },
+    {
+      minimal: assignment,
+      'falling-back': { ...endedAssignment, state: AssignmentState.IN_TRANSIT },
+      full: endedAssignment,
+    },
     {
       'ended-without-result': [{ result: undefined }, ': assignment.ended_has_result'],
-      'result-before-end': [{ state: AssignmentState.APPLYING }, ': assignment.ended_has_result'],
     },
   ),
   cases(CreateAssignmentsRequestSchema, {
@@ -110,6 +114,7 @@ export const fleetPackCases = [
       notBefore: at(3600),
       notAfter: at(86_400),
       requestId: uuid(92),
+      fallbackPackId: uuid(82),
     },
   }),
   cases(CreateAssignmentsResponseSchema, { full: { assignments: [assignment] } }),

@@ -127,6 +127,7 @@ export const fleetCases = [
       displayName: 'EP lab 4',
       site: 'South wing',
       labels: { values: labels },
+      requestId: uuid(93),
     },
   }),
   cases(UpdateDeviceResponseSchema, { full: { device: bareDevice } }),

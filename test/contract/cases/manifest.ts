@@ -54,6 +54,8 @@ export const manifestRef = {
   version: '8.1.0',
 };
 
+export const baseRef = { ...manifestRef, digest: digest(0x0e), kind: UpdateKind.BASE, name: 'carto-base' };
+
 export const manifestCases = [
   cases(RequirementsSchema, { minimal: {}, full: requirements }),
   cases(
@@ -129,5 +131,5 @@ export const manifestCases = [
       ],
     },
   ),
-  cases(ManifestRefSchema, { full: manifestRef, base: { ...manifestRef, kind: UpdateKind.BASE } }),
+  cases(ManifestRefSchema, { full: manifestRef, base: baseRef }),
 ];

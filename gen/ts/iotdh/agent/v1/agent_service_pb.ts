@@ -606,7 +606,10 @@ export const SubmitLogResponseSchema: GenMessage<SubmitLogResponse> = /*@__PURE_
 /**
  * Lets the host application say when the machine may be serviced, and follow what happens to it.
  *
- * Every method may also fail with UNAUTHENTICATED (no or a wrong token on loopback), INVALID_ARGUMENT
+ * On loopback each request carries the header "authorization: Bearer TOKEN" with the token of the
+ * installation; a Unix socket or a named pipe needs none, because the operating system guards it.
+ *
+ * Every method may also fail with UNAUTHENTICATED (no or a wrong token), INVALID_ARGUMENT
  * (a limit of this contract is broken; with buf.validate.Violations), UNAVAILABLE (the agent is
  * starting or stopping; retry) and INTERNAL. Errors that the agent raises carry an ErrorInfo.
  *

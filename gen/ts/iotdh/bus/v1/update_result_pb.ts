@@ -92,7 +92,8 @@ export const StepOutcomeSchema: GenMessage<StepOutcome> = /*@__PURE__*/
   messageDesc(file_iotdh_bus_v1_update_result, 0);
 
 /**
- * How an update ended. Sent once for each transfer.
+ * How an update ended. Sent once for each manifest of a transfer: a PATCH that failed has a result, and so has the
+ * BASE that it fell back to.
  *
  * @generated from message iotdh.bus.v1.UpdateResult
  */

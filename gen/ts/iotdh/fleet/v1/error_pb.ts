@@ -227,7 +227,7 @@ export const ErrorReason = {
   OBJECTS_MISSING: 5,
 
   /**
-   * The pack is not published, or was yanked.
+   * The pack is not published, was yanked, or is not of the kind that is called for.
    *
    * @generated from enum value: ERROR_REASON_PACK_NOT_ASSIGNABLE = 6;
    */
