@@ -101,15 +101,26 @@ function journalIn(database: DatabaseSync, { maxChanges, maxDecisions }: Limits)
     if (entry.change !== undefined && entry.change.sequence !== standing.sequence + 1) {
       throw new Error(`change ${entry.change.sequence} does not follow ${standing.sequence}`);
     }
-    try {
+    const store = () => {
       database.exec('BEGIN IMMEDIATE');
       const then = apply(entry);
       database.exec('COMMIT');
       standing = then;
-      return { kind: 'recorded' };
+    };
+    // The room that the log has on disk can be written again once its contents are in the database file.
+    const reuseLog = () => database.exec('PRAGMA wal_checkpoint(RESTART)');
+    const recorded = unlessFull(store) || (unlessFull(reuseLog) && unlessFull(store));
+    return recorded ? { kind: 'recorded' } : { kind: 'not_recorded', reason: 'disk_full' };
+  }
+
+  /** Returns false when there is no room; everything is then as before. */
+  function unlessFull(action: () => void): boolean {
+    try {
+      action();
+      return true;
     } catch (error) {
       if (database.isOpen && database.isTransaction) database.exec('ROLLBACK');
-      if (isFull(error)) return { kind: 'not_recorded', reason: 'disk_full' };
+      if (isFull(error)) return false;
       if (sqliteCode(error) === undefined) throw error;
       throw new JournalError('unavailable', 'the journal could not be written', { cause: error });
     }

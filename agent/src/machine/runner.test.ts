@@ -85,7 +85,9 @@ function agentIn(t: TestContext, state: State, options: Partial<RunnerOptions> =
   return agent;
 }
 
-test('a service pack goes through every state to READY, and each effect is executed once, in order', async (t) => {
+test('a service pack goes through every state to READY, and each effect is executed once, in order', {
+  timeout: 10_000,
+}, async (t) => {
   const { runner, script, machine, reaches } = agentOn(t, journalFor(t));
   script.on('start_transfer', resulting({ type: 'transfer_complete', manifestDigest: patchDigest }));
   script.on('prompt', resulting({ type: 'prompt_issued', manifestDigest: patchDigest }));
@@ -115,7 +117,7 @@ test('a service pack goes through every state to READY, and each effect is execu
   assert.equal(new Set(script.calls.map(({ id }) => id)).size, script.calls.length);
 });
 
-test('a patch that fails its check falls back to the base', async (t) => {
+test('a patch that fails its check falls back to the base', { timeout: 10_000 }, async (t) => {
   const { runner, script, reaches } = agentIn(t, 'APPLYING_PATCH');
   const fault = { type: 'integrity_fault', manifestDigest: patchDigest, reason: 'a file differs' } as const;
   script.on('apply_patch', resulting(fault));
@@ -130,7 +132,7 @@ test('a patch that fails its check falls back to the base', async (t) => {
   assert.deepEqual(kinds.slice(kinds.indexOf('apply_base')).slice(0, 2), ['apply_base', 'arm_slot']);
 });
 
-describe('the host application comes first', () => {
+describe('the host application comes first', { timeout: 10_000 }, () => {
   test('busy aborts the transfer, is answered before the transfer has settled, and then has it stopped', async (t) => {
     const { runner, script } = agentIn(t, 'INTRANSIT_PATCH');
     const settled = Promise.withResolvers<void>();
@@ -154,20 +156,30 @@ describe('the host application comes first', () => {
     await stopped;
   });
 
-  test('the result of an activity that was overtaken is ignored', async (t) => {
-    const { runner, script, machine, journal } = agentIn(t, 'INTRANSIT_PATCH');
-    script.on('start_transfer', async (effect, context) => {
-      await untilAborted(effect, context);
+  test('the result of an activity that was overtaken is ignored, even where it would fit again', async (t) => {
+    const survey = async () => diskFor('has_partpatch');
+    const { runner, script, machine, findings } = agentIn(t, 'INTRANSIT_PATCH', { survey });
+    const settle = Promise.withResolvers<void>();
+    script.on('start_transfer', async () => {
+      await settle.promise;
       return { kind: 'event', event: { type: 'transfer_complete', manifestDigest: patchDigest } };
     });
     const begun = script.called('start_transfer');
-    const stopped = script.called('stop_transfer');
     runner.start();
     await begun;
     await runner.submit({ type: 'sdk_cmdbusy' });
-    await stopped;
-    assert.equal(machine.snapshot().state, 'BUSY');
-    assert.equal(journal.changesAfter(1, 10).length, 1);
+    await runner.submit({ type: 'sdk_cmdready' });
+    assert.equal(machine.snapshot().state, 'INTRANSIT_PATCH');
+    script.on('start_transfer', untilAborted);
+    const begunAgain = script.called('start_transfer');
+    settle.resolve();
+    await begunAgain;
+    assert.equal(machine.snapshot().state, 'INTRANSIT_PATCH');
+    assert.deepEqual(
+      script.calls.map(({ kind }) => kind),
+      ['start_transfer', 'stop_transfer', 'start_transfer'],
+    );
+    assert.deepEqual(findings, []);
   });
 
   test('busy is refused at once while a patch is being applied', async (t) => {
@@ -209,7 +221,7 @@ describe('the host application comes first', () => {
   });
 });
 
-describe('after a crash', () => {
+describe('after a crash', { timeout: 10_000 }, () => {
   test('an effect whose end is not written is executed again with the same id', async (t) => {
     const first = agentIn(t, 'APPLYING_PATCH', { graceMs: 0 });
     first.script.on('apply_patch', () => new Promise(() => {}));
@@ -243,7 +255,7 @@ describe('after a crash', () => {
   });
 });
 
-describe('the write cap', () => {
+describe('the write cap', { timeout: 10_000 }, () => {
   /** Starts agents on one journal, each of which dies in the middle of `kind`, until one of them does not begin it. */
   async function crashIn(
     t: TestContext,
@@ -384,7 +396,7 @@ describe('the write cap', () => {
   });
 });
 
-describe('a full disk', () => {
+describe('a full disk', { timeout: 10_000 }, () => {
   /** A journal whose disk can be filled. */
   function withSwitch(home: TestJournal): { home: TestJournal; disk: { full: boolean } } {
     const { journal } = home;
@@ -444,7 +456,7 @@ describe('a full disk', () => {
     });
 });
 
-describe('stopping', () => {
+describe('stopping', { timeout: 10_000 }, () => {
   test('aborts the running effect, waits for it, and takes no more events', async (t) => {
     const { runner, script } = agentIn(t, 'INTRANSIT_PATCH');
     let over = false;
@@ -519,7 +531,9 @@ describe('stopping', () => {
   });
 });
 
-test('a journal that can no longer be written ends the runner with the reason', async (t) => {
+test('a journal that can no longer be written ends the runner with the reason', {
+  timeout: 10_000,
+}, async (t) => {
   const { home, journal } = agentIn(t, 'APPLYING_PATCH');
   const { runner, script } = agentOn(t, home);
   script.on('apply_patch', async () => {
