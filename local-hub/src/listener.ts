@@ -157,7 +157,8 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     host === 'localhost' ? bindLoopbacks(create, port) : bind(create(), port, host);
 
   function cut(): void {
-    for (const socket of sockets) socket.resetAndDestroy();
+    // A reset would leave a socket open that is about to end by itself.
+    for (const socket of sockets) socket.destroy();
   }
   function closePorts(): void {
     for (const server of servers.splice(0)) server.close();
