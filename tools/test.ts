@@ -4,7 +4,11 @@ import { run } from './run.ts';
 const everything = [
   'tools/**/*.test.ts',
   'gen/ts/*.test.ts',
-  'local-hub/src/**/*.test.ts',
+  'local-hub/{src,conformance,fuzz}/**/*.test.ts',
+  'agent/src/**/*.test.ts',
+  'backend/**/*.test.ts',
+  'sdk-ts/{src,test}/**/*.test.ts',
+  'bench/**/*.test.ts',
   'test/**/*.test.ts',
 ];
 const patterns = process.argv.slice(2);
@@ -14,6 +18,7 @@ const { code } = await run(
   [
     '--test',
     '--test-reporter=spec',
+    '--test-concurrency=2',
     '--test-timeout=300000',
     ...(patterns.length > 0 ? patterns : everything),
   ],

@@ -21,7 +21,7 @@ answerRequests(async (request: Request) => {
     client.on('message', (message) => {
       client.complete(message, () => {});
       received += 1;
-      if (received % 8 === 0) reportProgress(received);
+      if (received % 4 === 0) reportProgress(received);
       arrived();
     });
     return undefined;

@@ -1,7 +1,7 @@
 /** One server under measurement in a process of its own: the local hub, durable and without throttles, or the bare peer. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createLocalHub } from '../../local-hub/src/index.ts';
+import { createLocalHub, createLog } from '../../local-hub/src/index.ts';
 import { startBareServer } from './bare-server.ts';
 import { answerRequests } from './processes.ts';
 
@@ -21,7 +21,8 @@ answerRequests(async (request: ServerRequest) => {
 });
 
 async function startHub(request: Extract<ServerRequest, { kind: 'start' }>): Promise<ServerAddress> {
-  const hub = await createLocalHub({ dataDir: request.dataDir, port: 0, sku: 'off' });
+  const log = createLog({ write: (line) => console.error(line) });
+  const hub = await createLocalHub({ dataDir: request.dataDir, port: 0, sku: 'off', log });
   const devices = await Promise.all(
     Array.from({ length: request.deviceCount }, (_, index) => hub.deviceConnectionString(`bench-${index}`)),
   );

@@ -165,7 +165,7 @@ test('what is no frame of this object is refused and written nowhere', async (t)
 
 test('a journal that cannot be written counts nothing, and the same commit succeeds later', async (t) => {
   const { folder, journal } = await bench(t);
-  const disk = { full: true };
+  const disk: { full: boolean } = { full: true };
   const failing: SegmentJournal = {
     ...journal,
     write(object, record) {
