@@ -100,6 +100,8 @@ export function createMqttFrontEnd(options: MqttFrontEndOptions): MqttFrontEnd {
       connections.add(connection);
       stream.on('data', (chunk: Buffer) => reading.take(connection, chunk));
       stream.on('drain', () => onDrain(connection));
+      // A client that sends no more has left, even if it would still read.
+      stream.on('end', () => endConnection(connection, { how: 'flush' }));
       stream.on('close', () => onClose(connection));
       // A reset or a failed write is followed by `close`; what was lost is sent again on the next connection.
       stream.on('error', () => stream.destroy());
