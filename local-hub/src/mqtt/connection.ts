@@ -97,7 +97,11 @@ export function endConnection(connection: Connection, { how, finding }: Ending):
   connection.lastReceivedMs = context.clock.now();
   if (phase.kind === 'device') phase.detach();
   if (how === 'abort') stream.destroy();
-  else stream.end();
+  else {
+    stream.end();
+    // Reading goes on, so that the client's own end is noticed.
+    stream.resume();
+  }
 }
 
 /** Ends a connection whose client broke a rule. */

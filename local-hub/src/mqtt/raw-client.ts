@@ -12,6 +12,9 @@ import {
   type Packet,
 } from 'mqtt-packet';
 
+/** Fields of CONNECT; undefined takes a default away. */
+export type ConnectFields = { [K in keyof IConnectPacket]?: IConnectPacket[K] | undefined };
+
 export type RawClient = {
   readonly stream: Duplex;
   send(packet: Packet | Buffer): void;
@@ -21,7 +24,7 @@ export type RawClient = {
   expect<C extends Packet['cmd']>(cmd: C): Promise<Extract<Packet, { cmd: C }>>;
   /** Packets that have arrived and were not taken. */
   readonly waiting: readonly Packet[];
-  connect(packet?: Partial<IConnectPacket>): Promise<IConnackPacket>;
+  connect(packet?: ConnectFields): Promise<IConnackPacket>;
   subscribe(...filters: string[]): Promise<readonly unknown[]>;
   publish(topic: string, payload: string | Buffer, options?: Partial<IPublishPacket>): void;
   /** Resolves when the hub has ended the connection. */
@@ -31,7 +34,7 @@ export type RawClient = {
 };
 
 /** Speaks MQTT on one end of a stream. `defaults` complete each CONNECT. */
-export function createRawClient(stream: Duplex, defaults: Partial<IConnectPacket> = {}): RawClient {
+export function createRawClient(stream: Duplex, defaults: ConnectFields = {}): RawClient {
   const parser = createParser();
   const waiting: Packet[] = [];
   const takers: { resolve(packet: Packet): void; reject(error: Error): void }[] = [];
@@ -74,7 +77,8 @@ export function createRawClient(stream: Duplex, defaults: Partial<IConnectPacket
     waiting,
     connect(packet) {
       const clientId = defaults.clientId ?? '';
-      client.send({ cmd: 'connect', protocolVersion: 4, clean: true, clientId, ...defaults, ...packet });
+      const fields = { protocolVersion: 4, clean: true, clientId, ...defaults, ...packet };
+      client.send({ ...fields, cmd: 'connect' } as IConnectPacket);
       return expect('connack');
     },
     async subscribe(...filters) {

@@ -143,3 +143,46 @@ test("a deleted device's session is gone when it is made again", async (t) => {
   const again = open({}, credentials());
   assert.equal((await again.connect({ clean: false })).sessionPresent, false);
 });
+
+test('a client that does not read is sent no more than a bounded amount, and the rest once it reads again', async (t) => {
+  const maxUnsentBytes = 200_000;
+  const { connect, engine, frontEnd, settled } = await openRig(t, {
+    mqtt: { maxUnsentBytes },
+    engine: { cloudToDevice: { maxPendingPerDevice: 100 } },
+  });
+  let unsentBytes = 0;
+  const { accept } = frontEnd;
+  t.mock.method(frontEnd, 'accept', (...[stream, info]: Parameters<typeof accept>) => {
+    const { write } = stream;
+    t.mock.method(stream, 'write', (...args: Parameters<typeof write>) => {
+      const written = write.apply(stream, args);
+      unsentBytes = Math.max(unsentBytes, stream.writableLength);
+      return written;
+    });
+    accept(stream, info);
+  });
+  const client = await connect();
+  await client.subscribe(devicebound);
+  client.stream.pause();
+  const body = Buffer.alloc(60_000);
+  for (let n = 0; n < 50; n++)
+    await engine.cloudToDevice.send('dev', { body, system: { messageId: `${n}` }, properties: {} });
+  // Requests whose answers it does not read either.
+  for (let n = 0; n < 5_000; n++) client.publish('$iothub/twin/GET/?$rid=1', ' ');
+  await settled();
+  assert.ok(unsentBytes > maxUnsentBytes, 'the limit was reached');
+  assert.ok(unsentBytes < maxUnsentBytes + 100_000, `${unsentBytes} bytes were waiting`);
+  client.stream.resume();
+  const arrived: string[] = [];
+  while (arrived.length < 50) {
+    const packet = await client.expect('publish');
+    const [, messageId] = /mid=(\d+)/.exec(packet.topic) ?? [];
+    if (messageId === undefined) continue;
+    arrived.push(messageId);
+    client.send({ cmd: 'puback', messageId: packet.messageId ?? 0 });
+  }
+  assert.deepEqual(
+    arrived,
+    Array.from({ length: 50 }, (_, n) => `${n}`),
+  );
+});

@@ -5,7 +5,6 @@
 import { duplexPair } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { IConnectPacket } from 'mqtt-packet';
 import type { Finding } from '../diagnostics.ts';
 import { createProvisioning } from '../dps/provisioning.ts';
 import { createManualClock, type ManualClock } from '../engine/clock.ts';
@@ -17,7 +16,7 @@ import type { Store } from '../store/store.ts';
 import type { ConnectionInfo } from './connection.ts';
 import { createMqttFrontEnd, type MqttFrontEnd } from './front-end.ts';
 
-import { createRawClient, type RawClient } from './raw-client.ts';
+import { type ConnectFields, createRawClient, type RawClient } from './raw-client.ts';
 import type { MqttSettings } from './settings.ts';
 
 export const hostName = 'localhost:18443';
@@ -40,11 +39,11 @@ export type Rig = {
   /** Resolves when everything under way has run its course. */
   settled(): Promise<void>;
   /** A device's CONNECT fields with a valid token. */
-  credentials(deviceId?: string): Partial<IConnectPacket>;
+  credentials(deviceId?: string): ConnectFields;
   /** A client that has not said anything yet. */
-  open(info?: Partial<ConnectionInfo>, defaults?: Partial<IConnectPacket>): RawClient;
+  open(info?: Partial<ConnectionInfo>, defaults?: ConnectFields): RawClient;
   /** A client of the device that is connected. */
-  connect(packet?: Partial<IConnectPacket>, deviceId?: string): Promise<RawClient>;
+  connect(packet?: ConnectFields, deviceId?: string): Promise<RawClient>;
   /** All device-to-cloud events of the hub. */
   events(): StoredEvent[];
   /** Closes the front-end and the engine; the store stays open. */
@@ -78,7 +77,7 @@ export async function openRig(t: TestContext, options: RigOptions = {}): Promise
     }
   }
 
-  function credentials(deviceId = 'dev'): Partial<IConnectPacket> {
+  function credentials(deviceId = 'dev'): ConnectFields {
     const key = engine.registry.require(deviceId).authentication.symmetricKey.primaryKey ?? '';
     const resource = `${hostName}/devices/${deviceId}`;
     const token = signSas({ resource, key, expiresAtMs: clock.now() + 3_600_000 });
@@ -86,7 +85,7 @@ export async function openRig(t: TestContext, options: RigOptions = {}): Promise
     return { clientId: deviceId, username, password: Buffer.from(token), keepalive: 60 };
   }
 
-  function open(info: Partial<ConnectionInfo> = {}, defaults: Partial<IConnectPacket> = {}): RawClient {
+  function open(info: Partial<ConnectionInfo> = {}, defaults: ConnectFields = {}): RawClient {
     const [ours, theirs] = duplexPair({ allowHalfOpen: false });
     // A pair in memory does not carry a broken link to its other end, as a socket does.
     theirs.once('close', () => ours.destroy());
