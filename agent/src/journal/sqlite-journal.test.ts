@@ -109,6 +109,8 @@ test('what could not be read back is not written, and the whole write with it', 
   assert.equal(journal.sequence(), 1);
   assert.equal(journal.snapshot().state, 'READY');
   assert.deepEqual(journal.effects(), []);
+  assert.equal(journal.changesAfter(0, 10).length, 1);
+  assert.deepEqual(append(journal), { kind: 'recorded' });
 });
 
 test('a full disk is an outcome, leaves everything as it was, and is over when there is room', (t) => {

@@ -41,7 +41,10 @@ export type Runner = {
   stop(): Promise<void>;
   /** Resolves once stopped; rejects when the journal's disk fails, after which only a restart helps. */
   readonly stopped: Promise<void>;
-  /** Takes an event from outside; answered once it is durable. Events are considered in the order of the calls. */
+  /**
+   * Takes an event from outside; answered once it is durable. Events are considered in the order of the calls. Rejects when
+   * the disk fails or the event carries what no journal may hold, and nothing has changed then.
+   */
   submit(event: HostEvent | CloudEvent): Promise<Answer | Unavailable>;
   /** Has what was set aside tried again. Returns how many effects that were. */
   release(): number;

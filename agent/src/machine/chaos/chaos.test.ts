@@ -3,13 +3,13 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { failPoints } from '../fail-point.ts';
 import { table } from '../table.ts';
 import { randomKills } from './kills.ts';
+import { deathPoints } from './orders.ts';
 import { slaughter } from './slaughter.ts';
 import { grandTour, stagesOf } from './walk.ts';
 
-/** How often the grand tour passes each fail point. */
+/** How often the grand tour passes each point at which to die. */
 const tour = grandTour();
 const effects = stagesOf(tour).flatMap((stage) => stage.effects).length;
 const passes = {
@@ -17,6 +17,7 @@ const passes = {
   after_journal: tour.length,
   before_effect: effects,
   after_effect: effects,
+  in_effect: effects,
 };
 
 test('the tour takes every row of the table', () => {
@@ -24,8 +25,8 @@ test('the tour takes every row of the table', () => {
 });
 
 describe('the agent goes on where it was', { concurrency: 2 }, () => {
-  for (const point of failPoints) {
-    test(`when it is killed at ${point} for every row of the table and every effect`, async (t) => {
+  for (const point of deathPoints) {
+    test(`when it is killed at each ${point} of a tour over the whole table`, async (t) => {
       const root = mkdtempSync(join(tmpdir(), 'iotdh-chaos-'));
       t.after(() => rmSync(root, { recursive: true, force: true }));
       const folder = join(root, 'tour');

@@ -5,13 +5,12 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openJournal } from '../../journal/open-journal.ts';
-import type { FailPoint } from '../fail-point.ts';
-import type { Orders } from './victim.ts';
+import type { DeathPoint, Orders } from './orders.ts';
 import { type Stage, stagesOf, type Walk } from './walk.ts';
 
 /** How the next life ends: at the first fail point of this name that was not survived yet, at the n-th of any, or after so many ms. */
 export type Fate =
-  | { kind: 'fresh_point'; point: FailPoint }
+  | { kind: 'fresh_point'; point: DeathPoint }
   | { kind: 'nth_point'; n: number }
   | { kind: 'time'; ms: number };
 

@@ -8,32 +8,20 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { openJournal } from '../../journal/open-journal.ts';
 import { isActivity } from '../effect.ts';
 import type { CloudEvent, HostEvent } from '../event.ts';
-import type { FailPoint } from '../fail-point.ts';
 import type { Journal } from '../journal.ts';
 import { createMachine } from '../machine.ts';
 import { createRunner } from '../runner.ts';
 import { sleep } from '../sleep.ts';
 import { done, type Port, scriptPorts, untilAborted } from '../testing/ports.ts';
-import { eventAt, type Walk } from './walk.ts';
-
-export type Orders = {
-  /** The journal's directory. */
-  directory: string;
-  /** Where the effects leave their lines. */
-  effectsFile: string;
-  walk: Walk;
-  /** Die at the first fail point of this name that was not survived before; null: at none for this reason. */
-  fresh: { point: FailPoint; survived: readonly string[] } | null;
-  /** Die at the n-th fail point of this life; null as above. */
-  dieAt: number | null;
-};
+import type { DeathPoint, Orders } from './orders.ts';
+import { eventAt } from './walk.ts';
 
 const orders = JSON.parse(process.argv[2] ?? '') as Orders;
 const { walk, effectsFile } = orders;
 let pointsPassed = 0;
 
-/** Tells the parent where it died, in the one way that works synchronously, and dies as by a power cut. */
-function onFailPoint(point: FailPoint, subject: string): void {
+/** Tells the parent where it died, and dies before another line of it can run. */
+function onDeathPoint(point: DeathPoint, subject: string): void {
   pointsPassed += 1;
   const name = `${journal.sequence()} ${point} ${subject} ${journal.effects()[0]?.id ?? ''}`;
   const fresh = point === orders.fresh?.point && !orders.fresh.survived.includes(name);
@@ -51,6 +39,7 @@ function take(id: string, kind: string): void {
 
 /** Executes any effect; an activity ends with the event of the next row if it can, and else lasts until it is aborted. */
 const perform: Port = async (effect, context) => {
+  onDeathPoint('in_effect', effect.kind);
   take(context.id, effect.kind);
   if (!isActivity(effect)) return done;
   const index = journal.sequence();
@@ -87,7 +76,7 @@ function listening(inner: Journal): Journal {
 }
 
 const journal = listening(openJournal({ directory: orders.directory, newId: () => 'chaos' }).journal);
-const machine = createMachine({ journal, now: () => journal.sequence(), onFailPoint });
+const machine = createMachine({ journal, now: () => journal.sequence(), onFailPoint: onDeathPoint });
 const runner = createRunner({
   journal,
   machine,
@@ -101,7 +90,7 @@ const runner = createRunner({
   onFinding: (finding) => console.error(finding),
   // The write cap has tests of its own; here every death is an accident.
   maxAttempts: Number.MAX_SAFE_INTEGER,
-  onFailPoint,
+  onFailPoint: onDeathPoint,
 });
 
 /** Until all that is owed is done, or waits to be aborted. */
