@@ -1,0 +1,166 @@
+/**
+ * What people decided. A decision is on record, with the text that was shown, before the machine hears of it: a patch is
+ * never applied without the record of who wanted it.
+ */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
+import {
+  type ConfirmBaseRequest,
+  type ConfirmPatchRequest,
+  type Consent,
+  ConsentSchema,
+  type PendingUpdate,
+} from '@iotdh/proto/agent/v1';
+import type { EventName } from '../machine/table.ts';
+import type { Decision, Target, Update } from '../machine/update.ts';
+import type { Once } from './answers.ts';
+import type { Clock } from './clock.ts';
+import { digestFromHex, hexFromDigest } from './names.ts';
+import { pendingUpdateOf } from './pending.ts';
+import type { AgentMachine, HostCommand, UpdateView } from './port.ts';
+import { done, type Outcome, type Refusal } from './refusal.ts';
+import type { HostStore } from './store/open-store.ts';
+
+export type ConsentsOptions = {
+  store: HostStore;
+  machine: AgentMachine;
+  view: UpdateView;
+  clock: Clock;
+  newId: () => string;
+  /** How far a decision may be put off, in ms. Default 7 days. */
+  maxPostponeMs?: number;
+};
+
+export type ConsentRequest = ConfirmPatchRequest | ConfirmBaseRequest;
+
+export type Consents = {
+  /** Passes a decision on and returns its record. `keep` is given the record before the answer is written. */
+  decide(
+    target: Target,
+    request: ConsentRequest,
+    once: Once,
+    keep: (consent: Consent) => void,
+  ): Promise<Outcome<Consent>>;
+  /** The record behind a decision that the machine reports, for the backend; null if it was lost. */
+  behind(decision: Decision): Consent | null;
+};
+
+const maxShownLength = 8000;
+
+export function createConsents(options: ConsentsOptions): Consents {
+  const { store, machine, view, clock, newId, maxPostponeMs = 7 * 24 * 60 * 60 * 1000 } = options;
+
+  async function decide(
+    target: Target,
+    request: ConsentRequest,
+    once: Once,
+    keep: (consent: Consent) => void,
+  ): Promise<Outcome<Consent>> {
+    const event = target === 'patch' ? 'sdk_confirmpatch' : 'sdk_confirmbase';
+    function finish(consent: Consent): Outcome<Consent> {
+      keep(consent);
+      // The decision is in force; on a full disk only the memory of this answer is lost.
+      once.end(() => undefined);
+      return done(consent);
+    }
+
+    const { state, update, decision } = machine.standing();
+    const made = once.again ? store.consents.byRequest(request.requestId) : null;
+    if (state !== (target === 'patch' ? 'WAIT_CONFIRM_PATCH' : 'WAIT_CONFIRM_BASE') || update === null) {
+      // A crash came between the move and the answer: the decision was passed on.
+      if (made !== null) return finish(fromBinary(ConsentSchema, made.consent));
+      return { kind: 'transition_refused', state, event };
+    }
+    const objection = objectionTo(request, update);
+    if (objection !== null) return objection;
+
+    const consent = recordOf(request, update, pendingUpdateOf(update, decision, view));
+    let id = 0;
+    const begun = once.begin(() => {
+      if (made !== null) store.consents.remove(made.id);
+      id = store.consents.insert(request.requestId, toBinary(ConsentSchema, consent));
+    });
+    if (!begun) return { kind: 'unwritable' };
+    const refusal = await submit(commandOf(event, consent), event);
+    if (refusal === null) return finish(consent);
+    once.cancel(() => store.consents.remove(id));
+    return refusal;
+  }
+
+  function objectionTo({ manifestDigest, decision }: ConsentRequest, update: Update): Refusal | null {
+    const given = hexFromDigest(manifestDigest);
+    const pending = update.manifest.digest;
+    if (given !== pending) return { kind: 'digest_mismatch', pending, given };
+    const kind = decision?.kind;
+    if (kind?.case !== 'postpone' || kind.value.until === undefined) return null;
+    const nowMs = clock.now();
+    const latestMs = nowMs + maxPostponeMs;
+    const untilMs = timestampMs(kind.value.until);
+    return untilMs > nowMs && untilMs <= latestMs ? null : { kind: 'postpone_refused', nowMs, latestMs };
+  }
+
+  function recordOf(request: ConsentRequest, update: Update, pending: PendingUpdate): Consent {
+    const shown = [pending.title, pending.summary].filter((text) => text !== '').join('\n\n');
+    const kind = request.decision?.kind;
+    return create(ConsentSchema, {
+      consentId: newId(),
+      manifestDigest: digestFromHex(update.manifest.digest),
+      kind: pending.kind,
+      ...(request.person === undefined ? {} : { person: request.person }),
+      shownText: (request.shownText || shown || `${pending.name} ${pending.version}`).slice(
+        0,
+        maxShownLength,
+      ),
+      time: timestampFromMs(clock.now()),
+      ...(kind?.case === 'confirm' ? { decision: kind } : {}),
+      ...(kind?.case === 'decline' ? { decision: kind } : {}),
+      ...(kind?.case === 'postpone' && kind.value.until !== undefined
+        ? { decision: { case: 'postponedUntil' as const, value: kind.value.until } }
+        : {}),
+    });
+  }
+
+  async function submit(command: HostCommand, event: EventName): Promise<Refusal | null> {
+    const answer = await machine.submit(command);
+    switch (answer.kind) {
+      case 'moved':
+      case 'noted':
+        return null;
+      case 'refused':
+        // The lock keeps the host application's commands apart, but the cloud or the machine may have moved meanwhile.
+        return { kind: 'transition_refused', state: answer.state, event };
+      case 'not_recorded':
+        return { kind: 'unwritable' };
+      case 'unavailable':
+        return { kind: answer.reason };
+    }
+  }
+
+  function behind(decision: Decision): Consent | null {
+    for (const { consent: bytes } of store.consents.newest()) {
+      const consent = fromBinary(ConsentSchema, bytes);
+      if (matches(consent, decision)) return consent;
+    }
+    return null;
+  }
+
+  return { decide, behind };
+}
+
+function commandOf(event: 'sdk_confirmpatch' | 'sdk_confirmbase', consent: Consent): HostCommand {
+  const about = { manifestDigest: hexFromDigest(consent.manifestDigest), person: consent.person?.id ?? '' };
+  const { decision } = consent;
+  if (decision.case === 'postponedUntil') {
+    return { type: 'sdk_postpone', ...about, untilMs: timestampMs(decision.value) };
+  }
+  return { type: decision.case === 'decline' ? 'sdk_decline' : event, ...about };
+}
+
+function matches(consent: Consent, { answer, manifestDigest, person, untilMs }: Decision): boolean {
+  const { decision } = consent;
+  if (hexFromDigest(consent.manifestDigest) !== manifestDigest || consent.person?.id !== person) return false;
+  if (answer === 'postpone') {
+    return decision.case === 'postponedUntil' && timestampMs(decision.value) === untilMs;
+  }
+  return decision.case === answer;
+}

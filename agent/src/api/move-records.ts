@@ -1,0 +1,93 @@
+/**
+ * The record of each move as everyone gets it: the host application and the backend, now and when it is replayed. What the
+ * journal does not keep (how far the transfer was, the texts, the reason) is added once, right after the move, and kept.
+ */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import {
+  Activity,
+  BusyReasonSchema,
+  type StateChanged,
+  type StateChanged as StateChangedRecord,
+  StateChangedSchema,
+} from '@iotdh/proto/agent/v1';
+import type { StateChange } from '../machine/journal.ts';
+import { eventOf, stateOf } from './names.ts';
+import { pendingUpdateOf, progressOf } from './pending.ts';
+import type { AgentMachine, UpdateView } from './port.ts';
+import type { HostStore } from './store/open-store.ts';
+
+export type MoveRecords = {
+  /** The record of a move of the present journal; the same one each time. */
+  of(move: StateChange): StateChangedRecord;
+  /** Makes the records of all moves that have none yet, then of each new one until `signal` aborts. */
+  follow(signal: AbortSignal): Promise<void>;
+};
+
+export type MoveRecordsOptions = { machine: AgentMachine; store: HostStore; view: UpdateView };
+
+const activityWords = new Map<Activity, string>([
+  [Activity.PROCEDURE, 'procedure'],
+  [Activity.PREPARATION, 'preparation'],
+  [Activity.SESSION, 'session'],
+  [Activity.SERVICE, 'service'],
+]);
+
+const maxReasonLength = 500;
+const batchSize = 256;
+
+export function createMoveRecords({ machine, store, view }: MoveRecordsOptions): MoveRecords {
+  function reasonOf({ event }: StateChange): string {
+    if (event === 'integrity_fault') return machine.fault() ?? '';
+    if (event !== 'sdk_cmdbusy') return '';
+    const first = store.holds.all()[0];
+    if (first === undefined) return '';
+    const { activity, text } = fromBinary(BusyReasonSchema, first.reason);
+    return text || (activityWords.get(activity) ?? '');
+  }
+
+  function build(move: StateChange): StateChanged {
+    const { update } = move;
+    const { decision } = machine.standing();
+    return create(StateChangedSchema, {
+      sequence: BigInt(move.sequence),
+      from: stateOf(move.from),
+      to: stateOf(move.to),
+      event: eventOf(move.event),
+      time: timestampFromMs(move.timeMs),
+      ...(update === null
+        ? {}
+        : {
+            progress: progressOf(move.to, update, view),
+            pendingUpdate: pendingUpdateOf(update, decision, view),
+          }),
+      reason: reasonOf(move).slice(0, maxReasonLength),
+    });
+  }
+
+  function of(move: StateChange): StateChanged {
+    const journalId = machine.standing().cursor.journal;
+    const kept = store.moves.get(journalId, move.sequence);
+    if (kept !== null) return fromBinary(StateChangedSchema, kept);
+    const record = build(move);
+    // On a full disk the record is made again next time, from what is known then.
+    store.write(() => store.moves.put(journalId, move.sequence, toBinary(StateChangedSchema, record)));
+    return record;
+  }
+
+  async function follow(signal: AbortSignal): Promise<void> {
+    const { journal } = machine.standing().cursor;
+    let sequence = Math.max(store.moves.newest(journal), machine.oldestSequence() - 1);
+    for (;;) {
+      const missed = machine.movesAfter(sequence, batchSize);
+      for (const move of missed) of(move);
+      sequence = missed.at(-1)?.sequence ?? sequence;
+      if (missed.length < batchSize) break;
+    }
+    for await (const item of machine.moves({ journal, sequence }, signal)) {
+      if (item.kind === 'changed') of(item.change);
+    }
+  }
+
+  return { of, follow };
+}

@@ -1,0 +1,168 @@
+/** AgentService: each RPC handed to the part that knows, in the contract's words. */
+import { create } from '@bufbuild/protobuf';
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import type { ServiceImpl } from '@connectrpc/connect';
+import {
+  AgentService,
+  BusyReasonSchema,
+  ConfirmBaseResponseSchema,
+  ConfirmPatchResponseSchema,
+  PollStateResponseSchema,
+  SetBusyResponseSchema,
+  SetReadyResponseSchema,
+  type StateSnapshot,
+  SubmitLogResponseSchema,
+} from '@iotdh/proto/agent/v1';
+import type { Answers } from './answers.ts';
+import type { Clock } from './clock.ts';
+import type { Consents } from './consents.ts';
+import { errorOf, unwrap } from './errors.ts';
+import { cursorFrom } from './from-sequence.ts';
+import type { Holds } from './holds.ts';
+import type { HostVersion } from './host-version.ts';
+import type { Lock } from './lock.ts';
+import type { LogSpool } from './log-spool.ts';
+import type { MoveRecords } from './move-records.ts';
+import { poll } from './poll.ts';
+import type { AgentMachine, UpdateView } from './port.ts';
+import { done } from './refusal.ts';
+import { watch } from './watch.ts';
+
+export type ServiceOptions = {
+  machine: AgentMachine;
+  view: UpdateView;
+  clock: Clock;
+  lock: Lock;
+  answers: Answers;
+  holds: Holds;
+  consents: Consents;
+  records: MoveRecords;
+  log: LogSpool;
+  hostVersion: HostVersion;
+  snapshot: () => StateSnapshot;
+  /** Aborted when the server stops: streams and polls then end with UNAVAILABLE. */
+  stopping: AbortSignal;
+};
+
+/** What the contract says for requests that leave these open. */
+const defaultHeartbeatMs = 15_000;
+const defaultPollMs = 25_000;
+const defaultPollMoves = 100;
+
+export function createService(options: ServiceOptions): ServiceImpl<typeof AgentService> {
+  const {
+    machine,
+    view,
+    clock,
+    lock,
+    answers,
+    holds,
+    consents,
+    records,
+    log,
+    hostVersion,
+    snapshot,
+    stopping,
+  } = options;
+  const { method } = AgentService;
+
+  return {
+    getState: () => ({ snapshot: snapshot() }),
+
+    setReady: (request) =>
+      lock.run(async () =>
+        unwrap(
+          await answers.once(method.setReady, request, async (once, keep) => {
+            let response = create(SetReadyResponseSchema);
+            const outcome = await holds.release(request.leaseId, once, () => {
+              response = create(SetReadyResponseSchema, { snapshot: snapshot() });
+              keep(response);
+            });
+            return outcome.kind === 'done' ? done(response) : outcome;
+          }),
+        ),
+      ),
+
+    setBusy: (request) =>
+      lock.run(async () =>
+        unwrap(
+          await answers.once(method.setBusy, request, async (once, keep) => {
+            const { leaseId, requestId, leaseDuration, reason = create(BusyReasonSchema) } = request;
+            const leaseMs = leaseDuration === undefined ? null : durationMs(leaseDuration);
+            let response = create(SetBusyResponseSchema);
+            const keepHold = (hold: NonNullable<typeof response.hold>) => {
+              response = create(SetBusyResponseSchema, { snapshot: snapshot(), hold });
+              keep(response);
+            };
+            const outcome =
+              leaseId === '' || leaseMs === null
+                ? await holds.take(reason, leaseMs, requestId, once, keepHold)
+                : holds.renew(leaseId, reason, leaseMs, once, keepHold);
+            return outcome.kind === 'done' ? done(response) : outcome;
+          }),
+        ),
+      ),
+
+    confirmPatch: (request) =>
+      lock.run(async () =>
+        unwrap(
+          await answers.once(method.confirmPatch, request, async (once, keep) => {
+            let response = create(ConfirmPatchResponseSchema);
+            const outcome = await consents.decide('patch', request, once, (consent) => {
+              response = create(ConfirmPatchResponseSchema, { snapshot: snapshot(), consent });
+              keep(response);
+            });
+            return outcome.kind === 'done' ? done(response) : outcome;
+          }),
+        ),
+      ),
+
+    confirmBase: (request) =>
+      lock.run(async () =>
+        unwrap(
+          await answers.once(method.confirmBase, request, async (once, keep) => {
+            let response = create(ConfirmBaseResponseSchema);
+            const outcome = await consents.decide('base', request, once, (consent) => {
+              response = create(ConfirmBaseResponseSchema, { snapshot: snapshot(), consent });
+              keep(response);
+            });
+            return outcome.kind === 'done' ? done(response) : outcome;
+          }),
+        ),
+      ),
+
+    async *watchState(request, { signal }) {
+      const cursor = unwrap(cursorFrom(request, machine));
+      const heartbeatMs =
+        request.heartbeatInterval === undefined ? defaultHeartbeatMs : durationMs(request.heartbeatInterval);
+      yield* watch(cursor, { machine, records, view, clock, heartbeatMs, signal });
+      if (stopping.aborted) throw errorOf({ kind: 'stopping' });
+    },
+
+    async pollState(request, { signal }) {
+      const cursor = unwrap(cursorFrom(request, machine));
+      const timeoutMs = request.timeout === undefined ? defaultPollMs : durationMs(request.timeout);
+      const maxMoves = request.maxChanges || defaultPollMoves;
+      const moves = unwrap(await poll(cursor, { machine, clock, timeoutMs, maxMoves, signal }));
+      if (moves.length === 0 && stopping.aborted) throw errorOf({ kind: 'stopping' });
+      return create(PollStateResponseSchema, { changes: moves.map(records.of), snapshot: snapshot() });
+    },
+
+    reportVersion(request) {
+      unwrap(hostVersion.report(request));
+      return {};
+    },
+
+    submitLog: (request) =>
+      lock.run(async () =>
+        unwrap(
+          await answers.once(method.submitLog, request, async (once, keep) => {
+            const response = create(SubmitLogResponseSchema);
+            keep(response);
+            const outcome = log.append(request.entries, once);
+            return outcome.kind === 'done' ? done(response) : outcome;
+          }),
+        ),
+      ),
+  };
+}
