@@ -2,6 +2,19 @@
 import type { DeviceIdentity } from './engine/identity.ts';
 import type { SharedAccessPolicy } from './engine/policies.ts';
 
+const httpsPort = 443;
+const amqpsPort = 5_671;
+
+/** Leaves the port away where it is the standard one: some clients could not take it. */
+function withPort(host: string, ports: readonly number[], standard: number): string {
+  return ports.includes(standard) ? host : `${host}:${ports[0]}`;
+}
+
+/** The hub's name in connection strings: `localhost:18443`, or `localhost` when 443 is one of its ports. */
+export function hubHostName(host: string, ports: readonly number[]): string {
+  return withPort(host, ports, httpsPort);
+}
+
 /** For service SDKs, and for DPS service clients. */
 export function serviceConnectionString(hostName: string, policy: SharedAccessPolicy): string {
   return `HostName=${hostName};SharedAccessKeyName=${policy.name};SharedAccessKey=${policy.primaryKey}`;
@@ -15,22 +28,20 @@ export function deviceConnectionString(hostName: string, device: DeviceIdentity)
 }
 
 export type EventHubEndpoint = {
-  host: string;
-  port: number;
-  /** Plain TCP, which the clients call their emulator mode: no certificate to trust. */
-  plain: boolean;
   eventHubName: string;
   policy: SharedAccessPolicy;
-};
+} & (
+  | { host: string; ports: readonly number[] }
+  /** Plain TCP on loopback, which the clients call their emulator mode: no certificate to trust. */
+  | { plainPort: number }
+);
 
 /** For Event Hubs clients. */
-export function eventHubConnectionString({
-  host,
-  port,
-  plain,
-  eventHubName,
-  policy,
-}: EventHubEndpoint): string {
-  const emulator = plain ? ';UseDevelopmentEmulator=true' : '';
-  return `Endpoint=sb://${host}:${port};SharedAccessKeyName=${policy.name};SharedAccessKey=${policy.primaryKey};EntityPath=${eventHubName}${emulator}`;
+export function eventHubConnectionString(endpoint: EventHubEndpoint): string {
+  const { eventHubName, policy } = endpoint;
+  const [address, emulator] =
+    'plainPort' in endpoint
+      ? [`localhost:${endpoint.plainPort}`, ';UseDevelopmentEmulator=true']
+      : [withPort(endpoint.host, endpoint.ports, amqpsPort), ''];
+  return `Endpoint=sb://${address};SharedAccessKeyName=${policy.name};SharedAccessKey=${policy.primaryKey};EntityPath=${eventHubName}${emulator}`;
 }

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { AmqpFrontEnd } from './amqp/front-end.ts';
 import type { Certificates } from './certificates.ts';
+import { hubHostName } from './connection-strings.ts';
 import type { Log } from './diagnostics.ts';
 import { createProvisioning, type Provisioning } from './dps/provisioning.ts';
 import type { Clock } from './engine/clock.ts';
@@ -24,7 +25,7 @@ export type HubOptions = {
   clock: Clock;
   log: Log;
   adminToken: string;
-  /** The host part of the hub's name; the first port is added to it. */
+  /** The host part of the hub's name. */
   host: string;
   listen: Pick<ListenerOptions, 'ports' | 'amqpPort' | 'address' | 'maxConnections' | 'firstByteMs'>;
   consumerGroups: readonly string[];
@@ -34,7 +35,7 @@ export type HubOptions = {
 };
 
 export type Hub = {
-  /** `localhost:18443`. */
+  /** `localhost:18443`, or without a port when 443 is one of them. */
   hostName: string;
   /** EntityPath of the Event Hubs compatible endpoint. */
   eventHubName: string;
@@ -86,7 +87,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   });
 
   async function compose() {
-    const hostName = `${options.host}:${listener.ports[0]}`;
+    const hostName = hubHostName(options.host, listener.ports);
     const engine = await createEngine({ store, clock, log, settings: { ...options.engine, hostName } });
     const eventHubName = eventHubNameOf(engine);
     const { documents } = store;

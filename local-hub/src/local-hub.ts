@@ -61,7 +61,7 @@ export type LocalHubOptions = {
 };
 
 export type LocalHub = {
-  /** `localhost:PORT`: HostName in connection strings. */
+  /** HostName in connection strings: `localhost:PORT`, or `localhost` when 443 is one of the ports. */
   readonly hostName: string;
   /** The first TLS port. */
   readonly port: number;
@@ -237,8 +237,8 @@ async function open(options: LocalHubOptions, opened: AsyncDisposableStack): Pro
       const { amqpPort: plain, ports } = hub.listener;
       const common = { eventHubName: hub.eventHubName, policy: policyNamed('service') };
       return tls || plain === undefined
-        ? eventHubConnectionString({ ...common, host, port: ports[0] ?? 0, plain: false })
-        : eventHubConnectionString({ ...common, host: 'localhost', port: plain, plain: true });
+        ? eventHubConnectionString({ ...common, host, ports })
+        : eventHubConnectionString({ ...common, plainPort: plain });
     },
     async deviceConnectionString(deviceId) {
       const { registry } = hub.engine;
