@@ -53,7 +53,7 @@ test('a batch arrives event by event, in order', async () => {
     return message;
   });
   await client.sendEventBatch(batch);
-  await events.find(() => events.of('http-batch').length === 3);
+  await events.until(() => events.of('http-batch').length === 3);
   assert.deepEqual(
     events
       .of('http-batch')
@@ -94,7 +94,7 @@ test('a command is locked, abandoned, delivered again, completed; and another on
   assert.equal(second?.messageId, 'two');
   await client.reject(second);
   const records = () => feedback.all.filter(({ deviceId }) => deviceId === 'http-c2d');
-  await feedback.find(() => records().length === 2);
+  await feedback.until(() => records().length === 2);
   assert.deepEqual(
     records().map(({ originalMessageId, statusCode }) => [originalMessageId, statusCode]),
     [

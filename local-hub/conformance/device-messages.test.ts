@@ -230,7 +230,7 @@ test('ack "negative" reports no success, ack "positive" no expiry', async () => 
   const client = await openDevice(hub, 'acks');
   await arrivalsOf<iot.Message>(client, 'message').count(2);
   const records = () => feedback.all.filter(({ deviceId }) => deviceId === 'acks');
-  await feedback.find(() => records().length >= 2);
+  await feedback.until(() => records().length >= 2);
   assert.deepEqual(
     new Set(records().map(({ originalMessageId, statusCode }) => `${originalMessageId}: ${statusCode}`)),
     new Set(['negative-expires: Expired', 'positive-arrives: Success']),

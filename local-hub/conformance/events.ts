@@ -23,7 +23,12 @@ export function tapEvents(hub: Endpoint): EventTap {
       // The SDK goes on by itself after each error; a test that waits for an event in vain says so.
       processError: async () => {},
     },
-    { startPosition: earliestEventPosition, skipParsingBodyAsJson: true, maxWaitTimeInSeconds: 1 },
+    {
+      startPosition: earliestEventPosition,
+      skipParsingBodyAsJson: true,
+      maxWaitTimeInSeconds: 1,
+      maxBatchSize: 300,
+    },
   );
   hub.onStop(() => subscription.close());
   return {

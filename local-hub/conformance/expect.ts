@@ -48,22 +48,25 @@ export type Arrivals<Item> = {
   count(count: number, limitMs?: number): Promise<readonly Item[]>;
   /** Resolves with the first item, past or future, that fits. */
   find(fits: (item: Item) => boolean, limitMs?: number): Promise<Item>;
+  /** Resolves when `enough` says so; it is asked now and after every arrival. */
+  until(enough: () => boolean, limitMs?: number): Promise<void>;
 };
 
 export function createArrivals<Item>(what: string): Arrivals<Item> {
   const all: Item[] = [];
   const waiting = new Set<() => void>();
 
-  async function until<Value>(check: () => Value | undefined, limitMs?: number): Promise<Value> {
-    const { promise, resolve } = Promise.withResolvers<Value>();
+  async function until(enough: () => boolean, limitMs?: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
     const look = (): void => {
-      const value = check();
-      if (value !== undefined) resolve(value);
+      if (enough()) resolve();
     };
     waiting.add(look);
     look();
     try {
-      return await within(`${what} (${all.length} so far)`, promise, limitMs);
+      await within(what, promise, limitMs);
+    } catch (error) {
+      throw new Error(`${what}: ${all.length} have come`, { cause: error });
     } finally {
       waiting.delete(look);
     }
@@ -75,8 +78,23 @@ export function createArrivals<Item>(what: string): Arrivals<Item> {
       all.push(item);
       for (const look of waiting) look();
     },
-    count: (count, limitMs) => until(() => (all.length >= count ? all : undefined), limitMs),
-    find: (fits, limitMs) => until(() => all.find(fits), limitMs),
+    async count(count, limitMs) {
+      await until(() => all.length >= count, limitMs);
+      return all;
+    },
+    async find(fits, limitMs) {
+      let looked = 0;
+      let found: Item | undefined;
+      await until(() => {
+        for (; found === undefined && looked < all.length; looked += 1) {
+          const item = all[looked];
+          if (item !== undefined && fits(item)) found = item;
+        }
+        return found !== undefined;
+      }, limitMs);
+      return found as Item;
+    },
+    until,
   };
 }
 

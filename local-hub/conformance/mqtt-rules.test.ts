@@ -266,12 +266,12 @@ test('at most fifty commands wait for their acknowledgement, and each PUBACK let
   await raw.packet('suback');
   for (let n = 0; n < 50; n += 1) await hub.engine.cloudToDevice.send('window', command(String(n)));
   const published = () => raw.packets.all.filter((packet) => packet.cmd === 'publish') as IPublishPacket[];
-  await raw.packets.find(() => published().length === 50);
+  await raw.packets.until(() => published().length === 50);
   raw.send({ cmd: 'puback', messageId: published()[0]?.messageId ?? 0 });
   raw.send({ cmd: 'pingreq' });
   await raw.packet('pingresp');
   await hub.engine.cloudToDevice.send('window', command('50'));
-  await raw.packets.find(() => published().length === 51);
+  await raw.packets.until(() => published().length === 51);
   assert.deepEqual(
     published().map(({ payload }) => Number(payload.toString())),
     Array.from({ length: 51 }, (_, n) => n),

@@ -19,7 +19,7 @@ import http from 'azure-iothub/dist/common-http/http.js';
 import rest from 'azure-iothub/dist/common-http/rest_api_client.js';
 import type { Endpoint } from './endpoint.ts';
 
-const { NoRetry } = common;
+const { ExponentialBackOffWithJitter, NoRetry } = common;
 const hourMs = 3_600_000;
 
 /** Sends every request to the hub's port, for SDKs that have 443 built in or take `host:port` for a host name. */
@@ -91,6 +91,19 @@ export function createService(hub: Endpoint, policy = 'iothubowner'): iothub.Cli
 /** What a transport of azure-iot-device is to its client. */
 export type Transport = Parameters<typeof iot.Client.fromConnectionString>[1];
 
+/** The SDK's default policy, until it is ended: attempts that are under way would outlive their test by minutes. */
+class EndingRetry extends ExponentialBackOffWithJitter {
+  readonly #ending = new AbortController();
+
+  end(): void {
+    this.#ending.abort();
+  }
+
+  override shouldRetry(error: Error): boolean {
+    return !this.#ending.signal.aborted && super.shouldRetry(error);
+  }
+}
+
 export type DeviceOptions = {
   /** Default MQTT. */
   transport?: Transport;
@@ -114,7 +127,8 @@ export async function createDevice(
   const overWebSocket = transport.name.endsWith('Ws');
   const connectionString = overWebSocket ? given.replace(hub.hostName, 'localhost') : given;
   const client = iot.Client.fromConnectionString(connectionString, transport);
-  if (!retry) client.setRetryPolicy(new NoRetry());
+  const policy = retry ? new EndingRetry() : new NoRetry();
+  client.setRetryPolicy(policy);
   const agent = new PortMapAgent(hub.port);
   await client.setOptions({
     ca: hub.caPem,
@@ -127,6 +141,7 @@ export async function createDevice(
   // The SDK reports a broken link here as well as to the caller; without a listener that would end the process.
   client.on('error', () => {});
   hub.onStop(async () => {
+    if (policy instanceof EndingRetry) policy.end();
     client.removeAllListeners('disconnect');
     await settled(client.close());
     agent.destroy();
