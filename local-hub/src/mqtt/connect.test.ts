@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { issueCertificate } from '../issue-certificate.ts';
-import { openRig } from './test-rig.ts';
+import { openRig } from './testing/rig.ts';
 
 test('a device with a valid token is accepted and shown as connected until it leaves', async (t) => {
   const { connect, engine, frontEnd, settled } = await openRig(t);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openRig } from './test-rig.ts';
+import { openRig } from './testing/rig.ts';
 
 const eventsTopic = 'devices/dev/messages/events/';
 

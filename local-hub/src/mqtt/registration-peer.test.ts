@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IPublishPacket } from 'mqtt-packet';
 import { signSas } from '../engine/sas.ts';
-import type { ConnectFields } from './raw-client.ts';
-import { hostName, openRig, type Rig } from './test-rig.ts';
+import type { ConnectFields } from './testing/raw-client.ts';
+import { hostName, openRig, type Rig } from './testing/rig.ts';
 
 const answers = '$dps/registrations/res/#';
 const registerTopic = '$dps/registrations/PUT/iotdps-register/';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HubMessage } from '../engine/message.ts';
 import { openStore } from '../store/open-store.ts';
-import { openRig } from './test-rig.ts';
+import { openRig } from './testing/rig.ts';
 
 const devicebound = 'devices/dev/messages/devicebound/#';
 const desired = '$iothub/twin/PATCH/properties/desired/#';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { IPublishPacket } from 'mqtt-packet';
-import { openRig } from './test-rig.ts';
+import { openRig } from './testing/rig.ts';
 
 const json = ({ payload }: IPublishPacket): unknown => JSON.parse(payload.toString());
 const patchTopic = '$iothub/twin/PATCH/properties/reported/';

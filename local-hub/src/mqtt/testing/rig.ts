@@ -5,19 +5,18 @@
 import { duplexPair } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Finding } from '../diagnostics.ts';
-import { createProvisioning } from '../dps/provisioning.ts';
-import { createManualClock, type ManualClock } from '../engine/clock.ts';
-import { createEngine, type Engine, type EngineSettings } from '../engine/engine.ts';
-import { signSas } from '../engine/sas.ts';
-import type { StoredEvent } from '../engine/telemetry.ts';
-import { openStore } from '../store/open-store.ts';
-import type { Store } from '../store/store.ts';
-import type { ConnectionInfo } from './connection.ts';
-import { createMqttFrontEnd, type MqttFrontEnd } from './front-end.ts';
-
+import type { Finding } from '../../diagnostics.ts';
+import { createProvisioning } from '../../dps/provisioning.ts';
+import { createManualClock, type ManualClock } from '../../engine/clock.ts';
+import { createEngine, type Engine, type EngineSettings } from '../../engine/engine.ts';
+import { signSas } from '../../engine/sas.ts';
+import type { StoredEvent } from '../../engine/telemetry.ts';
+import { openStore } from '../../store/open-store.ts';
+import type { Store } from '../../store/store.ts';
+import type { ConnectionInfo } from '../connection.ts';
+import { createMqttFrontEnd, type MqttFrontEnd } from '../front-end.ts';
+import type { MqttSettings } from '../settings.ts';
 import { type ConnectFields, createRawClient, type RawClient } from './raw-client.ts';
-import type { MqttSettings } from './settings.ts';
 
 export const hostName = 'localhost:18443';
 
