@@ -93,6 +93,8 @@ export async function startMemoryHub(options: MemoryHubOptions): Promise<MemoryH
   function open(protocol: Protocol): Duplex {
     // As sockets do: whoever hears the other side end, ends as well.
     const [client, server] = duplexPair({ allowHalfOpen: false });
+    // A pair does not tell that the other half was destroyed; a socket does.
+    client.once('close', () => server.destroy());
     opened += 1;
     const info = { remote: `memory:${opened}`, websocket: false, clientCertificate: undefined };
     if (protocol === 'mqtt') mqtt.accept(server, info);

@@ -144,6 +144,8 @@ export function createTransport(options: TransportOptions): Transport {
     stream.resume();
     options.onDrain();
   });
+  // A peer that sends no more has left, even if it would still read. A WebSocket does not close by itself.
+  stream.on('end', end);
   stream.on('error', () => {
     // 'close' follows, and does what is needed.
   });

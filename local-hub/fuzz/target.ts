@@ -1,0 +1,87 @@
+/** What is fuzzed: a hub in this process without sockets, for speed, or a hub in a process of its own behind real TLS. */
+import type { Duplex } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { silentLog } from '../src/diagnostics.ts';
+import { signSas } from '../src/engine/sas.ts';
+import type { Knowledge, Protocol } from './input.ts';
+import { startMemoryHub } from './memory-hub.ts';
+import { startHubProcess } from './process-hub.ts';
+
+export type Target = {
+  knowledge: Knowledge;
+  open(protocol: Protocol): Duplex;
+  /** Of the healthy device, which no input knows of. */
+  healthy: { deviceId: string; token: string; sendFromCloud(body: string): Promise<void> };
+  connectionCount(): Promise<number>;
+  /** Memory in use, bytes: the heap after a collection, or the resident set of the other process. */
+  memoryBytes(): Promise<number>;
+  /** Undefined while the hub runs; else how its process ended. */
+  ended(): string | undefined;
+  stop(): Promise<void>;
+};
+
+const healthyId = 'healthy';
+const victims = ['fuzz-0', 'fuzz-1', 'fuzz-2'];
+const expiresAtMs = Date.UTC(2100, 0, 1);
+
+/** A hub in this process. An exception that escapes it ends the process, and thereby the run. */
+export async function memoryTarget(options: { patienceMs: number }): Promise<Target> {
+  const hub = await startMemoryHub({ log: silentLog, deviceIds: victims, ...options });
+  const device = await hub.engine.registry.create({ deviceId: healthyId });
+  const key = device.authentication.symmetricKey.primaryKey ?? '';
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  return {
+    knowledge: hub.knowledge,
+    open: hub.open,
+    healthy: {
+      deviceId: healthyId,
+      token: signSas({ resource: `${hub.knowledge.hostName}/devices/${healthyId}`, key, expiresAtMs }),
+      sendFromCloud: (body) =>
+        hub.engine.cloudToDevice.send(healthyId, { body: Buffer.from(body), system: {}, properties: {} }),
+    },
+    connectionCount: async () => hub.connectionCount(),
+    async memoryBytes() {
+      collectGarbage();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    },
+    ended: () => undefined,
+    stop: hub.stop,
+  };
+}
+
+/** A hub in a process of its own, through its command, over TLS. */
+export async function tlsTarget(): Promise<Target> {
+  const hub = await startHubProcess([healthyId, ...victims]);
+  const token = (deviceId: string): string =>
+    signSas({ resource: `${hub.hostName}/devices/${deviceId}`, key: hub.deviceKey(deviceId), expiresAtMs });
+  const policyToken = (dialect: 'iothub' | 'eventhub'): string =>
+    signSas({
+      resource: hub.hostName,
+      key: hub.ownerKey,
+      policyName: 'iothubowner',
+      expiresAtMs,
+      dialect,
+    });
+  return {
+    knowledge: {
+      hostName: hub.hostName,
+      idScope: hub.idScope,
+      devices: victims.map((deviceId) => ({ deviceId, token: token(deviceId) })),
+      ownerToken: policyToken('iothub'),
+      eventHubToken: policyToken('eventhub'),
+    },
+    open: hub.open,
+    healthy: {
+      deviceId: healthyId,
+      token: token(healthyId),
+      sendFromCloud: (body) => hub.sendFromCloud(healthyId, body),
+    },
+    connectionCount: hub.connectionCount,
+    memoryBytes: hub.residentBytes,
+    ended: hub.ended,
+    stop: hub.stop,
+  };
+}
