@@ -48,7 +48,7 @@ export type AmqpConnectionOptions = {
   onClosed(): void;
 };
 
-type State = { kind: 'open'; sinceMs: number } | { kind: 'closing'; sinceMs: number } | { kind: 'closed' };
+type State = { kind: 'open' } | { kind: 'closing'; sinceMs: number } | { kind: 'closed' };
 
 /** The order is that in which most clients choose. */
 const mechanisms = ['MSSBCBS', 'PLAIN', 'ANONYMOUS'];
@@ -61,7 +61,7 @@ const expiredToken: AmqpError = {
 };
 const nobody: AmqpError = {
   condition: 'amqp:unauthorized-access',
-  description: 'The connection did not authenticate in time.',
+  description: 'The connection did not authenticate, or did not renew its token, in time.',
 };
 
 export function createAmqpConnection(options: AmqpConnectionOptions): AmqpConnection {
@@ -71,7 +71,9 @@ export function createAmqpConnection(options: AmqpConnectionOptions): AmqpConnec
   const protocol = info.websocket ? 'amqp-ws' : 'amqp';
   const links = new Map<RheaLink, InboundLink | OutboundLink>();
   const settlements = new WeakMap<RheaSession, Settle>();
-  let state: State = { kind: 'open', sinceMs: clock.now() };
+  let state: State = { kind: 'open' };
+  /** When the peer was last known to be somebody. */
+  let authenticMs = clock.now();
 
   const claims = createClaims({
     engine,
@@ -249,10 +251,11 @@ export function createAmqpConnection(options: AmqpConnectionOptions): AmqpConnec
         if (nowMs - state.sinceMs >= settings.lingerMs) transport.destroy();
         return;
       }
-      if (nowMs - state.sinceMs >= settings.authenticationMs && !(host.opened && claims.any)) {
+      if (host.opened && claims.any) authenticMs = nowMs;
+      else if (nowMs - authenticMs >= settings.authenticationMs) {
         log.warn({
           what: `AMQP connection from ${remote} closed`,
-          reason: 'it did not authenticate in time',
+          reason: 'it did not authenticate, or did not renew its token, in time',
         });
         close(nobody);
         return;

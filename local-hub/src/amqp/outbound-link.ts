@@ -13,6 +13,8 @@ export type Outbound = {
   tag?: Buffer;
   /** Called once with what the peer made of it. Without it the message is sent settled. */
   onOutcome?: (outcome: Outcome) => void;
+  /** Called once when the message waits no longer: it was sent, or its link is gone. */
+  onLeft?: () => void;
 };
 
 /** What a node does with a link on which the peer receives. */
@@ -35,7 +37,7 @@ export type FlushResult = 'idle' | 'more' | 'stalled';
 export type OutboundLink = {
   readonly kind: 'outbound';
   readonly handler: OutboundHandler;
-  /** Sends a message, or lets it wait for credit. False when too many wait: the message is dropped. */
+  /** Sends a message, or lets it wait for credit. False when the link is closed, also because too many wait. */
   push(message: Outbound): boolean;
   /** There may be something for `next` to fetch. */
   wake(): void;
@@ -143,6 +145,7 @@ export function createOutboundLink(
       messages += 1;
       bytes += message.payload.length;
       send(message);
+      message.onLeft?.();
     }
     return 'idle';
   }
@@ -150,7 +153,9 @@ export function createOutboundLink(
   function leave(): void {
     if (closed) return;
     closed = true;
+    const dropped = waiting;
     waiting = [];
+    for (const { onLeft } of dropped) onLeft?.();
     for (const delivery of unsettled.keys()) {
       // Nobody will settle them any more; rhea would keep them in its buffer of the session.
       delivery.settled = true;
@@ -172,7 +177,15 @@ export function createOutboundLink(
       return handler;
     },
     push(message) {
-      if (closed || waiting.length >= maxWaiting) return false;
+      if (closed) return false;
+      if (waiting.length >= maxWaiting) {
+        // Better an error that the peer sees than a message that it never gets.
+        self.close({
+          condition: 'amqp:resource-limit-exceeded',
+          description: `More than ${maxWaiting} messages wait for credit`,
+        });
+        return false;
+      }
       waiting.push(message);
       options.schedule(self);
       return true;

@@ -11,6 +11,11 @@ export type ReplyLinks = {
   remove(link: OutboundLink): void;
   /** `name` is what the request says about where its reply should go. */
   find(group: string, name: string | undefined): OutboundLink | undefined;
+  /**
+   * Sends a reply. `onLeft` is called once when it waits no longer; whoever settles requests only then bounds how many
+   * replies wait for credit.
+   */
+  send(group: string, name: string | undefined, payload: Buffer, onLeft: () => void): void;
 };
 
 const channelProperty = 'com.microsoft:channel-correlation-id';
@@ -24,6 +29,16 @@ export function channelOf(request: LinkRequest): string | undefined {
 export function createReplyLinks(): ReplyLinks {
   const entries = new Map<OutboundLink, { group: string; names: ReadonlySet<unknown> }>();
 
+  function find(group: string, name: string | undefined): OutboundLink | undefined {
+    let last: OutboundLink | undefined;
+    for (const [link, entry] of entries) {
+      if (entry.group !== group) continue;
+      if (name !== undefined && entry.names.has(name)) return link;
+      last = link;
+    }
+    return last;
+  }
+
   return {
     add(group, request, link) {
       const names = new Set([request.name, request.peerAddress, channelOf(request)]);
@@ -33,14 +48,10 @@ export function createReplyLinks(): ReplyLinks {
     remove(link) {
       entries.delete(link);
     },
-    find(group, name) {
-      let last: OutboundLink | undefined;
-      for (const [link, entry] of entries) {
-        if (entry.group !== group) continue;
-        if (name !== undefined && entry.names.has(name)) return link;
-        last = link;
-      }
-      return last;
+    find,
+    send(group, name, payload, onLeft) {
+      const sent = find(group, name)?.push({ payload, onLeft });
+      if (sent !== true) onLeft();
     },
   };
 }

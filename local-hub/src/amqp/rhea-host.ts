@@ -224,7 +224,7 @@ export function runRhea(
     }
   };
 
-  const { on_open, on_begin, on_attach, on_flow, on_transfer, on_disposition } = connection;
+  const { on_open, on_begin, on_attach, on_flow, on_transfer, on_disposition, on_detach } = connection;
   connection.on_open = (frame) => {
     checkOpen(frame.performative);
     on_open.call(connection, frame);
@@ -251,6 +251,13 @@ export function runRhea(
   connection.on_disposition = (frame) => {
     checkDisposition(frame.performative);
     on_disposition.call(connection, frame);
+  };
+
+  connection.on_detach = (frame) => {
+    on_detach.call(connection, frame);
+    // rhea keeps the link under its handle, although the peer may use the handle again.
+    const handles = connection.remote_channel_map[frame.channel]?.remote.handles;
+    if (handles) delete handles[frame.performative.handle];
   };
 
   /** Sessions are ended too: after a `close` alone, IoT Hub's SDKs wait 45 s for the end of their session. */

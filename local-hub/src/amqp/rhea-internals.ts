@@ -96,6 +96,7 @@ export type RheaConnection = {
   on_flow(frame: Frame<FlowFields>): void;
   on_transfer(frame: Frame<TransferFields>): void;
   on_disposition(frame: Frame<DispositionFields>): void;
+  on_detach(frame: Frame<{ handle: number }>): void;
 };
 
 /** What rhea needs of a socket. */

@@ -53,8 +53,7 @@ export function checkAttach(attach: AttachFields, session: RheaSession | undefin
   const known = session.links[name];
   if (known !== undefined && known.is_receiver() === role)
     throw new WireError('a link was attached again in the other direction');
-  if (session.remote.handles[handle] !== undefined && session.remote.handles[handle] !== known)
-    throw new WireError('a handle was attached twice');
+  if (session.remote.handles[handle] !== undefined) throw new WireError('a handle was attached twice');
   if (!isTerminus(attach.source)) attach.source = null;
   if (!isTerminus(attach.target)) attach.target = null;
 }

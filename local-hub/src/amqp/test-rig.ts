@@ -119,7 +119,7 @@ export async function openRig(t: TestContext, options: RigOptions = {}): Promise
     consumerGroups: options.consumerGroups ?? [],
     ...(options.amqp && { settings: options.amqp }),
   });
-  const secure = { cert, key, requestCert: true, rejectUnauthorized: false };
+  const secure = { cert, key, requestCert: true, rejectUnauthorized: false, noDelay: true };
   const tlsServer = createTlsServer(secure, (socket) => {
     const { raw } = socket.getPeerCertificate();
     frontEnd.accept(socket, {
@@ -128,7 +128,7 @@ export async function openRig(t: TestContext, options: RigOptions = {}): Promise
       ...(raw && { clientCertificate: { der: raw, chain: [] } }),
     });
   });
-  const plainServer = createServer((socket) =>
+  const plainServer = createServer({ noDelay: true }, (socket) =>
     frontEnd.accept(socket, { remote: 'plain', websocket: false }),
   );
   const httpsServer = createHttpsServer(secure);
@@ -200,6 +200,7 @@ export async function openRig(t: TestContext, options: RigOptions = {}): Promise
         username: 'anonymous',
         reconnect: false,
         ...extra,
+        ...({ tcp_no_delay: true } as object),
       } as ConnectionOptions);
       peers.add(peer);
       // Errors that a test provokes are seen through the events that it listens to.

@@ -2,7 +2,7 @@
  * `$cbs`, claims-based security: clients put a token, the hub keeps what it grants (OASIS AMQP CBS working draft; devguide
  * "Control access to IoT Hub", AMQP). Every request is settled and answered.
  */
-import { HubError } from '../../engine/error.ts';
+import { isHubError } from '../../engine/error.ts';
 import { AmqpRefusal, toStatusCode } from '../errors.ts';
 import { bodyOf } from '../hub-message.ts';
 import { accepted } from '../inbound-link.ts';
@@ -14,9 +14,14 @@ const group = 'cbs';
 /** A request holds an audience and a token of at most 4 KiB; nobody is known yet who sends it. */
 const maxRequestBytes = 16_384;
 
+/** The event hub that an audience of the Event Hubs kind names; undefined for all others. */
+function entityOf(audience: string): string | undefined {
+  return /^sb:\/\/[^/]*\/([^/?]+)/i.exec(audience)?.[1];
+}
+
 function putToken(
   { applicationProperties, ...message }: AmqpMessage,
-  { claims, devices }: NodeContext,
+  { claims, devices, eventHubName }: NodeContext,
 ): Reply {
   const operation = applicationProperties.get('operation');
   const type = applicationProperties.get('type');
@@ -24,9 +29,18 @@ function putToken(
   if (operation !== 'put-token')
     throw new AmqpRefusal('amqp:not-implemented', 'The operation must be put-token');
   if (type !== 'servicebus.windows.net:sastoken')
-    throw new HubError('Unauthorized', `Tokens of type "${String(type)}" are not supported; use a SAS token`);
+    throw new AmqpRefusal(
+      'amqp:unauthorized-access',
+      `Tokens of type "${String(type).slice(0, 100)}" are not supported; use a SAS token`,
+    );
   if (typeof name !== 'string' || name === '')
     throw new AmqpRefusal('com.microsoft:argument-error', 'The property "name" must hold the audience');
+  const entity = entityOf(name);
+  if (entity !== undefined && entity.toLowerCase() !== eventHubName.toLowerCase())
+    throw new AmqpRefusal(
+      'amqp:not-found',
+      `The messaging entity "${entity.slice(0, 100)}" could not be found: the EntityPath is ${eventHubName}`,
+    );
   const auth = claims.put(name, bodyOf({ ...message, applicationProperties }).toString('utf8'));
   if (auth) devices.renew(auth);
   return { status: 200, description: 'OK' };
@@ -46,12 +60,13 @@ export const openCbsRequests: OpenInbound = (link, _request, context) => {
       } catch (error) {
         reply = { status: toStatusCode(error), description: (error as Error).message };
         if (reply.status === 500) context.onBug(error);
+        // The engine has told the log already why a token was not good enough.
+        else if (!isHubError(error))
+          context.log.warn({ what: `AMQP token from ${context.remote} refused`, reason: reply.description });
       }
-      settle(accepted);
       const { properties } = message;
-      context.replies
-        .find(group, properties.replyTo)
-        ?.push({ payload: writeReply(properties.rawMessageId, reply) });
+      const payload = writeReply(properties.rawMessageId, reply);
+      context.replies.send(group, properties.replyTo, payload, () => settle(accepted));
     },
     closed() {},
     allowed: () => true,

@@ -68,7 +68,6 @@ export const openTwinRequests =
       session = ready;
       link.grant();
     });
-    const replyLink = () => replies.find(groupOf(deviceId), channel);
 
     async function run(message: AmqpMessage): Promise<Answer> {
       const operation = String(message.annotations.get('operation'));
@@ -82,7 +81,7 @@ export const openTwinRequests =
       if (operation === 'PUT' && resource === desiredResource) {
         stopNotifying ??= engine.twins.onDesired(
           deviceId,
-          (patch) => void replyLink()?.push({ payload: writePatch(patch) }),
+          (patch) => void replies.find(groupOf(deviceId), channel)?.push({ payload: writePatch(patch) }),
         );
         return { status: 200 };
       }
@@ -94,7 +93,7 @@ export const openTwinRequests =
       throw new HubError('ArgumentInvalid', `The twin has no operation ${operation} on ${String(resource)}`);
     }
 
-    async function answer(message: AmqpMessage): Promise<void> {
+    async function answer(message: AmqpMessage, settle: () => void): Promise<void> {
       let result: Answer;
       try {
         result = await run(message);
@@ -103,8 +102,9 @@ export const openTwinRequests =
         if (expected === undefined) context.onBug(error);
         result = { status: toStatusCode(error), body: expected?.description ?? 'The hub failed' };
       }
-      if (engine.faults.take('lose-twin-reply', deviceId, protocol)) return;
-      replyLink()?.push({ payload: writeAnswer(message.properties.rawCorrelationId, result) });
+      const payload = writeAnswer(message.properties.rawCorrelationId, result);
+      if (engine.faults.take('lose-twin-reply', deviceId, protocol)) settle();
+      else replies.send(groupOf(deviceId), channel, payload, settle);
     }
 
     return {
@@ -113,7 +113,7 @@ export const openTwinRequests =
       receive({ bytes, settle }) {
         session?.touch();
         const message = readMessage(bytes);
-        void answer(message).then(() => settle(accepted));
+        void answer(message, () => settle(accepted));
       },
       closed() {
         stopNotifying?.();

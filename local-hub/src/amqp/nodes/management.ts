@@ -88,7 +88,6 @@ export const openManagementRequests: OpenInbound = (link, _request, context) => 
     credit: context.settings.sendCredit,
     receive({ bytes, settle }) {
       const message = readMessage(bytes);
-      const { properties } = message;
       let reply: Reply;
       try {
         reply = answer(message, context);
@@ -98,10 +97,9 @@ export const openManagementRequests: OpenInbound = (link, _request, context) => 
         const { condition = 'amqp:internal-error', description = 'The hub failed' } = expected ?? {};
         reply = { status: toStatusCode(error), description, condition };
       }
-      settle(accepted);
-      context.replies
-        .find(group, properties.replyTo)
-        ?.push({ payload: writeReply(properties.rawMessageId, reply) });
+      const { properties } = message;
+      const payload = writeReply(properties.rawMessageId, reply);
+      context.replies.send(group, properties.replyTo, payload, () => settle(accepted));
     },
     closed() {},
     allowed: () => true,
