@@ -11,7 +11,7 @@ import device, {
 } from 'azure-iot-device';
 import amqp from 'azure-iot-device-amqp';
 import { issueCertificate } from '../issue-certificate.ts';
-import { openRig, type Rig } from './test-rig.ts';
+import { openRig, type Rig } from './testing/rig.ts';
 
 const { Client, Message } = device;
 const { Amqp, AmqpWs } = amqp;

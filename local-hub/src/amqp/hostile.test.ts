@@ -2,8 +2,17 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import rhea, { type ConnectionOptions } from 'rhea';
-import { collect, conditionOf, frame, next, openSocket, performative, putToken, send } from './raw-peer.ts';
-import { openRig, type Rig } from './test-rig.ts';
+import {
+  collect,
+  conditionOf,
+  frame,
+  next,
+  openSocket,
+  performative,
+  putToken,
+  send,
+} from './testing/raw-peer.ts';
+import { openRig, type Rig } from './testing/rig.ts';
 import { protocolHeader } from './wire/frame.ts';
 
 const { types } = rhea;

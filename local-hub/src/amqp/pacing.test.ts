@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import rhea, { type Connection, type ConnectionOptions, type Receiver } from 'rhea';
-import { collect, conditionOf, next, putToken, send } from './raw-peer.ts';
-import { eventHubName, openRig, type Rig } from './test-rig.ts';
+import { collect, conditionOf, next, putToken, send } from './testing/raw-peer.ts';
+import { eventHubName, openRig, type Rig } from './testing/rig.ts';
 import { batchFormat } from './wire/message.ts';
 
 const { types } = rhea;
@@ -251,8 +251,8 @@ test('a device that takes one message at a time gets each once, with its lock as
     receiver.add_credit(1);
     await until(() => received.length === count);
     const { delivery } = received[count - 1]!;
-    assert.equal((delivery?.tag as Buffer).length, 16);
-    delivery?.accept();
+    assert.equal((delivery!.tag as Buffer).length, 16);
+    delivery!.accept();
   }
   assert.deepEqual(
     received.map((context) => textOf(context as never)),

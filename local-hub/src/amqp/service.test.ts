@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import common from 'azure-iot-common';
 import hub, { type Client as ServiceClient } from 'azure-iothub';
-import { openRig, type Rig } from './test-rig.ts';
+import { openRig, type Rig } from './testing/rig.ts';
 
 const { Client } = hub;
 const { Message, NoRetry } = common;

@@ -53,8 +53,8 @@ export async function send(
       accepted: () => done('accepted'),
       released: () => done('released'),
       rejected({ delivery }: EventContext) {
-        const { error } = delivery?.remote_state as { error?: { condition?: string } };
-        done(error?.condition ?? 'rejected');
+        const state = delivery?.remote_state as { error?: { condition?: string } } | undefined;
+        done(state?.error?.condition ?? 'rejected');
       },
     };
     function done(result: string): void {

@@ -16,14 +16,14 @@ import {
 } from 'node:tls';
 import rhea, { type Connection, type ConnectionOptions } from 'rhea';
 import { createWebSocketStream, WebSocketServer } from 'ws';
-import type { Finding } from '../diagnostics.ts';
-import { createManualClock, type ManualClock } from '../engine/clock.ts';
-import { createEngine, type Engine, type EngineSettings } from '../engine/engine.ts';
-import { signSas } from '../engine/sas.ts';
-import { issueCertificate } from '../issue-certificate.ts';
-import { openStore } from '../store/open-store.ts';
-import { type AmqpFrontEnd, createAmqpFrontEnd } from './front-end.ts';
-import type { AmqpSettings } from './settings.ts';
+import type { Finding } from '../../diagnostics.ts';
+import { createManualClock, type ManualClock } from '../../engine/clock.ts';
+import { createEngine, type Engine, type EngineSettings } from '../../engine/engine.ts';
+import { signSas } from '../../engine/sas.ts';
+import { issueCertificate } from '../../issue-certificate.ts';
+import { openStore } from '../../store/open-store.ts';
+import { type AmqpFrontEnd, createAmqpFrontEnd } from '../front-end.ts';
+import type { AmqpSettings } from '../settings.ts';
 
 export const eventHubName = 'testhub';
 
