@@ -13,13 +13,15 @@ import { WireError } from './wire/check.ts';
 
 /** AMQP 1.0 part 2, section 2.7.1: nobody may announce less. rhea would cut messages into frames of negative size. */
 const minMaxFrameBytes = 512;
-/** A peer with a shorter idle time would be sent a frame every few ms. */
+/** A peer with a shorter idle time would be sent a frame every few ms; so would one whose time overflows a timer. */
 const minIdleTimeoutMs = 2_000;
+const maxIdleTimeoutMs = 86_400_000;
 const maxLinkNameLength = 512;
 /** No session has more deliveries in flight (rhea's buffer holds 2048). */
 const maxDispositionRange = 4_096;
 
-const isUint = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value);
+const isUint = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
 const isOptionalUint = (value: unknown) => value === null || value === undefined || isUint(value);
 
 export function checkOpen(open: OpenFields): void {
@@ -28,7 +30,8 @@ export function checkOpen(open: OpenFields): void {
     throw new WireError('a field of `open` has the wrong type');
   if (isUint(maxFrame) && maxFrame < minMaxFrameBytes)
     throw new WireError(`the peer's maximum frame size of ${maxFrame} is below ${minMaxFrameBytes}`);
-  if (isUint(idle) && idle > 0 && idle < minIdleTimeoutMs) open.idle_time_out = minIdleTimeoutMs;
+  if (isUint(idle) && idle > 0)
+    open.idle_time_out = Math.min(Math.max(idle, minIdleTimeoutMs), maxIdleTimeoutMs);
 }
 
 /** 0x28 and 0x29 are source and target; rhea warns on the console about any other, such as a transaction coordinator. */

@@ -8,6 +8,7 @@ import { bodyOf } from '../hub-message.ts';
 import { accepted } from '../inbound-link.ts';
 import type { NodeContext, OpenInbound, OpenOutbound } from '../node-context.ts';
 import { type AmqpMessage, readMessage } from '../wire/message.ts';
+import { checkEntity } from './event-hub.ts';
 import { type Reply, writeReply } from './reply.ts';
 
 const group = 'cbs';
@@ -16,13 +17,11 @@ const maxRequestBytes = 16_384;
 
 /** The event hub that an audience of the Event Hubs kind names; undefined for all others. */
 function entityOf(audience: string): string | undefined {
-  return /^sb:\/\/[^/]*\/([^/?]+)/i.exec(audience)?.[1];
+  return /^sb:\/\/[^/]*\/(messages\/events|[^/?]+)/i.exec(audience)?.[1];
 }
 
-function putToken(
-  { applicationProperties, ...message }: AmqpMessage,
-  { claims, devices, eventHubName }: NodeContext,
-): Reply {
+function putToken({ applicationProperties, ...message }: AmqpMessage, context: NodeContext): Reply {
+  const { claims, devices } = context;
   const operation = applicationProperties.get('operation');
   const type = applicationProperties.get('type');
   const name = applicationProperties.get('name');
@@ -36,11 +35,7 @@ function putToken(
   if (typeof name !== 'string' || name === '')
     throw new AmqpRefusal('com.microsoft:argument-error', 'The property "name" must hold the audience');
   const entity = entityOf(name);
-  if (entity !== undefined && entity.toLowerCase() !== eventHubName.toLowerCase())
-    throw new AmqpRefusal(
-      'amqp:not-found',
-      `The messaging entity "${entity.slice(0, 100)}" could not be found: the EntityPath is ${eventHubName}`,
-    );
+  if (entity !== undefined) checkEntity(entity, context);
   const auth = claims.put(name, bodyOf({ ...message, applicationProperties }).toString('utf8'));
   if (auth) devices.renew(auth);
   return { status: 200, description: 'OK' };

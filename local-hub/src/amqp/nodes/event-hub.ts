@@ -11,7 +11,7 @@ export function checkEntity(entity: string, { eventHubName }: HubContext): void 
   if (name === eventHubName.toLowerCase() || name === hubAlias) return;
   throw new AmqpRefusal(
     'amqp:not-found',
-    `The messaging entity '${entity.slice(0, 100)}' could not be found; this hub's is '${eventHubName}'.`,
+    `The messaging entity "${entity.slice(0, 100)}" could not be found: the EntityPath is ${eventHubName}`,
   );
 }
 
