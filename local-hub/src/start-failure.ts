@@ -1,5 +1,6 @@
 /** Says in words why the hub could not start, and what to do. */
 import type { Finding } from './diagnostics.ts';
+import { isHubError } from './engine/error.ts';
 
 const what = 'The hub did not start';
 
@@ -26,5 +27,6 @@ export function explainStartFailure(error: unknown): Finding | undefined {
     return { what, reason: `cannot use ${path} (${code})`, next: 'Choose another folder with --data-dir' };
   }
   // What the hub's own parts say about the world: a locked directory, a newer database, Azurite not installed.
-  return code === undefined && error.constructor === Error ? { what, reason: error.message } : undefined;
+  const isOurs = isHubError(error) || (code === undefined && error.constructor === Error);
+  return isOurs ? { what, reason: error.message } : undefined;
 }
