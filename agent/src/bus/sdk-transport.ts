@@ -1,0 +1,64 @@
+/** The SDK's MQTT transports with what its client leaves open: messages from the first instant, and an end that ends. */
+import { Mqtt, MqttWs } from 'azure-iot-device-mqtt';
+import type { Route } from './bus.ts';
+
+/** The client is handed a class and makes the instance itself. */
+export type TransportHooks = { onMade(transport: Mqtt & Ending): void };
+
+export type Ending = {
+  /**
+   * Cuts the connection without waiting for anything. `close()` of the client waits for every PUBACK, for ever if one is
+   * lost, and for a connection that is being opened.
+   */
+  cut(): void;
+};
+
+/** What MQTT.js calls the one socket of its client. Private to the SDK, so everything may be absent. */
+type Inside = { _mqtt?: { _mqttClient?: { end?(force: boolean): void; stream?: { destroy?(): void } } } };
+
+function cut(transport: Mqtt): void {
+  const client = (transport as unknown as Inside)._mqtt?._mqttClient;
+  client?.end?.(true);
+  // A client that is ending already does not listen to a second end.
+  client?.stream?.destroy?.();
+}
+
+type MethodCallback = Parameters<Mqtt['onDeviceMethod']>[1];
+
+/** `az iot hub invoke-device-method` without a payload may send an empty body, which the SDK would parse as JSON and refuse. */
+const tolerant =
+  (callback: MethodCallback): MethodCallback =>
+  (message, response) =>
+    callback(
+      message.body?.length === 0 ? Object.assign({}, message, { body: undefined }) : message,
+      response,
+    );
+
+export function transportFor(route: Route, hooks: TransportHooks): typeof Mqtt {
+  if (route === 'mqtt') {
+    return class extends Mqtt implements Ending {
+      constructor(...given: ConstructorParameters<typeof Mqtt>) {
+        super(...given);
+        hooks.onMade(this);
+      }
+      cut(): void {
+        cut(this);
+      }
+      override onDeviceMethod(name: string, callback: MethodCallback): void {
+        super.onDeviceMethod(name, tolerant(callback));
+      }
+    };
+  }
+  return class extends MqttWs implements Ending {
+    constructor(...given: ConstructorParameters<typeof Mqtt>) {
+      super(...given);
+      hooks.onMade(this);
+    }
+    cut(): void {
+      cut(this);
+    }
+    override onDeviceMethod(name: string, callback: MethodCallback): void {
+      super.onDeviceMethod(name, tolerant(callback));
+    }
+  };
+}
