@@ -26,6 +26,7 @@ export type FuzzReport = Driven & { roundTrips: number; growthBytes: number };
 
 /** A round trip of the healthy device after so many inputs. */
 const inputsPerRoundTrip = 100;
+const heartbeatMs = 500;
 
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const { target, seed, inputs, closeWithinMs = 20_000, maxGrowthBytes = 64 * 1_048_576 } = options;
@@ -36,10 +37,22 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     patienceMs: closeWithinMs,
   });
   await device.roundTrip();
-  const idleConnections = await target.connectionCount();
+  const idle = await target.connections();
 
   let disturbed: unknown;
   let trip: Promise<void> | undefined;
+  const startTrip = (): void => {
+    trip ??= device
+      .roundTrip()
+      .catch((error: unknown) => {
+        disturbed = error;
+      })
+      .finally(() => {
+        trip = undefined;
+      });
+  };
+  // Also when the inputs take their time: a hub ends clients that are silent for too long.
+  const heartbeat = setInterval(startTrip, heartbeatMs);
   let startBytes = 0;
   const warmUp = Math.ceil(inputs / 10);
 
@@ -47,16 +60,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     if (disturbed !== undefined) throw disturbed;
     const ended = target.ended();
     if (ended !== undefined) throw new FuzzFailure(`the hub ended with ${ended}`);
-    if (done % inputsPerRoundTrip === 0 && trip === undefined) {
-      trip = device
-        .roundTrip()
-        .catch((error: unknown) => {
-          disturbed = error;
-        })
-        .finally(() => {
-          trip = undefined;
-        });
-    }
+    if (done % inputsPerRoundTrip === 0) startTrip();
     options.onProgress?.(done);
   }
 
@@ -78,24 +82,27 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     inputs: inputs - warmUp,
     check: (done) => check(warmUp + done),
   });
+  clearInterval(heartbeat);
   await trip;
   if (disturbed !== undefined) throw disturbed;
   await device.roundTrip();
   const growthBytes = (await target.memoryBytes()) - startBytes;
   if (growthBytes > maxGrowthBytes) throw new FuzzFailure(`memory grew by ${growthBytes} bytes`);
-  await untilIdle(target, idleConnections, closeWithinMs);
+  await untilIdle(target, idle, closeWithinMs);
   device.close();
   return { ...sum(warm, rest), roundTrips: device.roundTrips, growthBytes };
 }
 
-/** The hub forgets every connection that is gone. */
-async function untilIdle(target: Target, connections: number, patienceMs: number): Promise<void> {
+/** The hub forgets every connection that is gone: no front-end has more than it had `idle`. */
+async function untilIdle(target: Target, idle: Record<string, number>, patienceMs: number): Promise<void> {
   const deadline = performance.now() + patienceMs;
   for (;;) {
-    const count = await target.connectionCount();
-    if (count <= connections) return;
+    const now = await target.connections();
+    if (Object.entries(now).every(([protocol, count]) => count <= (idle[protocol] ?? 0))) return;
     if (performance.now() > deadline) {
-      throw new FuzzFailure(`the hub still has ${count} connections, ${connections} of which are alive`);
+      throw new FuzzFailure(
+        `the hub still has connections ${JSON.stringify(now)}, of which ${JSON.stringify(idle)} are alive`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

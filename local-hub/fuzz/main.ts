@@ -31,7 +31,7 @@ if (values.help || ![inputs, seed, first].every(Number.isSafeInteger) || inputs 
   console.error(usage);
   process.exit(values.help ? 0 : 2);
 }
-const target = values.tls ? await tlsTarget() : await memoryTarget({ patienceMs: 1_000 });
+const target = values.tls ? await tlsTarget() : await memoryTarget({ patienceMs: 5_000 });
 let done = 0;
 // The hub's own timers do not keep a process alive, and in memory there is no socket that would.
 const alive = setInterval(() => {}, 60_000);

@@ -19,8 +19,8 @@ export type MemoryHub = {
   knowledge: Knowledge;
   /** A new connection; the client's end of it. */
   open(protocol: Protocol): Duplex;
-  /** Connections that a front-end still has. */
-  connectionCount(): number;
+  /** Connections that each front-end still has. */
+  connections(): Record<string, number>;
   stop(): Promise<void>;
 };
 
@@ -125,7 +125,11 @@ export async function startMemoryHub(options: MemoryHubOptions): Promise<MemoryH
       ownerToken: sign('iothub'),
       eventHubToken: sign('eventhub'),
     },
-    connectionCount: () => mqtt.connectionCount + amqp.connectionCount + http.connectionCount,
+    connections: () => ({
+      mqtt: mqtt.connectionCount,
+      amqp: amqp.connectionCount,
+      http: http.connectionCount,
+    }),
     async stop() {
       await engine.stop();
       await Promise.all([mqtt.close(), amqp.close(), http.close()]);

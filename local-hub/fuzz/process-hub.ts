@@ -18,7 +18,7 @@ export type HubProcess = {
   deviceKey(deviceId: string): string;
   open(): Duplex;
   sendFromCloud(deviceId: string, body: string): Promise<void>;
-  connectionCount(): Promise<number>;
+  connections(): Promise<Record<string, number>>;
   residentBytes(): Promise<number>;
   ended(): string | undefined;
   stop(): Promise<void>;
@@ -63,12 +63,11 @@ export async function startHubProcess(deviceIds: readonly string[]): Promise<Hub
     async sendFromCloud(deviceId, body) {
       await service.send(deviceId, new common.Message(body));
     },
-    async connectionCount() {
+    async connections() {
       const response = await fetch(`https://${hostName}/local-hub/connections`, {
         headers: { authorization: `Bearer ${adminToken}`, connection: 'close' },
       });
-      const { counts } = (await response.json()) as { counts: Record<string, number> };
-      return Object.values(counts).reduce((sum, count) => sum + count, 0);
+      return ((await response.json()) as { counts: Record<string, number> }).counts;
     },
     async residentBytes() {
       const [, pages] = (await readFile(`/proc/${child.pid}/statm`, 'utf8')).split(' ');

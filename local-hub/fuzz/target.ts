@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { silentLog } from '../src/diagnostics.ts';
+import type { Log } from '../src/diagnostics.ts';
 import { signSas } from '../src/engine/sas.ts';
 import type { Knowledge, Protocol } from './input.ts';
 import { startMemoryHub } from './memory-hub.ts';
@@ -13,7 +13,8 @@ export type Target = {
   open(protocol: Protocol): Duplex;
   /** Of the healthy device, which no input knows of. */
   healthy: { deviceId: string; token: string; sendFromCloud(body: string): Promise<void> };
-  connectionCount(): Promise<number>;
+  /** How many connections each front-end has. */
+  connections(): Promise<Record<string, number>>;
   /** Memory in use, bytes: the heap after a collection, or the resident set of the other process. */
   memoryBytes(): Promise<number>;
   /** Undefined while the hub runs; else how its process ended. */
@@ -27,7 +28,14 @@ const expiresAtMs = Date.UTC(2100, 0, 1);
 
 /** A hub in this process. An exception that escapes it ends the process, and thereby the run. */
 export async function memoryTarget(options: { patienceMs: number }): Promise<Target> {
-  const hub = await startMemoryHub({ log: silentLog, deviceIds: victims, ...options });
+  const log: Log = {
+    info() {},
+    // What the hub has to say about anybody else is of no interest here.
+    warn(finding) {
+      if (finding.deviceId === healthyId) console.error(finding);
+    },
+  };
+  const hub = await startMemoryHub({ log, deviceIds: victims, ...options });
   const device = await hub.engine.registry.create({ deviceId: healthyId });
   const key = device.authentication.symmetricKey.primaryKey ?? '';
   setFlagsFromString('--expose-gc');
@@ -41,7 +49,7 @@ export async function memoryTarget(options: { patienceMs: number }): Promise<Tar
       sendFromCloud: (body) =>
         hub.engine.cloudToDevice.send(healthyId, { body: Buffer.from(body), system: {}, properties: {} }),
     },
-    connectionCount: async () => hub.connectionCount(),
+    connections: async () => hub.connections(),
     async memoryBytes() {
       collectGarbage();
       const { heapUsed, external } = process.memoryUsage();
@@ -79,7 +87,7 @@ export async function tlsTarget(): Promise<Target> {
       token: token(healthyId),
       sendFromCloud: (body) => hub.sendFromCloud(healthyId, body),
     },
-    connectionCount: hub.connectionCount,
+    connections: hub.connections,
     memoryBytes: hub.residentBytes,
     ended: hub.ended,
     stop: hub.stop,
