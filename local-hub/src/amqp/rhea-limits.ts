@@ -15,8 +15,6 @@ import { WireError } from './wire/check.ts';
 const minMaxFrameBytes = 512;
 /** A peer with a shorter idle time would be sent a frame every few ms; so would one whose time overflows a timer. */
 const minIdleTimeoutMs = 2_000;
-/** Half of it is the interval of a timer, and timers of more than 31 bits fire at once. */
-const maxIdleTimeoutMs = 4_294_967_294;
 const maxIdleTimeoutMs = 86_400_000;
 const maxLinkNameLength = 512;
 /** No session has more deliveries in flight (rhea's buffer holds 2048). */
