@@ -58,7 +58,7 @@ export function announcementText(announcement: Announcement): string {
     announcement;
   const sections: [string, string[]][] = [
     ['Clients must trust its certificate authority, for example', [`export NODE_EXTRA_CA_CERTS=${caPath}`]],
-    ['Service: azure-iothub, az iot --login', [service]],
+    ['Service: azure-iothub', [service]],
     ...Object.entries(devices).map(([id, text]): [string, string[]] => [
       `Device ${id}: azure-iot-device`,
       [text],

@@ -44,7 +44,7 @@ export type Hub = {
   provisioning: Provisioning;
   /** Says goodbye to everybody and resolves when nothing is left to write. The store stays open. */
   stop(): Promise<void>;
-  /** Cuts everybody off without a word; what was not written by then is lost, as if the process had been killed. */
+  /** Cuts everybody off without a word, as if the process had been killed. */
   crash(): Promise<void>;
 };
 

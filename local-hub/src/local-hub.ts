@@ -91,7 +91,7 @@ export type LocalHub = {
   readonly faults: Faults;
   /** Cuts every connection, forgets everything in memory and serves again on the same ports from what is on disk. */
   restart(): Promise<void>;
-  /** As if the process were killed: nobody is told, nothing more is written. */
+  /** Ends as if the process were killed: nobody is told. */
   crash(): Promise<void>;
   /** Says goodbye to all clients and closes everything. Idempotent. */
   stop(): Promise<void>;

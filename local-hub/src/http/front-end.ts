@@ -23,6 +23,7 @@ export type HttpConnectionInfo = { remote: string; clientCertificate: ClientCert
 
 export type HttpFrontEndOptions = Services & {
   clock: Clock;
+  timeouts?: Partial<HttpTimeouts>;
   /** Takes over a connection that asks to become a WebSocket. */
   onUpgrade(request: IncomingMessage, stream: Duplex, head: Buffer, info: HttpConnectionInfo): void;
 };
@@ -36,13 +37,21 @@ export type HttpFrontEnd = {
   readonly connectionCount: number;
 };
 
-const defaultBodyBytes = 262_144;
-const timeouts = {
+/** Node's own names; ms. */
+export type HttpTimeouts = {
+  headersTimeout: number;
+  requestTimeout: number;
+  keepAliveTimeout: number;
+  connectionsCheckingInterval: number;
+};
+
+const defaultTimeouts: Readonly<HttpTimeouts> = {
   headersTimeout: 15_000,
   requestTimeout: 60_000,
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 5_000,
 };
+const defaultBodyBytes = 262_144;
 /** The properties of a device-to-cloud message travel in headers. */
 const maxHeaderSize = 32_768;
 /** How long a closing front-end waits for requests that are being handled. */
@@ -60,10 +69,13 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
   const { clock, log, engine } = options;
   const connections = new Map<Duplex, HttpConnectionInfo>();
   const inHand = new Set<Promise<void>>();
-  const server = createServer({ ...timeouts, maxHeaderSize }, (request, response) => {
-    const handling = respond(request, response).finally(() => inHand.delete(handling));
-    inHand.add(handling);
-  });
+  const server = createServer(
+    { ...defaultTimeouts, ...options.timeouts, maxHeaderSize },
+    (request, response) => {
+      const handling = respond(request, response).finally(() => inHand.delete(handling));
+      inHand.add(handling);
+    },
+  );
   // Node enforces the timeouts from the moment a server listens; this one never does by itself.
   server.emit('listening');
 
