@@ -28,3 +28,18 @@ export type Endpoint = {
 export function trust(caPem: string): void {
   tls.setDefaultCACertificates([...tls.getCACertificates('default'), caPem]);
 }
+
+const longMs = 600_000;
+
+/**
+ * Lets the process end in spite of timers of more than ten minutes: the SDKs leave some behind, for the next token of a client
+ * or reader that was closed in the meantime, and nothing else can stop them.
+ */
+export function releaseLongTimers(): void {
+  globalThis.setTimeout = new Proxy(globalThis.setTimeout, {
+    apply(target, self, parameters) {
+      const timer = Reflect.apply(target, self, parameters) as NodeJS.Timeout;
+      return Number(parameters[1]) > longMs ? timer.unref() : timer;
+    },
+  });
+}

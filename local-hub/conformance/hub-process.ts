@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import type { Announcement } from '../src/announcement.ts';
 import { signSas } from '../src/engine/sas.ts';
-import { type Endpoint, trust } from './endpoint.ts';
+import { type Endpoint, releaseLongTimers, trust } from './endpoint.ts';
 import { within } from './expect.ts';
 import { createRest } from './sdk.ts';
 
@@ -74,6 +74,7 @@ export async function startHubProcess(): Promise<HubProcess> {
   const port = announcement.ports[0] ?? assert.fail();
   const caPem = await readFile(caPath, 'utf8');
   trust(caPem);
+  releaseLongTimers();
 
   const keys = new Map<string, string>();
   const keyOf = (deviceId: string) => keys.get(deviceId) ?? assert.fail(`${deviceId} was not added`);
