@@ -138,7 +138,10 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   frontEnds = { mqtt, amqp, http };
   engine.faults.onInject(({ kind, delayMs = 0 }) => {
     if (kind !== 'restart') return;
-    clock.setTimeout(() => void options.restart(), delayMs);
+    clock.setTimeout(() => {
+      // It may have been cleared in the meantime.
+      if (engine.faults.take('restart')) void options.restart();
+    }, delayMs);
   });
 
   async function closeFrontEnds(): Promise<void> {
