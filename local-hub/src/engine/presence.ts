@@ -8,8 +8,9 @@ import type { Clock, Timer } from './clock.ts';
 import type { Faults } from './faults.ts';
 import { type DeviceConnectivity, neverTime } from './identity.ts';
 import { createKickDamping } from './kick-damping.ts';
+import { LiveSession, type SessionOwner } from './live-session.ts';
 import type { Registry } from './registry.ts';
-import type { CloseReason, Link, MethodHandler, Session } from './session.ts';
+import type { CloseReason, Link, Session } from './session.ts';
 import type { Throttles } from './throttles.ts';
 
 export type {
@@ -51,14 +52,6 @@ export type PresenceOptions = {
   faults: Pick<Faults, 'take' | 'onInject'>;
   clock: Clock;
   log: Log;
-};
-
-type LiveSession = Session & {
-  link: Link;
-  connectedMs: number;
-  lastActivityMs: number;
-  /** Ends the session and its link. `successor` is set when a newer link takes its place. */
-  endWith(reason: CloseReason, successor?: boolean): void;
 };
 
 /** A link that must wait; `go` lets it in, or closes it for a reason. */
@@ -144,59 +137,17 @@ export function createPresence({ registry, throttles, faults, clock, log }: Pres
     tell(deviceId, 'disconnected');
   }
 
-  function createSession(initial: DeviceAuth, link: Link, alreadyEnded: boolean): LiveSession {
+  const owner: SessionOwner = {
+    now: clock.now,
+    left: leave,
+    vacated: (deviceId) => waiting.get(deviceId)?.go(),
+    methodsChanged: (deviceId) => tell(deviceId, 'methods'),
+    expiresAt: expireAt,
+  };
+
+  function createSession(auth: DeviceAuth, link: Link, alreadyEnded: boolean): LiveSession {
     lastId += 1;
-    const { deviceId } = initial;
-    let auth = initial;
-    let ended = alreadyEnded;
-    let handler: MethodHandler | undefined;
-    function finish(): void {
-      ended = true;
-      handler = undefined;
-      leave(session);
-    }
-    const session: LiveSession = {
-      id: lastId,
-      deviceId,
-      protocol: link.protocol,
-      link,
-      connectedMs: clock.now(),
-      lastActivityMs: clock.now(),
-      get auth() {
-        return auth;
-      },
-      get ended() {
-        return ended;
-      },
-      get methodHandler() {
-        return handler;
-      },
-      onMethod(next) {
-        if (ended) return;
-        handler = next;
-        tell(deviceId, 'methods');
-      },
-      end() {
-        if (ended) return;
-        finish();
-        // Nothing is left to kick.
-        waiting.get(deviceId)?.go();
-      },
-      endWith(reason, successor = false) {
-        if (ended) return;
-        if (successor) finish();
-        else session.end();
-        link.close(reason);
-      },
-      touch() {
-        session.lastActivityMs = clock.now();
-      },
-      renew(renewed) {
-        auth = renewed;
-        if (!ended) expireAt(renewed.expiresAtMs);
-      },
-    };
-    return session;
+    return new LiveSession(owner, lastId, auth, link, alreadyEnded);
   }
 
   function applyFaults(session: LiveSession): void {
