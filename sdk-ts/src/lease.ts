@@ -53,7 +53,7 @@ export async function takeLease(options: LeaseOptions, wait: WaitOptions): Promi
 
   /** A lease that ran out, while this process was suspended or the agent away, is taken anew: the host is still busy. */
   async function renew(): Promise<void> {
-    const within = { timeoutMs: leaseMs / 3, signal: ended.signal };
+    const within = { timeoutMs: leaseMs / 6, signal: ended.signal };
     try {
       await set(id, within);
     } catch (error) {
