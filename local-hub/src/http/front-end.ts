@@ -185,8 +185,16 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
       if (request.destroyed && !request.complete) return;
       reply = replyTo(error, request, path);
     }
-    if (reply === undefined) request.socket.destroy();
-    else sendReply(request, response, reply, randomUUID());
+    if (reply === undefined) {
+      request.socket.destroy();
+      return;
+    }
+    try {
+      sendReply(request, response, reply, randomUUID());
+    } catch (error) {
+      log.warn({ what: `HTTPS reply not sent: ${request.method} ${path}`, reason: String(error) });
+      request.socket.destroy();
+    }
   }
 
   return {
