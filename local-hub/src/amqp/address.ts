@@ -36,6 +36,7 @@ const eventHubPattern = /^(.+?)(?:\/partitions\/[^/]+)?$/i;
 
 /** Decodes `%xx`; undefined when malformed. */
 export function decodePart(text: string): string | undefined {
+  if (!text.includes('%')) return text;
   try {
     return decodeURIComponent(text);
   } catch {

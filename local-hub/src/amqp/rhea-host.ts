@@ -62,6 +62,9 @@ const unlimited = 4_294_967_295;
 /** Sender settle mode "settled" (AMQP 1.0 part 2, section 2.8.2). */
 const settledMode = 1;
 
+/** Transfer and disposition: the many. */
+const deferrable = new Set<number | undefined>([0x14, 0x15]);
+
 /** Lets rhea forget a delivery without telling the peer. */
 function forget(delivery: Delivery): void {
   Object.assign(delivery, { settled: true, remote_settled: true });
@@ -214,13 +217,33 @@ export function runRhea(
     return true;
   };
 
-  const process = connection._process;
+  // rhea writes to the socket, and restarts its heartbeat timer, with every frame; once for all transfers of a turn will do.
+  // Other frames go at once, because rhea changes some of them after they are written.
+  const { _process: process, _write_frame: writeFrame, output } = connection;
+  let processing = false;
+  let deferring = false;
+  let deferred = false;
+  connection.output = () => {
+    if (deferring) deferred = true;
+    else output.call(connection);
+  };
+  connection._write_frame = (channel, frame, payload) => {
+    deferring = processing && deferrable.has(frame?.constructor.descriptor.numeric);
+    writeFrame.call(connection, channel, frame, payload);
+    deferring = false;
+  };
   connection._process = () => {
+    processing = true;
     try {
       process.call(connection);
+      processing = false;
+      if (deferred) output.call(connection);
+      deferred = false;
       events.processed();
     } catch (error) {
       fail(error);
+    } finally {
+      processing = false;
     }
   };
 

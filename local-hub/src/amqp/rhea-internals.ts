@@ -30,6 +30,9 @@ export type DispositionFields = {
   value: unknown[];
 };
 
+/** A performative that is to be written. */
+export type Composite = { constructor: { descriptor: { numeric: number } } };
+
 /** A source or target, which can be encoded again. */
 export type Terminus = { described(): object };
 
@@ -90,6 +93,9 @@ export type RheaConnection = {
   dispatch(event: string, context: RheaContext): boolean;
   _process(): void;
   _register(): void;
+  _write_frame(channel?: number, frame?: Composite, payload?: Buffer): void;
+  /** Writes the frames that were encoded. */
+  output(): void;
   on_open(frame: Frame<OpenFields>): void;
   on_begin(frame: Frame<unknown>): void;
   on_attach(frame: Frame<AttachFields>): void;

@@ -11,20 +11,20 @@ export const batchFormat = 0x80013700;
 
 export type MessageProperties = {
   /** As text, whatever its type. */
-  messageId?: string;
+  messageId?: string | undefined;
   /** The encoded message id. */
-  rawMessageId?: Buffer;
-  userId?: string;
-  to?: string;
-  subject?: string;
-  replyTo?: string;
-  correlationId?: string;
+  rawMessageId?: Buffer | undefined;
+  userId?: string | undefined;
+  to?: string | undefined;
+  subject?: string | undefined;
+  replyTo?: string | undefined;
+  correlationId?: string | undefined;
   /** The encoded correlation id. */
-  rawCorrelationId?: Buffer;
-  contentType?: string;
-  contentEncoding?: string;
-  absoluteExpiryTimeMs?: number;
-  creationTimeMs?: number;
+  rawCorrelationId?: Buffer | undefined;
+  contentType?: string | undefined;
+  contentEncoding?: string | undefined;
+  absoluteExpiryTimeMs?: number | undefined;
+  creationTimeMs?: number | undefined;
 };
 
 export type AmqpMessage = {
@@ -62,11 +62,6 @@ function userText(value: AmqpValue | undefined): string | undefined {
   return Buffer.isBuffer(value) ? value.toString('utf8') : text(value);
 }
 
-function assignDefined<T extends object>(target: T, values: { [K in keyof T]?: T[K] | undefined }): void {
-  for (const [key, value] of Object.entries(values))
-    if (value !== undefined) Object.assign(target, { [key]: value });
-}
-
 /** Which fields of the properties section are kept in encoded form. */
 const messageIdField = 0;
 const correlationIdField = 5;
@@ -87,19 +82,21 @@ function rawFields(bytes: Buffer, at: number, end: number, last: number): Buffer
   return fields;
 }
 
-function readProperties(fields: AmqpValue[], properties: MessageProperties): void {
-  assignDefined<MessageProperties>(properties, {
-    messageId: idText(fields[0]),
+function readProperties(fields: AmqpValue[], raw: readonly Buffer[]): MessageProperties {
+  return {
+    messageId: idText(fields[messageIdField]),
+    rawMessageId: raw[messageIdField],
     userId: userText(fields[1]),
     to: text(fields[2]),
     subject: text(fields[3]),
     replyTo: text(fields[4]),
-    correlationId: idText(fields[5]),
+    correlationId: idText(fields[correlationIdField]),
+    rawCorrelationId: raw[correlationIdField],
     contentType: text(fields[6]),
     contentEncoding: text(fields[7]),
     absoluteExpiryTimeMs: timeMs(fields[8]),
     creationTimeMs: timeMs(fields[9]),
-  });
+  };
 }
 
 function asMap(value: AmqpValue): Map<string, AmqpValue> {
@@ -148,13 +145,9 @@ export function readMessage(bytes: Buffer): AmqpMessage {
         break;
       case 0x73:
       case 'amqp:properties:list': {
-        readProperties(asList(section.value), message.properties);
         const list = checkValue(bytes, start + 1, bytes.length);
         const raw = rawFields(bytes, list, cursor.at, correlationIdField);
-        assignDefined(message.properties, {
-          rawMessageId: raw[messageIdField],
-          rawCorrelationId: raw[correlationIdField],
-        });
+        message.properties = readProperties(asList(section.value), raw);
         break;
       }
       case 0x74:

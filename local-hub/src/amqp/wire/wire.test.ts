@@ -50,6 +50,8 @@ test('a message that rhea encoded is read with all its parts', () => {
   });
   const message = readMessage(encoded);
   assert.deepEqual(message.properties, {
+    subject: undefined,
+    replyTo: undefined,
     messageId: 'one',
     rawMessageId: Buffer.from([0xa1, 3, 0x6f, 0x6e, 0x65]),
     userId: 'someone',
