@@ -1,11 +1,12 @@
 /**
  * The composition of a running hub: engine, provisioning, the three front-ends and the ports, put together over an open
- * store. Parts that most starts do not need at once are loaded while others work.
+ * store.
  */
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { AmqpFrontEnd } from './amqp/front-end.ts';
+import { amqpOnDemand } from './amqp-on-demand.ts';
 import type { Certificates } from './certificates.ts';
 import { hubHostName } from './connection-strings.ts';
 import type { Log } from './diagnostics.ts';
@@ -77,7 +78,6 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     if (frontEnds === undefined) socket.destroy();
     else frontEnds[name].accept(socket, info(socket, tls));
   };
-  const { createAmqpFrontEnd } = await import('./amqp/front-end.ts');
   const listener = await openListener({
     ...options.listen,
     certPem: certificates.server.certPem,
@@ -94,13 +94,11 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     const provisioning = createProvisioning({ engine, documents, clock, log, hostName });
     const webSockets = createWebSockets(log);
     const mqtt = createMqttFrontEnd({ engine, provisioning, documents, log, clock });
-    const amqp = createAmqpFrontEnd({
-      engine,
-      log,
-      clock,
-      eventHubName,
-      consumerGroups: options.consumerGroups,
-    });
+    const { consumerGroups } = options;
+    const amqp = amqpOnDemand(async () => {
+      const { createAmqpFrontEnd } = await import('./amqp/front-end.ts');
+      return createAmqpFrontEnd({ engine, log, clock, eventHubName, consumerGroups });
+    }, log);
     const http = createHttpFrontEnd({
       engine,
       provisioning,
