@@ -52,6 +52,22 @@ describe('the published package', () => {
     assert.equal(manifest.private, undefined);
   });
 
+  it('needs nothing of Node.js but where it says so', () => {
+    const graph = new Set<string>();
+    const visit = (file: string): void => {
+      if (graph.has(file)) return;
+      graph.add(file);
+      for (const [, to] of readFileSync(file, 'utf8').matchAll(/from ['"](\.[^'"]+)['"]/g)) {
+        visit(join(dirname(file), to ?? ''));
+      }
+    };
+    for (const entry of ['index', 'proto', 'fake-agent'])
+      visit(join(installed, 'sdk-ts', 'src', `${entry}.js`));
+    assert.ok(graph.size > 20);
+    for (const file of graph)
+      assert.doesNotMatch(readFileSync(file, 'utf8'), /from ['"]node:|\bprocess\./, file);
+  });
+
   it('type-checks and runs where it is installed', () => {
     mkdirSync(join(project, 'src'));
     writeFileSync(join(project, 'package.json'), '{ "type": "module" }');

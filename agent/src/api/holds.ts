@@ -129,7 +129,8 @@ export function createHolds(options: HoldsOptions): Holds {
   ): Outcome<Hold> {
     const applying = refusalWhileApplying();
     if (applying !== null) return applying;
-    const found = store.holds.all().find((hold) => hold.leaseId === leaseId);
+    const held = machine.standing().state === 'BUSY' ? store.holds.all() : [];
+    const found = held.find((hold) => hold.leaseId === leaseId);
     if (found === undefined) return { kind: 'lease_unknown', leaseId };
     const expireMs = clock.now() + durationMs;
     const reasonBytes = toBinary(BusyReasonSchema, reason);

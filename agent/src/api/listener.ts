@@ -25,8 +25,10 @@ const tellingBytes = 3;
 /** A host application has a few connections; a hundred are a mistake or an attack. */
 const maxConnections = 256;
 const maxStreamsPerConnection = 64;
-/** How long a connection may take to say something. */
+/** How long a connection may take to say something, a request's header to arrive, and its body. */
 const firstBytesMs = 10_000;
+const headersMs = 10_000;
+const requestMs = 60_000;
 
 export function createListener(handler: Handler): Listener {
   const sockets = new Set<net.Socket>();
@@ -42,7 +44,9 @@ export function createListener(handler: Handler): Listener {
     });
     handler(request, response);
   };
-  const one = http.createServer(counted);
+  const one = http.createServer({ headersTimeout: headersMs, requestTimeout: requestMs }, counted);
+  // It never listens itself, but begins to look for requests that take too long when it is told so.
+  one.emit('listening');
   const two = http2.createServer({ settings: { maxConcurrentStreams: maxStreamsPerConnection } }, counted);
   two.on('session', (session) => {
     sessions.add(session);
@@ -84,6 +88,7 @@ export function createListener(handler: Handler): Listener {
       timer = setTimeout(resolve, graceMs);
     });
     await Promise.race([idle, overdue]);
+    one.close();
     for (const session of sessions) session.close();
     for (const socket of sockets) socket.destroySoon();
     await Promise.race([closed, overdue]);

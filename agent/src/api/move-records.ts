@@ -2,15 +2,10 @@
  * The record of each move as everyone gets it: the host application and the backend, now and when it is replayed. What the
  * journal does not keep (how far the transfer was, the texts, the reason) is added once, right after the move, and kept.
  */
+import { setImmediate } from 'node:timers/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import {
-  Activity,
-  BusyReasonSchema,
-  type StateChanged,
-  type StateChanged as StateChangedRecord,
-  StateChangedSchema,
-} from '@iotdh/proto/agent/v1';
+import { Activity, BusyReasonSchema, type StateChanged, StateChangedSchema } from '@iotdh/proto/agent/v1';
 import type { StateChange } from '../machine/journal.ts';
 import { eventOf, stateOf } from './names.ts';
 import { pendingUpdateOf, progressOf } from './pending.ts';
@@ -18,8 +13,8 @@ import type { AgentMachine, UpdateView } from './port.ts';
 import type { HostStore } from './store/open-store.ts';
 
 export type MoveRecords = {
-  /** The record of a move of the present journal; the same one each time. */
-  of(move: StateChange): StateChangedRecord;
+  /** The records of moves of the present journal; the same ones each time. */
+  of(moves: readonly StateChange[]): StateChanged[];
   /** Makes the records of all moves that have none yet, then of each new one until `signal` aborts. */
   follow(signal: AbortSignal): Promise<void>;
 };
@@ -65,29 +60,41 @@ export function createMoveRecords({ machine, store, view }: MoveRecordsOptions):
     });
   }
 
-  function of(move: StateChange): StateChanged {
+  /** The kept record of each move, or a new one, written together. On a full disk it is made again next time. */
+  function recordsOf(moves: readonly StateChange[]): StateChanged[] {
     const journalId = machine.standing().cursor.journal;
-    const kept = store.moves.get(journalId, move.sequence);
-    if (kept !== null) return fromBinary(StateChangedSchema, kept);
-    const record = build(move);
-    // On a full disk the record is made again next time, from what is known then.
-    store.write(() => store.moves.put(journalId, move.sequence, toBinary(StateChangedSchema, record)));
-    return record;
+    const made: StateChanged[] = [];
+    const records = moves.map((move) => {
+      const kept = store.moves.get(journalId, move.sequence);
+      if (kept !== null) return fromBinary(StateChangedSchema, kept);
+      const record = build(move);
+      made.push(record);
+      return record;
+    });
+    if (made.length === 0) return records;
+    store.write(() => {
+      for (const record of made) {
+        store.moves.put(journalId, Number(record.sequence), toBinary(StateChangedSchema, record));
+      }
+    });
+    return records;
   }
 
   async function follow(signal: AbortSignal): Promise<void> {
     const { journal } = machine.standing().cursor;
     let sequence = Math.max(store.moves.newest(journal), machine.oldestSequence() - 1);
-    for (;;) {
+    while (!signal.aborted) {
       const missed = machine.movesAfter(sequence, batchSize);
-      for (const move of missed) of(move);
+      recordsOf(missed);
       sequence = missed.at(-1)?.sequence ?? sequence;
       if (missed.length < batchSize) break;
+      // A store that was lost has thousands to catch up with, and the agent has other things to do.
+      await setImmediate();
     }
     for await (const item of machine.moves({ journal, sequence }, signal)) {
-      if (item.kind === 'changed') of(item.change);
+      if (item.kind === 'changed') recordsOf([item.change]);
     }
   }
 
-  return { of, follow };
+  return { of: recordsOf, follow };
 }

@@ -145,7 +145,7 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
       const maxMoves = request.maxChanges || defaultPollMoves;
       const moves = unwrap(await poll(cursor, { machine, clock, timeoutMs, maxMoves, signal }));
       if (moves.length === 0 && stopping.aborted) throw errorOf({ kind: 'stopping' });
-      return create(PollStateResponseSchema, { changes: moves.map(records.of), snapshot: snapshot() });
+      return create(PollStateResponseSchema, { changes: records.of(moves), snapshot: snapshot() });
     },
 
     reportVersion(request) {

@@ -4,12 +4,7 @@
  */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import {
-  HeartbeatSchema,
-  type StateChanged,
-  type WatchStateResponse,
-  WatchStateResponseSchema,
-} from '@iotdh/proto/agent/v1';
+import { HeartbeatSchema, type WatchStateResponse, WatchStateResponseSchema } from '@iotdh/proto/agent/v1';
 import type { Changed, Cursor, StartOver } from '../machine/changes.ts';
 import { createBell } from './bell.ts';
 import type { Clock } from './clock.ts';
@@ -101,9 +96,9 @@ export async function* watch(cursor: Cursor, options: WatchOptions): AsyncGenera
         const item = result.value;
         // Falling behind what is kept while the stream lasts: the same answer as at its beginning.
         if (item.kind === 'start_over') throw errorOf(unavailableFrom(machine));
-        const value: StateChanged = records.of(item.change);
+        const [value] = records.of([item.change]);
         advance();
-        yield message({ case: 'stateChanged', value });
+        if (value !== undefined) yield message({ case: 'stateChanged', value });
         continue;
       }
       const now = clock.monotonicMs();

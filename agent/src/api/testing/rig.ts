@@ -29,6 +29,7 @@ export type Rig = {
   readonly machine: AgentMachine;
   readonly runner: Runner;
   readonly store: HostStore;
+  readonly view: UpdateView;
   readonly ports: ScriptedPorts;
   readonly clock: ManualClock;
   readonly socketPath: string;
@@ -148,6 +149,7 @@ export async function rigFor(t: TestContext, options: RigOptions = {}): Promise<
     get url() {
       return `http://127.0.0.1:${port}`;
     },
+    view,
     ports,
     clock,
     socketPath,
