@@ -1,0 +1,213 @@
+/** Brings one object's bytes into its spool: asks, takes what comes, commits by the window, until every segment counts. */
+import { create } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import {
+  type Frame,
+  type FrameRequest,
+  FrameRequestSchema,
+  TransferRefusal,
+  type TransferRefused,
+} from '@iotdh/proto/bus/v1';
+import type { Clock } from './clock.ts';
+import type { FrameSource } from './frame-source.ts';
+import { createFrameWindow } from './frame-window.ts';
+import type { Failure, Pause } from './outcome.ts';
+import type { Spool } from './spool.ts';
+
+export type PullOptions = {
+  transferId: string;
+  objectDigest: Uint8Array;
+  spool: Spool;
+  source: FrameSource;
+  clock: Clock;
+  random: () => number;
+  signal: AbortSignal;
+  /** Most frames on their way at once, 1 to 32. Default 32. */
+  window?: number;
+  patienceMs?: number;
+  /** How often the same segment may arrive damaged. Default 5. */
+  maxCorrupt?: number;
+  /** Bytes of the transfer that count, for display. */
+  receivedBytes(): number;
+  /** Called after each commit. */
+  onCommitted(): void;
+};
+
+export type Pull = {
+  /** A frame of this object in this transfer. Resolves when it is on disk, or known to be of no use. */
+  onFrame(frame: Frame): Promise<void>;
+  onRefused(refused: TransferRefused): void;
+  /** The link has been lost and is back: what was on its way may never come. */
+  onLinkOpen(): void;
+  /** Once. Rejects when the disk is broken; a full one is an answer. */
+  run(): Promise<{ kind: 'complete' } | Pause | Failure>;
+};
+
+/** What is verified is flushed after so many frames, or when the first of them has waited so long. */
+const commitFrames = 16;
+const commitAfterMs = 500;
+/** When the hub did not take a request, the next one is made after this, or when the link is back. */
+const askAgainMs = 1_000;
+/** The backend's clock and ours may differ, so the wait for its `retry_time` is kept within reason. */
+const minRetryMs = 1_000;
+const maxRetryMs = 3_600_000;
+
+export function createPull(options: PullOptions): Pull {
+  const { spool, source, clock, signal, maxCorrupt = 5, window: size = 32, patienceMs = 10_000 } = options;
+  const window = createFrameWindow({
+    frames: spool.frames,
+    window: size,
+    patienceMs,
+    random: options.random,
+  });
+  const arrivals: { frame: Frame; done(): void }[] = [];
+  const damage = new Map<number, number>();
+  let failure: Failure | undefined;
+  let offlineUntilMs = 0;
+  let refusedUntilMs = 0;
+  let uncommitted = 0;
+  let commitAtMs = Number.POSITIVE_INFINITY;
+  let wake = () => {};
+  let over = false;
+
+  async function take({ offset, data }: Frame): Promise<void> {
+    const outcome = await spool.accept(Number(offset), data);
+    if (outcome.kind === 'misplaced' || outcome.kind === 'wrong_length') return;
+    window.arrived(Number(offset) / spool.layout.frameSize, clock.monotonicMs());
+    if (outcome.kind === 'duplicate') return;
+    uncommitted += 1;
+    if (uncommitted === 1) commitAtMs = clock.monotonicMs() + commitAfterMs;
+    if (outcome.kind !== 'corrupt') return;
+    for (const segment of outcome.segments) {
+      const times = (damage.get(segment) ?? 0) + 1;
+      damage.set(segment, times);
+      if (times >= maxCorrupt) {
+        const detail = `segment ${segment} of object ${hexOf(options.objectDigest)} arrived damaged ${times} times`;
+        failure = { kind: 'failed', reason: 'corrupt', detail };
+      }
+    }
+  }
+
+  async function commit(): Promise<void> {
+    const before = spool.countedBytes;
+    await spool.commit();
+    uncommitted = 0;
+    commitAtMs = Number.POSITIVE_INFINITY;
+    if (spool.countedBytes !== before) options.onCommitted();
+  }
+
+  const askFromMs = () => Math.max(offlineUntilMs, refusedUntilMs);
+
+  function ask(): void {
+    if (clock.monotonicMs() < askFromMs()) return;
+    const wanted = window.next(clock.monotonicMs());
+    if (wanted === undefined) return;
+    void source.ask(requestFor(wanted.ranges)).then(({ kind }) => {
+      if (kind === 'sent') return;
+      window.reset();
+      offlineUntilMs = clock.monotonicMs() + askAgainMs;
+      wake();
+    });
+  }
+
+  function requestFor(ranges: { first: number; count: number }[]): FrameRequest {
+    const { transferId, objectDigest } = options;
+    return create(FrameRequestSchema, {
+      transferId,
+      objectDigest,
+      frameSize: spool.layout.frameSize,
+      missing: {
+        case: 'ranges',
+        value: { ranges: ranges.map(({ first, count }) => ({ first: BigInt(first), count })) },
+      },
+      window: size,
+      receivedBytes: BigInt(options.receivedBytes()),
+    });
+  }
+
+  /** Waits until something has happened or is due. */
+  function rest(): Promise<void> {
+    const dueMs = Math.min(commitAtMs, window.lapsesAtMs ?? Number.POSITIVE_INFINITY, askDueMs());
+    return new Promise((resolve) => {
+      const cancel = Number.isFinite(dueMs)
+        ? clock.after(Math.max(0, dueMs - clock.monotonicMs()), () => wake())
+        : undefined;
+      wake = () => {
+        cancel?.();
+        wake = () => {};
+        resolve();
+      };
+      if (arrivals.length > 0 || signal.aborted || failure !== undefined) wake();
+    });
+  }
+
+  const askDueMs = () => (askFromMs() > clock.monotonicMs() ? askFromMs() : Number.POSITIVE_INFINITY);
+
+  async function work(): Promise<{ kind: 'complete' } | Pause | Failure> {
+    for (;;) {
+      for (let next = arrivals.shift(); next !== undefined; next = arrivals.shift()) {
+        try {
+          await take(next.frame);
+        } finally {
+          next.done();
+        }
+        if (uncommitted >= commitFrames) break;
+      }
+      const full = spool.frames.count === spool.frames.size;
+      if (full || uncommitted >= commitFrames || clock.monotonicMs() >= commitAtMs || signal.aborted)
+        await commit();
+      if (spool.complete) return { kind: 'complete' };
+      if (failure !== undefined) return failure;
+      if (signal.aborted) return { kind: 'paused', reason: 'aborted' };
+      ask();
+      await rest();
+    }
+  }
+
+  return {
+    onFrame(frame) {
+      if (over) return Promise.resolve();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      arrivals.push({ frame, done: resolve });
+      wake();
+      return promise;
+    },
+    onRefused({ refusal, retryTime }) {
+      window.reset();
+      if (retryTime !== undefined) {
+        const waitMs = Math.min(Math.max(timestampMs(retryTime) - clock.now(), minRetryMs), maxRetryMs);
+        refusedUntilMs = clock.monotonicMs() + waitMs;
+      } else {
+        failure = {
+          kind: 'failed',
+          reason: 'refused',
+          detail: `the backend says ${nameOf(refusal)}`,
+        };
+      }
+      wake();
+    },
+    onLinkOpen() {
+      window.reset();
+      offlineUntilMs = 0;
+      wake();
+    },
+    async run() {
+      const abort = () => wake();
+      signal.addEventListener('abort', abort);
+      try {
+        return await work();
+      } finally {
+        over = true;
+        signal.removeEventListener('abort', abort);
+        for (const { done } of arrivals) done();
+      }
+    },
+  };
+}
+
+const nameOf = (refusal: TransferRefusal): string =>
+  Object.keys(TransferRefusal).find(
+    (name) => TransferRefusal[name as keyof typeof TransferRefusal] === refusal,
+  ) ?? String(refusal);
+
+const hexOf = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
