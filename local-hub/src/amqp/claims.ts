@@ -60,6 +60,9 @@ export function createClaims(options: ClaimsOptions): Claims {
   const valid = (expiresAtMs: number | undefined) => expiresAtMs === undefined || expiresAtMs > now();
 
   function checkRoom(): void {
+    if (policyGrants.size + devices.size < maxGrants) return;
+    for (const [path, { auth }] of policyGrants) if (!valid(auth.expiresAtMs)) policyGrants.delete(path);
+    for (const [deviceId, { expiresAtMs }] of devices) if (!valid(expiresAtMs)) devices.delete(deviceId);
     if (policyGrants.size + devices.size >= maxGrants)
       throw new HubError('Unauthorized', `More than ${maxGrants} tokens were put to one connection`);
   }

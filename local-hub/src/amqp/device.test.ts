@@ -11,11 +11,17 @@ import device, {
 } from 'azure-iot-device';
 import amqp from 'azure-iot-device-amqp';
 import { issueCertificate } from '../issue-certificate.ts';
+import { conditionOf, next, send } from './testing/raw-peer.ts';
 import { openRig, type Rig } from './testing/rig.ts';
 
 const { Client, Message } = device;
 const { Amqp, AmqpWs } = amqp;
 const { NoRetry } = common;
+
+/** rhea's way to ask for SASL EXTERNAL whether or not there is a certificate. */
+const rheaExternal = () => ({
+  start: (done: (error: undefined, response: string) => void) => done(undefined, ''),
+});
 
 async function openDevice(rig: Rig, deviceId = 'dev', transport = Amqp): Promise<DeviceClient> {
   const client = Client.fromConnectionString(rig.device(deviceId), transport);
@@ -243,6 +249,37 @@ test('a device connects with a registered certificate', async (t) => {
     type: 'x509Certificate',
     issuer: 'external',
   });
+});
+
+test('SASL EXTERNAL lets a device in with its certificate, and is not offered without one', async (t) => {
+  const rig = await openRig(t);
+  const { certPem, keyPem } = await issueCertificate({
+    commonName: 'x509',
+    kind: 'client',
+    validDays: 1,
+    nowMs: rig.clock.now(),
+  });
+  const primaryThumbprint = new X509Certificate(certPem).fingerprint256.replaceAll(':', '');
+  await rig.engine.registry.create({
+    deviceId: 'x509',
+    authentication: { type: 'selfSigned', x509Thumbprint: { primaryThumbprint } },
+  });
+  const secure = {
+    transport: 'tls',
+    port: rig.tlsPort,
+    ca: rig.ca,
+    servername: 'localhost',
+    username: undefined,
+  };
+  const external = { enable_sasl_external: true, cert: certPem, key: keyPem };
+  const peer = rig.connect({ ...secure, ...external } as never);
+  assert.equal(await send(peer.open_sender('/devices/x509/messages/events'), { body: 'x' }), 'accepted');
+  const other = peer.open_sender('/devices/dev/messages/events');
+  await next(other, 'sender_close');
+  assert.equal(conditionOf(other), 'amqp:unauthorized-access');
+  const onlyExternal = { sasl_mechanisms: { EXTERNAL: rheaExternal } };
+  const without = rig.connect({ ...secure, ...onlyExternal } as never);
+  await next(without, 'connection_error');
 });
 
 test('lost and delayed acknowledgements and lost twin replies happen as injected', async (t) => {

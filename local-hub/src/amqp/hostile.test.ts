@@ -134,6 +134,20 @@ test('a peer that says everything at once, without waiting for any answer, is se
   assert.ok(peer.received().includes(Buffer.from([0x00, 0x53, 0x18])), 'close was answered');
 });
 
+test('a link that is detached and attached again in one breath is answered twice', async (t) => {
+  const rig = await openRig(t);
+  const peer = await openSocket(t, rig.plainPort);
+  const detach = performative(0x16, [uint(0), true]);
+  peer.write(header, open, begin, attachSender('n'), detach, attachSender('n'), detach, attachSender('n'));
+  const answers = (code: number) => {
+    const text = peer.received().toString('latin1');
+    return text.split(String.fromCharCode(0x00, 0x53, code)).length - 1;
+  };
+  while (answers(0x12) < 3) await nextTurn();
+  assert.equal(answers(0x16), 2);
+  assert.equal(rig.findings.length, 0);
+});
+
 test('unauthenticated peers get no link but $cbs, and are closed in the end', async (t) => {
   const rig = await openRig(t);
   const peer = rig.connect();

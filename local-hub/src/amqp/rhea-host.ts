@@ -277,10 +277,17 @@ export function runRhea(
   };
 
   connection.on_detach = (frame) => {
-    on_detach.call(connection, frame);
-    // rhea keeps the link under its handle, although the peer may use the handle again.
+    const { handle } = frame.performative;
     const handles = connection.remote_channel_map[frame.channel]?.remote.handles;
-    if (handles) delete handles[frame.performative.handle];
+    const link = handles?.[handle];
+    on_detach.call(connection, frame);
+    if (link === undefined || handles === undefined) return;
+    // rhea answers in the next tick and forgets the link in the one after: too late for a peer that attaches it again at
+    // once. And it never forgets the handle.
+    link.close();
+    connection._process();
+    link.remove();
+    delete handles[handle];
   };
 
   /** Sessions are ended too: after a `close` alone, IoT Hub's SDKs wait 45 s for the end of their session. */
