@@ -233,3 +233,9 @@ test('a message that is not kept is sent at once or not at all', async (t) => {
   assert.equal(rig.telemetry.all.length, 1);
   assert.equal(rig.outbox.count, 0);
 });
+
+test('a connection string that is none is refused when the bus is made', async (t) => {
+  const rig = await createRig(t);
+  const credentials = { kind: 'connection_string' as const, connectionString: 'HostName=only' };
+  assert.throws(() => rig.createBus({ credentials }), /DeviceId/);
+});

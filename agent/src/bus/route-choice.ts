@@ -1,7 +1,7 @@
 /** Which way to try next: the one that worked last, and the other one when it keeps failing. */
 import { type Route, routes } from './bus.ts';
 
-/** Keeps the route that worked over restarts. What it reads may be anything. */
+/** Keeps the route that worked over restarts. What it reads may be anything; it does not throw. */
 export type RouteMemory = { read(): string | undefined; write(route: Route): void };
 
 export type RouteChoice = {

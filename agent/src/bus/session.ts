@@ -151,6 +151,14 @@ function sessionOn(
     else void readTwin();
   });
 
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    over = true;
+    if (unacknowledged === 0) await within(timeLimits.closeMs, clock, client.close());
+    transport.cut();
+    end('closed');
+  }
+
   return {
     ended,
     readTwin: () => void readTwin(),
@@ -167,11 +175,9 @@ function sessionOn(
         unacknowledged -= 1;
       }
     },
-    async close() {
-      over = true;
-      if (unacknowledged === 0) await within(timeLimits.closeMs, clock, client.close());
-      transport.cut();
-      end('closed');
+    close() {
+      closing ??= close();
+      return closing;
     },
   };
 }

@@ -60,6 +60,24 @@ for (const seed of [1, 2, 3, 4]) {
   });
 }
 
+test('frames of another transfer or another object are ignored, whatever they hold', async (t) => {
+  const pack = samplePack();
+  let replies = 0;
+  const bench = createBench(pack, temporaryFolder(t), {
+    reply(frames) {
+      replies += 1;
+      if (replies === 1) {
+        return frames.map((frame) => ({ ...frame, transferId: '11111111-2222-4333-8444-555555555555' }));
+      }
+      return replies === 2 ? frames.map((frame) => ({ ...frame, objectDigest: Buffer.alloc(32) })) : frames;
+    },
+  });
+  assert.equal((await bench.run()).kind, 'complete');
+  const [first, second, third] = bench.requests.map(framesOf);
+  assert.deepEqual(second, first);
+  assert.deepEqual(third, first);
+});
+
 test('a segment that arrives damaged again and again ends the transfer with its reason', async (t) => {
   const pack = samplePack();
   const target = hex(sha256(pack.blobs.get([...pack.blobs.keys()][0]!)!));
