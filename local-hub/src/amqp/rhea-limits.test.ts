@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { OpenFields } from './rhea-internals.ts';
-import { checkOpen } from './rhea-limits.ts';
+import type { FlowFields, OpenFields } from './rhea-internals.ts';
+import { checkFlow, checkOpen } from './rhea-limits.ts';
 
 const opened = (fields: object): OpenFields => {
   const open = fields as OpenFields;
@@ -20,4 +20,10 @@ test('a maximum frame size below the least that the standard allows is refused',
   assert.throws(() => opened({ max_frame_size: 511 }), /below 512/);
   assert.equal(opened({ max_frame_size: 512 }).max_frame_size, 512);
   assert.throws(() => opened({ max_frame_size: 'many' }), /wrong type/);
+});
+
+test('credit that would take seconds to drain is cut down', () => {
+  const flow = { handle: 0, link_credit: 0xffff_ffff, drain: true } as FlowFields;
+  checkFlow(flow, undefined);
+  assert.equal(flow.link_credit, 1_048_576);
 });

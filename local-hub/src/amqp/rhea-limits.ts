@@ -19,6 +19,8 @@ const maxIdleTimeoutMs = 86_400_000;
 const maxLinkNameLength = 512;
 /** No session has more deliveries in flight (rhea's buffer holds 2048). */
 const maxDispositionRange = 4_096;
+/** More credit than any reader needs. To drain it, rhea counts it down one by one. */
+const maxLinkCredit = 1_048_576;
 
 const isUint = (value: unknown): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
@@ -65,6 +67,7 @@ export function checkFlow(flow: FlowFields, session: RheaSession | undefined): v
   const { handle, link_credit: credit } = flow;
   if (!isOptionalUint(handle) || !isOptionalUint(credit))
     throw new WireError('a field of `flow` has the wrong type');
+  if (isUint(credit) && credit > maxLinkCredit) flow.link_credit = maxLinkCredit;
   // Only a receiver may drain; rhea complains on the console when a sender does with credit left.
   if (isUint(handle) && flow.drain && credit && session?.remote.handles[handle]?.is_receiver())
     flow.drain = false;
