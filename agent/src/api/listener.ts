@@ -17,6 +17,8 @@ export type Listener = {
   close(graceMs: number): Promise<void>;
 };
 
+const authority = 'agent';
+
 /** What every HTTP/2 connection begins with. */
 const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 /** Enough to tell the two apart: no HTTP/1.1 method begins like that. */
@@ -42,6 +44,10 @@ export function createListener(handler: Handler): Listener {
       busy -= 1;
       if (busy === 0) onIdle();
     });
+    // Whom the caller means is clear, and clients write anything: gRPC over a Unix socket names its escaped path, which
+    // is no host, and Connect's adapter throws where it reads one.
+    if (request.httpVersionMajor === 2) request.headers[':authority'] = authority;
+    else request.headers.host = authority;
     handler(request, response);
   };
   const one = http.createServer({ headersTimeout: headersMs, requestTimeout: requestMs }, counted);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { renameSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import http2 from 'node:http2';
 import net from 'node:net';
 import { test } from 'node:test';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
@@ -82,6 +84,34 @@ test('what is neither HTTP/1.1 nor HTTP/2 is cut off, and the server goes on', a
   socket.write('\u0000\u0001garbage\r\n\r\n');
   await closed;
   await clientOf(rig).getState({});
+});
+
+test('whatever host a client names, also one that is none, it is the agent that answers', async (t) => {
+  const rig = await rigFor(t);
+  const path = '/iotdh.agent.v1.AgentService/GetState';
+  for (const host of ['tmp%2Fagent.sock', '%zz']) {
+    const session = http2.connect('http://agent', {
+      createConnection: () => net.connect({ path: rig.socketPath }),
+    });
+    const stream = session.request({
+      ...{ ':method': 'POST', ':path': path, ':authority': host },
+      'content-type': 'application/json',
+    });
+    stream.end('{}');
+    const [headers] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders];
+    assert.equal(headers[':status'], 200, host);
+    stream.resume();
+    session.destroy();
+
+    const request = http.request({
+      ...{ socketPath: rig.socketPath, path, method: 'POST', agent: false },
+      headers: { host, 'content-type': 'application/json' },
+    });
+    request.end('{}');
+    const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
+    assert.equal(answer.statusCode, 200, host);
+    answer.resume();
+  }
 });
 
 test('stopping ends streams and polls with UNAVAILABLE, and takes less than 5 s', async (t) => {

@@ -231,6 +231,38 @@ test('a confirmation names what the person was shown, starts the patch and stays
   assert.equal((await applied).effect.kind, 'apply_patch');
 });
 
+test('a patch that fails its check says so, and a base is confirmed like a patch', async (t) => {
+  const { rig, client } = await readyRig(t);
+  const reasonForFault = 'the health check exited with 3';
+  rig.ports.on('apply_patch', async () => ({
+    kind: 'event',
+    event: { type: 'integrity_fault', manifestDigest: pack.patch.digest, reason: reasonForFault },
+  }));
+  await rig.bringTo('WAIT_CONFIRM_PATCH');
+  const base = pack.base.digest;
+  rig.ports.on('start_transfer', async () => ({
+    kind: 'event',
+    event: { type: 'transfer_complete', manifestDigest: base },
+  }));
+  rig.ports.on('prompt', async () => ({
+    kind: 'event',
+    event: { type: 'prompt_issued', manifestDigest: base },
+  }));
+  await client.confirmPatch({ manifestDigest: patchDigest, person, decision: confirm });
+  await rig.reached('WAIT_CONFIRM_BASE');
+  const { changes, snapshot } = await client.pollState({ afterSequence: 5n });
+  const fault = changes.find(({ event }) => event === Event.INTEGRITY_FAULT);
+  assert.equal(fault?.reason, reasonForFault);
+  assert.equal(snapshot?.pendingUpdate?.kind, UpdateKind.BASE);
+  const confirmed = await client.confirmBase({
+    manifestDigest: digestFromHex(base),
+    person,
+    decision: confirm,
+  });
+  assert.equal(confirmed.consent?.kind, UpdateKind.BASE);
+  assert.equal(confirmed.snapshot?.state, State.APPLYING_BASE);
+});
+
 test('a decision can be put off or declined, within limits, and is handed to the backend with its record', async (t) => {
   const { rig, client } = await readyRig(t, { maxPostponeMs: 3_600_000 });
   await rig.bringTo('WAIT_CONFIRM_PATCH');
