@@ -88,8 +88,8 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   await device.roundTrip();
   const growthBytes = (await target.memoryBytes()) - startBytes;
   if (growthBytes > maxGrowthBytes) throw new FuzzFailure(`memory grew by ${growthBytes} bytes`);
-  await untilIdle(target, idle, closeWithinMs);
   device.close();
+  await untilIdle(target, idle, closeWithinMs);
   return { ...sum(warm, rest), roundTrips: device.roundTrips, growthBytes };
 }
 
