@@ -221,8 +221,10 @@ export function createAmqpConnection(options: AmqpConnectionOptions): AmqpConnec
       if (known?.kind === 'inbound') known.deliver(delivery, bytes, format);
     },
     overrun(link, error) {
+      const known = links.get(link);
+      if (known === undefined) return;
       log.warn({ what: `AMQP link from ${remote} closed`, reason: error.description });
-      links.get(link)?.close(error);
+      known.close(error);
     },
     outcome(link, delivery, outcome) {
       const known = links.get(link);

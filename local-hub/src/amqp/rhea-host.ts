@@ -4,20 +4,19 @@
  */
 import type { ConnectionOptions, Container, Delivery } from 'rhea';
 import type { AmqpError } from './errors.ts';
+import { createAdmission, originalFormat } from './rhea-admission.ts';
 import type {
-  Frame,
   OutgoingDelivery,
   RheaConnection,
   RheaContext,
   RheaLink,
   RheaSession,
   RheaSocket,
-  TransferFields,
 } from './rhea-internals.ts';
 import { checkAttach, checkDisposition, checkFlow, checkOpen } from './rhea-limits.ts';
+import { gatherWrites } from './rhea-writes.ts';
 import type { AmqpSettings } from './settings.ts';
 import { WireError } from './wire/check.ts';
-import { batchFormat, plainFormat } from './wire/message.ts';
 
 export type Outcome = 'accepted' | 'rejected' | 'released' | 'modified' | 'none';
 
@@ -51,19 +50,10 @@ export type RheaHost = {
   abort(error: AmqpError): void;
 };
 
-/** How much of a message has come on a link, and whether the rest is dropped. */
-type Account = { maxBytes: number; received: number; dropping: boolean; aborted: boolean };
-
-/** rhea decodes messages of format 0 by itself, trusting their bytes; it passes any other format on as it came. */
-const rawFormat = 1;
-const nothing = Buffer.alloc(0);
 /** What a peer takes that announced no limit (AMQP 1.0 part 2, section 2.7.1). */
 const unlimited = 4_294_967_295;
 /** Sender settle mode "settled" (AMQP 1.0 part 2, section 2.8.2). */
 const settledMode = 1;
-
-/** Transfer and disposition: the many. */
-const deferrable = new Set<number | undefined>([0x14, 0x15]);
 
 /** Lets rhea forget a delivery without telling the peer. */
 function forget(delivery: Delivery): void {
@@ -85,7 +75,8 @@ export function runRhea(
     receiver_options: { autoaccept: false, credit_window: 0 },
     sender_options: { treat_modified_as_released: false },
   } as unknown as ConnectionOptions) as unknown as RheaConnection;
-  const accounts = new WeakMap<RheaLink, Account>();
+  const admission = createAdmission(connection, events.overrun);
+  const process = gatherWrites(connection);
   const links = new Set<RheaLink>();
   let failed = false;
   let opened = false;
@@ -96,58 +87,10 @@ export function runRhea(
     events.failed(error);
   }
 
-  function accountOf(link: RheaLink): Account {
-    let account = accounts.get(link);
-    if (account === undefined) {
-      account = { maxBytes: 0, received: 0, dropping: false, aborted: false };
-      accounts.set(link, account);
-    }
-    return account;
-  }
-
-  function drop(link: RheaLink, account: Account, condition: string, description: string): void {
-    if (account.dropping) return;
-    account.dropping = true;
-    events.overrun(link, { condition, description });
-  }
-
-  /** Counts a transfer against its link's credit and size limit before rhea stores its payload. */
-  function admit(frame: Frame<TransferFields>): void {
-    const { handle, message_format: format, aborted } = frame.performative;
-    const link = connection.remote_channel_map[frame.channel]?.remote.handles[handle];
-    if (!link?.is_receiver()) throw new WireError('a transfer came on a link that cannot take it');
-    const account = accountOf(link);
-    if (link._incomplete === undefined) {
-      account.received = 0;
-      account.aborted = false;
-      frame.performative.message_format = format === null || format === plainFormat ? rawFormat : format;
-      if (link.credit <= 0) {
-        drop(
-          link,
-          account,
-          'amqp:link:transfer-limit-exceeded',
-          'more messages were sent than the link has credit',
-        );
-        link.credit = 1;
-      }
-    }
-    account.received += frame.payload?.length ?? 0;
-    if (account.received > account.maxBytes)
-      drop(
-        link,
-        account,
-        'amqp:link:message-size-exceeded',
-        `a message is larger than ${account.maxBytes} bytes`,
-      );
-    account.aborted ||= aborted === true;
-    if (account.dropping || account.aborted || frame.payload === undefined) frame.payload = nothing;
-  }
-
   function onMessage(link: RheaLink, { delivery, message, format }: RheaContext): void {
-    const account = accountOf(link);
     if (delivery === undefined) return;
-    if (account.dropping || account.aborted || !Buffer.isBuffer(message)) forget(delivery);
-    else events.message(link, delivery, message, format === batchFormat ? batchFormat : plainFormat);
+    if (admission.dropped(link) || !Buffer.isBuffer(message)) forget(delivery);
+    else events.message(link, delivery, message, originalFormat(format));
   }
 
   function onDetach(link: RheaLink): void {
@@ -217,33 +160,12 @@ export function runRhea(
     return true;
   };
 
-  // rhea writes to the socket, and restarts its heartbeat timer, with every frame; once for all transfers of a turn will do.
-  // Other frames go at once, because rhea changes some of them after they are written.
-  const { _process: process, _write_frame: writeFrame, output } = connection;
-  let processing = false;
-  let deferring = false;
-  let deferred = false;
-  connection.output = () => {
-    if (deferring) deferred = true;
-    else output.call(connection);
-  };
-  connection._write_frame = (channel, frame, payload) => {
-    deferring = processing && deferrable.has(frame?.constructor.descriptor.numeric);
-    writeFrame.call(connection, channel, frame, payload);
-    deferring = false;
-  };
   connection._process = () => {
-    processing = true;
     try {
-      process.call(connection);
-      processing = false;
-      if (deferred) output.call(connection);
-      deferred = false;
+      process();
       events.processed();
     } catch (error) {
       fail(error);
-    } finally {
-      processing = false;
     }
   };
 
@@ -268,7 +190,7 @@ export function runRhea(
     on_flow.call(connection, frame);
   };
   connection.on_transfer = (frame) => {
-    admit(frame);
+    admission.admit(frame);
     on_transfer.call(connection, frame);
   };
   connection.on_disposition = (frame) => {
@@ -298,10 +220,7 @@ export function runRhea(
 
   connection.accept(socket);
   return {
-    limit(link, maxBytes) {
-      accountOf(link).maxBytes = maxBytes;
-      link.local.attach.max_message_size = maxBytes;
-    },
+    limit: admission.limit,
     confirm(link) {
       const { attach } = link.local;
       attach.source = link.source?.described();
@@ -319,7 +238,7 @@ export function runRhea(
       failed = true;
       try {
         closeAll(error);
-        process.call(connection);
+        process();
       } catch {
         // It failed before, and cannot even say so; its stream is cut next.
       }
