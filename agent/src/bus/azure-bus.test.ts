@@ -214,6 +214,8 @@ test('a stop is over soon although a message is unacknowledged, and although the
   const stopped = await within(4_900, realClock, bus.stop());
   assert.equal(stopped.kind, 'settled');
   assert.equal(bus.link.kind, 'stopped');
+  // The connection is gone too, or the process could not end.
+  while (rig.hub.engine.presence.isConnected(deviceId)) await new Promise(setImmediate);
   assert.equal(rig.outbox.count, 1, 'it is still there for the next start');
 
   const opening = rig.createBus();
