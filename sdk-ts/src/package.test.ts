@@ -24,6 +24,15 @@ console.log(id.length, states, State.BUSY, typeof unixSocketFetch('/tmp/x'), new
 await lease.release();
 `;
 
+/** What the example of the README leaves to the host application. */
+const exampleNeeds = `
+import type { Decision, PendingUpdate, Position } from '@iotdh/sdk';
+declare function doTheExam(how: { signal: AbortSignal }): Promise<void>;
+declare function lastPosition(): Promise<Position>;
+declare function keep(position: Position): Promise<void>;
+declare function ask(update: PendingUpdate): Promise<Decision>;
+`;
+
 describe('the published package', () => {
   before(() => {
     execFileSync(process.execPath, [join(root, 'build.ts'), installed]);
@@ -72,7 +81,10 @@ describe('the published package', () => {
     mkdirSync(join(project, 'src'));
     writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
     writeFileSync(join(project, 'src', 'use.ts'), use);
-    const compilerOptions = { module: 'nodenext', target: 'es2022', strict: true, types: ['node'] };
+    const [, example] = /```ts\n([\s\S]+?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+    writeFileSync(join(project, 'src', 'example.ts'), `${example}${exampleNeeds}`);
+    const lib = ['es2024', 'esnext.disposable', 'dom', 'dom.iterable'];
+    const compilerOptions = { module: 'nodenext', target: 'es2022', lib, strict: true, types: ['node'] };
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['src'] }));
     const tsc = join(root, '..', 'node_modules', '.bin', 'tsc');
     execFileSync(tsc, ['-p', project], { encoding: 'utf8' });

@@ -174,7 +174,10 @@ export function createHolds(options: HoldsOptions): Holds {
       remove();
       keep();
     });
-    if (!recorded && !moved) return { kind: 'unwritable' };
+    if (!recorded) {
+      if (!moved) return { kind: 'unwritable' };
+      keep();
+    }
     for (const { id } of ending) leases.end(id);
     return done(null);
   }
