@@ -47,10 +47,18 @@ export type Rig = {
   start(): Promise<void>;
 };
 
-export type RigOptions = Partial<ApiServerOptions> & { maxChanges?: number; maxStoreBytes?: number };
+export type RigOptions = Partial<ApiServerOptions> & {
+  maxChanges?: number;
+  maxStoreBytes?: number;
+  /** Where the agent keeps its files; stays. Default: a folder of its own, removed after the test. */
+  directory?: string;
+};
 
-export async function rigFor(t: TestContext, options: RigOptions = {}): Promise<Rig> {
-  const directory = mkdtempSync(join(tmpdir(), 'iotdh-api-'));
+/** What the rig needs of its test. */
+export type RigTest = Pick<TestContext, 'after' | 'signal' | 'diagnostic'>;
+
+export async function rigFor(t: RigTest, options: RigOptions = {}): Promise<Rig> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'iotdh-api-'));
   const clock = createManualClock();
   const ports = scriptPorts();
   const socketPath = join(directory, 'agent.sock');
@@ -74,7 +82,7 @@ export async function rigFor(t: TestContext, options: RigOptions = {}): Promise<
   };
 
   function assemble() {
-    const { maxChanges = 10_000, maxStoreBytes = 16 * 1024 * 1024, ...overrides } = options;
+    const { maxChanges = 10_000, maxStoreBytes = 16 * 1024 * 1024, directory: _kept, ...overrides } = options;
     const { journal } = openJournal({
       directory: join(directory, 'journal'),
       newId: () => '00000000-0000-4000-8000-000000000001',
@@ -182,7 +190,7 @@ export async function rigFor(t: TestContext, options: RigOptions = {}): Promise<
 
   t.after(async () => {
     await stop();
-    rmSync(directory, { recursive: true, force: true });
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
   });
   await start();
   return rig;
