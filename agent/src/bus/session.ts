@@ -170,7 +170,8 @@ function sessionOn(
       Object.assign(message, { messageId, contentType: 'application/x-protobuf' });
       unacknowledged += 1;
       try {
-        await client.sendEvent(message);
+        // The SDK settles what was on its way late, or not at all, when the connection ends.
+        await Promise.race([client.sendEvent(message), gone]);
       } finally {
         unacknowledged -= 1;
       }

@@ -39,7 +39,7 @@ export type Pull = {
   onRefused(refused: TransferRefused): void;
   /** The link has been lost and is back: what was on its way may never come. */
   onLinkOpen(): void;
-  /** Once. Rejects when the disk is broken; a full one is an answer. */
+  /** Once. Rejects when the disk or the source is broken, or the disk is full. */
   run(): Promise<{ kind: 'complete' } | Pause | Failure>;
 };
 
@@ -63,6 +63,7 @@ export function createPull(options: PullOptions): Pull {
   const arrivals: { frame: Frame; done(): void }[] = [];
   const damage = new Map<number, number>();
   let failure: Failure | undefined;
+  let broken: { error: unknown } | undefined;
   let offlineUntilMs = 0;
   let refusedUntilMs = 0;
   let uncommitted = 0;
@@ -102,12 +103,18 @@ export function createPull(options: PullOptions): Pull {
     if (clock.monotonicMs() < askFromMs()) return;
     const wanted = window.next(clock.monotonicMs());
     if (wanted === undefined) return;
-    void source.ask(requestFor(wanted.ranges)).then(({ kind }) => {
-      if (kind === 'sent') return;
-      window.reset();
-      offlineUntilMs = clock.monotonicMs() + askAgainMs;
-      wake();
-    });
+    source.ask(requestFor(wanted.ranges)).then(
+      ({ kind }) => {
+        if (kind === 'sent') return;
+        window.reset();
+        offlineUntilMs = clock.monotonicMs() + askAgainMs;
+        wake();
+      },
+      (error: unknown) => {
+        broken = { error };
+        wake();
+      },
+    );
   }
 
   function requestFor(ranges: { first: number; count: number }[]): FrameRequest {
@@ -137,7 +144,7 @@ export function createPull(options: PullOptions): Pull {
         wake = () => {};
         resolve();
       };
-      if (arrivals.length > 0 || signal.aborted || failure !== undefined) wake();
+      if (arrivals.length > 0 || signal.aborted || failure !== undefined || broken !== undefined) wake();
     });
   }
 
@@ -157,6 +164,7 @@ export function createPull(options: PullOptions): Pull {
       if (full || uncommitted >= commitFrames || clock.monotonicMs() >= commitAtMs || signal.aborted)
         await commit();
       if (spool.complete) return { kind: 'complete' };
+      if (broken !== undefined) throw broken.error;
       if (failure !== undefined) return failure;
       if (signal.aborted) return { kind: 'paused', reason: 'aborted' };
       ask();
