@@ -44,6 +44,8 @@ export type Holds = {
   renew(leaseId: string, reason: BusyReason, durationMs: number, once: Once, keep: Keep): Outcome<Hold>;
   /** Ends one hold, or all of them if `leaseId` is empty. */
   release(leaseId: string, once: Once, keep: () => void): Promise<Outcome<null>>;
+  /** Through BUSY and, unless somebody holds the agent, on to where the disk leads: stops what is under way. */
+  interrupt(): Promise<Refusal | null>;
 };
 
 type Keep = (hold: Hold) => void;
@@ -182,6 +184,12 @@ export function createHolds(options: HoldsOptions): Holds {
     return done(null);
   }
 
+  async function interrupt(): Promise<Refusal | null> {
+    const refusal = machine.standing().state === 'BUSY' ? null : await raise('sdk_cmdbusy');
+    if (refusal !== null) return refusal;
+    return store.holds.all().length > 0 ? null : raise('sdk_cmdready');
+  }
+
   async function endExpired(): Promise<void> {
     if (stopped) return;
     const expired = leases.expired();
@@ -222,6 +230,7 @@ export function createHolds(options: HoldsOptions): Holds {
     take,
     renew,
     release,
+    interrupt,
     list: () => (machine.standing().state === 'BUSY' ? store.holds.all().map(holdOf) : []),
     stop() {
       stopped = true;

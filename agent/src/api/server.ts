@@ -14,13 +14,14 @@ import type { Clock } from './clock.ts';
 import { type Consents, createConsents } from './consents.ts';
 import { corsHeaders } from './cors.ts';
 import { errorOf } from './errors.ts';
-import { createHolds, type Holds } from './holds.ts';
+import { createHolds } from './holds.ts';
 import { createHostVersion, type HostVersion } from './host-version.ts';
 import { createListener, type Handler, type Listener } from './listener.ts';
 import { createLock } from './lock.ts';
 import { createLogSpool, type LogSpool } from './log-spool.ts';
 import { createMoveRecords, type MoveRecords } from './move-records.ts';
 import type { AgentMachine, UpdateView } from './port.ts';
+import type { Refusal } from './refusal.ts';
 import { createService } from './service.ts';
 import { createSnapshots } from './snapshots.ts';
 import type { HostStore } from './store/open-store.ts';
@@ -57,8 +58,12 @@ export type ApiServer = {
   stop(): Promise<void>;
   /** The TCP port; null without loopback. */
   readonly port: number | null;
+  /**
+   * For an assignment that the backend withdraws: stops what is under way, by sdk_cmdbusy and sdk_cmdready in the host
+   * application's place, and without losing a hold that it takes meanwhile. Returns what refused it, null if nothing did.
+   */
+  interrupt(): Promise<Refusal | null>;
   /** For the rest of the agent. */
-  readonly holds: Holds;
   readonly consents: Consents;
   readonly records: MoveRecords;
   readonly log: LogSpool;
@@ -153,7 +158,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const address = onLoopback?.server.address();
       return (address as AddressInfo | null | undefined)?.port ?? null;
     },
-    holds,
+    interrupt: () => lock.run(holds.interrupt),
     consents,
     records,
     log,

@@ -297,6 +297,23 @@ test('a decision can be put off or declined, within limits, and is handed to the
   assert.equal(declined.consent?.decision.case, 'decline');
 });
 
+test('what the backend withdraws is stopped, and a hold that is taken meanwhile is not lost', async (t) => {
+  const { rig, client } = await readyRig(t);
+  await rig.bringTo('WAIT_CONFIRM_PATCH');
+  assert.equal(await rig.server.interrupt(), null);
+  assert.equal(rig.machine.standing().state, 'READY');
+
+  const [interrupted, busy] = await Promise.all([rig.server.interrupt(), client.setBusy({ reason })]);
+  assert.equal(interrupted, null);
+  assert.equal(busy.snapshot?.state, State.BUSY);
+  assert.equal(await rig.server.interrupt(), null);
+  assert.equal((await client.getState({})).snapshot?.state, State.BUSY);
+
+  await client.setReady({});
+  await rig.bringTo('APPLYING_PATCH');
+  assert.equal((await rig.server.interrupt())?.kind, 'transition_refused');
+});
+
 test('a confirmation outside its state is refused', async (t) => {
   const client = clientOf(await rigFor(t));
   const request = { manifestDigest: patchDigest, person, decision: confirm };
