@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { before, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -39,8 +39,8 @@ describe('the published package', () => {
     for (const name of ['@bufbuild', '@connectrpc', '@types', 'undici-types']) {
       symlinkSync(join(root, '..', 'node_modules', name), join(project, 'node_modules', name));
     }
-    return () => rmSync(project, { recursive: true, force: true });
   });
+  after(() => rmSync(project, { recursive: true, force: true }));
 
   it('has nothing that publint finds wrong', () => {
     const publint = join(root, '..', 'node_modules', '.bin', 'publint');
