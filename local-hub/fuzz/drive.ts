@@ -43,7 +43,7 @@ async function play(input: Input, stream: Duplex, closeWithinMs: number): Promis
   });
   // A duplex of which both halves have ended is gone as well.
   stream.once('end', () => stream.destroy());
-  stream.resume();
+  if (input.reads) stream.resume();
   for (const chunk of input.chunks) {
     if (closed || stream.destroyed) break;
     stream.write(chunk);
@@ -52,6 +52,7 @@ async function play(input: Input, stream: Duplex, closeWithinMs: number): Promis
   const closedByHub = closed;
   if (input.ending === 'cut') stream.destroy();
   else if (input.ending === 'end' && !closed) stream.end();
+  stream.resume();
   const timer = setTimeout(
     () =>
       gone.reject(new FuzzFailure(`input ${input.index} (${input.protocol}, ${input.ending}) was left open`)),

@@ -14,11 +14,7 @@ export type FuzzOptions = {
   inputs: number;
   /** Clients at a time. Default 128. */
   concurrency?: number;
-  /** The share of clients that fall silent. Default 0.002. */
-  lingering?: number;
   closeWithinMs?: number;
-  /** Default 64 MiB beyond what is in use when a tenth of the inputs is done. */
-  maxGrowthBytes?: number;
   onProgress?: (done: number) => void;
 };
 
@@ -29,7 +25,7 @@ const inputsPerRoundTrip = 100;
 const heartbeatMs = 500;
 
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
-  const { target, seed, inputs, closeWithinMs = 20_000, maxGrowthBytes = 64 * 1_048_576 } = options;
+  const { target, seed, inputs, closeWithinMs = 20_000 } = options;
   const device = await connectHealthyDevice({
     hostName: target.knowledge.hostName,
     ...target.healthy,
@@ -71,10 +67,11 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     open,
     closeWithinMs,
     concurrency: options.concurrency ?? 128,
-    lingering: options.lingering ?? 0.002,
+    lingering: target.lingering,
   };
   const first = options.first ?? 0;
   const warm = await drive({ ...common, first, inputs: warmUp, check });
+  await untilIdle(target, idle, closeWithinMs);
   startBytes = await target.memoryBytes();
   const rest = await drive({
     ...common,
@@ -86,10 +83,10 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   await trip;
   if (disturbed !== undefined) throw disturbed;
   await device.roundTrip();
-  const growthBytes = (await target.memoryBytes()) - startBytes;
-  if (growthBytes > maxGrowthBytes) throw new FuzzFailure(`memory grew by ${growthBytes} bytes`);
   device.close();
   await untilIdle(target, idle, closeWithinMs);
+  const growthBytes = (await target.memoryBytes()) - startBytes;
+  if (growthBytes > target.maxGrowthBytes) throw new FuzzFailure(`memory grew by ${growthBytes} bytes`);
   return { ...sum(warm, rest), roundTrips: device.roundTrips, growthBytes };
 }
 

@@ -14,6 +14,8 @@ export type Input = {
   chunks: Buffer[];
   /** `end` closes its half politely, `cut` destroys the connection, `linger` stays silent until the hub closes it. */
   ending: 'end' | 'cut' | 'linger';
+  /** False for a client that takes none of the answers before it has sent everything. */
+  reads: boolean;
 };
 
 /** What a hostile client may know: identities that exist, so that inputs also get past the door. */
@@ -58,5 +60,6 @@ export function inputOf(seed: number, index: number, knowledge: Knowledge, linge
   const random = createRandom(seed, index);
   const protocol = random.pick(mix);
   const ending = random.chance(lingering) ? 'linger' : random.chance(0.5) ? 'end' : 'cut';
-  return { index, protocol, ending, chunks: split(random, generators[protocol](random, knowledge)) };
+  const reads = random.chance(0.95);
+  return { index, protocol, ending, reads, chunks: split(random, generators[protocol](random, knowledge)) };
 }
