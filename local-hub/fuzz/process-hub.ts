@@ -37,6 +37,8 @@ export async function startHubProcess(deviceIds: readonly string[]): Promise<Hub
   const args = [main, '--json', '--data-dir', dataDir, '--sku', 'off', '--port', '0', '--amqp-port', 'off'];
   for (const deviceId of deviceIds) args.push('--device', deviceId);
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // Whatever ends this process ends the hub.
+  process.once('exit', () => child.kill('SIGKILL'));
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => {
     log = (log + chunk.toString()).slice(-8_000);
