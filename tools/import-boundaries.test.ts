@@ -30,3 +30,11 @@ test('composition, tests and imports within a folder are free', () => {
   ];
   assert.deepEqual(forbidden(edges), []);
 });
+
+test('the SDK brings nothing but the contract and Connect into a host application', () => {
+  const edges = edgesOf(
+    'sdk-ts/src/client.ts',
+    "import { v4 } from 'uuid';\nimport { create } from '@bufbuild/protobuf';\n",
+  );
+  assert.equal(forbidden(edges).length, 1);
+});

@@ -41,6 +41,36 @@ export const rules: readonly Rule[] = [
     reason: 'SQL stays in store/, where its transactions and its schema are',
   },
   {
+    from: /^agent\/src\/machine\/(?!testing\/|chaos\/)/,
+    to: /^agent\/src\/(?!machine\/)/,
+    reason: 'the machine decides on effects and knows nobody who executes them',
+  },
+  {
+    from: /^agent\/src\/bus\/(?!testing\/)/,
+    to: /^agent\/src\/(?!bus\/)/,
+    reason: 'subsystems of the agent meet only in its composition',
+  },
+  {
+    from: /^agent\/src\/outbox\/(?!testing\/)/,
+    to: /^agent\/src\/(?!outbox\/)/,
+    reason: 'subsystems of the agent meet only in its composition',
+  },
+  {
+    from: /^agent\/src\/transfer\/(?!testing\/)/,
+    to: /^agent\/src\/(?!transfer\/)/,
+    reason: 'subsystems of the agent meet only in its composition',
+  },
+  {
+    from: /^agent\/src\/(api|journal)\/(?!testing\/)/,
+    to: /^agent\/src\/(bus|outbox|transfer)\//,
+    reason: 'the local API and the journal speak of the machine; how the cloud is reached is not theirs',
+  },
+  {
+    from: /^sdk-ts\/src\/(?!testing\/)/,
+    to: /^(?!sdk-ts\/|gen\/ts\/|@bufbuild\/protobuf|@connectrpc\/|node:)/,
+    reason: 'the SDK lives in other people’s processes: it brings the contract and Connect, and nothing else',
+  },
+  {
     from: /^gen\//,
     to: /^(agent|backend|sdk-ts|cli|dashboard|local-hub|test|bench)\//,
     reason: 'the contract stands below everything and depends on nothing of ours',
@@ -55,7 +85,7 @@ export const rules: readonly Rule[] = [
 export type Edge = { from: string; to: string };
 
 const importPattern =
-  /(?:^|\n)\s*(?:import|export)\s[^;'"]*?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|import\s+['"]([^'"]+)['"]/g;
+  /\b(?:import|export)\b[^;'"=]*?\bfrom\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|\bimport\s+['"]([^'"]+)['"]/g;
 
 /** The imports of one file as edges: relative ones resolved to a path from the root, others as the package's name. */
 export function edgesOf(file: string, text: string): Edge[] {
