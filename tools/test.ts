@@ -6,7 +6,6 @@ const everything = [
   'gen/ts/*.test.ts',
   'local-hub/{src,conformance,fuzz}/**/*.test.ts',
   'agent/src/**/*.test.ts',
-  'backend/**/*.test.ts',
   'sdk-ts/{src,test}/**/*.test.ts',
   'bench/**/*.test.ts',
   'test/**/*.test.ts',
