@@ -12,7 +12,7 @@ export type FuzzOptions = {
   /** Index of the first input, to replay a failure. Default 0. */
   first?: number;
   inputs: number;
-  /** Clients at a time. Default 128. */
+  /** Clients at a time. Default 400. */
   concurrency?: number;
   closeWithinMs?: number;
   onProgress?: (done: number) => void;
@@ -66,7 +66,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     knowledge,
     open,
     closeWithinMs,
-    concurrency: options.concurrency ?? 128,
+    concurrency: options.concurrency ?? 400,
     lingering: target.lingering,
   };
   const first = options.first ?? 0;

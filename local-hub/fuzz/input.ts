@@ -59,7 +59,9 @@ function split(random: Random, bytes: Buffer): Buffer[] {
 export function inputOf(seed: number, index: number, knowledge: Knowledge, lingering: number): Input {
   const random = createRandom(seed, index);
   const protocol = random.pick(mix);
-  const ending = random.chance(lingering) ? 'linger' : random.chance(0.5) ? 'end' : 'cut';
+  // An idle HTTP connection is Node's to close, after more than a minute.
+  const silent = random.chance(lingering) && (protocol === 'mqtt' || protocol === 'amqp');
+  const ending = silent ? 'linger' : random.chance(0.5) ? 'end' : 'cut';
   const reads = random.chance(0.95);
   return { index, protocol, ending, reads, chunks: split(random, generators[protocol](random, knowledge)) };
 }

@@ -38,10 +38,10 @@ let done = 0;
 // The hub's own timers do not keep a process alive, and in memory there is no socket that would.
 const alive = setInterval(() => {}, 60_000);
 const onUncaught = (error: unknown): void => {
-  const around = Math.max(0, first + done - 256);
+  const around = Math.max(0, first + done - 512);
   console.error(error);
   console.error(
-    `Replay: node local-hub/fuzz/main.ts --seed ${seed} --first ${around} --inputs 512${values.tls ? ' --tls' : ''}`,
+    `Replay: node local-hub/fuzz/main.ts --seed ${seed} --first ${around} --inputs 1024${values.tls ? ' --tls' : ''}`,
   );
   process.exit(1);
 };

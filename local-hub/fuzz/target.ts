@@ -27,7 +27,8 @@ export type Target = {
 };
 
 const healthyId = 'healthy';
-const victims = ['fuzz-0', 'fuzz-1', 'fuzz-2'];
+/** So many that most of the time is not spent in the damping of those who kick each other. */
+const victims = Array.from({ length: 40 }, (_, n) => `fuzz-${n}`);
 const expiresAtMs = Date.UTC(2100, 0, 1);
 
 /** A hub in this process. An exception that escapes it ends the process, and thereby the run. */
