@@ -78,14 +78,14 @@ test('a wrong key is UnauthorizedError and one line that names the device and th
   assert.match(await lines.only(), /wrong-key.*key/i);
 });
 
-test('an expired token is UnauthorizedError and one line that says how long ago', async () => {
+test('an expired token is UnauthorizedError and one line that says when', async () => {
   const { primaryKey } = await hub.addDevice('expired');
   const token = iot.SharedAccessSignature.create(hub.hostName, 'expired', primaryKey, secondsFromNow(-100));
   const client = iot.Client.fromSharedAccessSignature(token.toString(), Mqtt);
   await client.setOptions({ ca: hub.caPem });
   const lines = hub.watchLines();
   await failsWith('UnauthorizedError', client.open());
-  assert.match(await lines.only(), /expired.*expired 1\d\d s ago/);
+  assert.match(await lines.only(), /expired.*expired at \d{4}-\d\d-\d\dT/);
 });
 
 test('a token of another device is UnauthorizedError and one line that names both', async () => {
