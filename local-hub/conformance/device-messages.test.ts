@@ -46,6 +46,7 @@ for (const [name, transport] of transports) {
     message.properties.add('kind', 'a&b=c/d?e#f%g+h i');
     message.properties.add('leer', '');
     message.properties.add('ключ', 'значение 漢字 \u{1F600}');
+    message.properties.add('dt-subject', 'component');
     await client.sendEvent(message);
     const event = await events.byId(`${prefix}-1`);
     assert.deepEqual(Buffer.from(event.body as Uint8Array), everyByte);
@@ -65,6 +66,7 @@ for (const [name, transport] of transports) {
     assert.ok(Math.abs(Number(system['iothub-enqueuedtime']) - Date.now()) < 60_000);
     assert.equal(system.contentEncoding ?? system['content-encoding'], 'utf-8');
     assert.equal(system['dt-dataschema'] ?? system['iothub-interface-id'], 'dtmi:com:example:Thing;1');
+    assert.equal(system['dt-subject'], 'component');
     assert.ok(Math.abs(event.enqueuedTimeUtc.getTime() - Date.now()) < 60_000);
   });
 

@@ -120,6 +120,14 @@ test('a disabled device is UnauthorizedError and one line that says so', async (
   assert.match(await lines.only(), /disabled.*disabled/i);
 });
 
+test('a throttled connection is return code 3, which is ServiceUnavailableError, and the SDK tries again', async () => {
+  await hub.addDevice('busy');
+  hub.engine.faults.inject({ kind: 'throttle', deviceId: 'busy', count: 2 });
+  await failsWith('ServiceUnavailableError', (await createDevice(hub, 'busy')).open());
+  await (await createDevice(hub, 'busy', { retry: true })).open();
+  assert.deepEqual(hub.engine.faults.list(), []);
+});
+
 test('trap: the first open fails as UnauthorizedError and is not retried, whatever the cause was', async (t) => {
   await hub.addDevice('first-open');
   await t.test('nobody listens', async () => {

@@ -11,10 +11,11 @@ import {
 } from '@azure/event-hubs';
 import iot from 'azure-iot-device';
 import { WebSocket } from 'ws';
+import { signSas } from '../src/engine/sas.ts';
 import { deviceOf } from './events.ts';
-import { type Arrivals, createArrivals, within } from './expect.ts';
+import { type Arrivals, createArrivals, failsWith, within } from './expect.ts';
 import { startHub } from './hub.ts';
-import { createConsumer, openDevice } from './sdk.ts';
+import { createConsumer, createRegistryWith, openDevice } from './sdk.ts';
 
 const hub = await startHub({ consumerGroups: ['second'] });
 const consumer = createConsumer(hub);
@@ -233,6 +234,46 @@ for (const [what, connectionString, code, line] of [
     assert.match(await lines.only(), line);
   });
 }
+
+test('trap: the two dialects of SAS: each endpoint takes its own, and names the other one in one line', async () => {
+  const resource = `sb://${endpointHost}/${entity}`;
+  const expiresAtMs = Date.now() + 60_000;
+  const token = (dialect: 'iothub' | 'eventhub') =>
+    signSas({ resource, key: policy.key, policyName: policy.name, expiresAtMs, dialect });
+  const connect = (dialect: 'iothub' | 'eventhub') =>
+    createConsumer(hub, {
+      connectionString: `Endpoint=sb://${endpointHost}/;SharedAccessSignature=${token(dialect)};EntityPath=${entity}`,
+      retryOptions: { maxRetries: 0 },
+    });
+  assert.deepEqual(await within('the partitions', connect('eventhub').getPartitionIds()), [
+    '0',
+    '1',
+    '2',
+    '3',
+  ]);
+  const lines = hub.watchLines();
+  const error = await within(
+    'a failure',
+    connect('iothub')
+      .getPartitionIds()
+      .then(
+        () => undefined,
+        (reason: unknown) => reason,
+      ),
+  );
+  assert.equal((error as { code?: string }).code, 'UnauthorizedError');
+  assert.match(await lines.only(), /other dialect/);
+  const more = hub.watchLines();
+  const foreign = signSas({
+    resource: hub.hostName,
+    key: hub.policy('iothubowner').key,
+    policyName: 'iothubowner',
+    expiresAtMs,
+    dialect: 'eventhub',
+  });
+  await failsWith('UnauthorizedError', createRegistryWith(hub, foreign).list());
+  assert.match(await more.only(), /other dialect/);
+});
 
 test('an unknown event hub and an unknown partition are errors of their own', async () => {
   const client = createConsumer(hub, {

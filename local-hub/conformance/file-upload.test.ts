@@ -65,6 +65,28 @@ test('the separate calls: the ticket allows writing that blob and no other, and 
   );
 });
 
+test('the notification may carry its correlation id in the body, as the documentation has it', async () => {
+  await hub.addDevice('by-body');
+  const client = await openDevice(hub, 'by-body');
+  const { correlationId, hostName, containerName, blobName, sasToken } =
+    await client.getBlobSharedAccessSignature('b.txt');
+  await new BlockBlobClient(`https://${hostName}/${containerName}/${blobName}${sasToken}`).upload('x', 1);
+  const answer = await fetch(
+    `https://${hub.hostName}/devices/by-body/files/notifications?api-version=2021-04-12`,
+    {
+      method: 'POST',
+      headers: {
+        authorization: hub.deviceToken('by-body'),
+        'content-type': 'application/json',
+        connection: 'close',
+      },
+      body: JSON.stringify({ correlationId, isSuccess: true, statusCode: 200, statusDescription: 'OK' }),
+    },
+  );
+  assert.ok(answer.ok, await answer.text());
+  await notifications.find(({ deviceId }) => deviceId === 'by-body');
+});
+
 test('an upload that the device reports as failed notifies nobody', async () => {
   await hub.addDevice('failed');
   const client = await openDevice(hub, 'failed');

@@ -1,4 +1,4 @@
-/** The hub as people run it: a process of its own, started through its main file, killed and started again on the same data and ports. */
+/** The hub as people run it: a process of its own, started through its command, killed and started again on the same data and ports. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -29,7 +29,7 @@ export type HubProcess = Endpoint & {
   readonly lines: readonly string[];
 };
 
-const main = join(import.meta.dirname, '../src/main.ts');
+const command = join(import.meta.dirname, '../bin/iotdh-local-hub.js');
 const hourMs = 3_600_000;
 
 type Running = { child: ChildProcess; announcement: Announcement };
@@ -39,7 +39,7 @@ async function start(dataDir: string, ports: readonly [number, number], lines: s
   const child = spawn(
     process.execPath,
     [
-      ...[main, '--json', '--data-dir', dataDir, '--sku', 'off'],
+      ...[command, '--json', '--data-dir', dataDir, '--sku', 'off'],
       ...['--port', port ?? '0', '--amqp-port', amqpPort ?? '0'],
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
