@@ -78,6 +78,11 @@ export function createWebSockets(log: Log): WebSockets {
         });
         const bytes = toStream(socket);
         bytes.on('error', () => bytes.destroy());
+        // A stream that was ending when its client went would wait for ever for what it wrote to leave.
+        socket.once('close', () => {
+          if (bytes.readableEnded) bytes.destroy();
+          else bytes.once('end', () => bytes.destroy());
+        });
         accept(protocols[name.toLowerCase() as SubProtocol], bytes);
       });
     },
