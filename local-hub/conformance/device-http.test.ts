@@ -5,9 +5,9 @@ import common from 'azure-iot-common';
 import iot from 'azure-iot-device';
 import { Http } from 'azure-iot-device-http';
 import { tapEvents } from './events.ts';
-import { arrivalsOf, failsWith } from './expect.ts';
+import { arrivalsOf, eventually, failsWith } from './expect.ts';
 import { feedbackOf } from './feedback.ts';
-import { startHub } from './hub.ts';
+import { type HubUnderTest, startHub } from './hub.ts';
 import { createDevice, createService } from './sdk.ts';
 
 const hub = await startHub();
@@ -17,12 +17,10 @@ const service = createService(hub);
 /** Over HTTPS the SDK polls; `receive` makes it do so now. */
 async function openHttp(
   deviceId: string,
-  connectionString?: string,
+  options: { hub?: HubUnderTest; connectionString?: string } = {},
 ): Promise<iot.Client & { receive(): void }> {
-  const client = await createDevice(hub, deviceId, {
-    transport: Http,
-    ...(connectionString && { connectionString }),
-  });
+  const { hub: endpoint = hub, ...rest } = options;
+  const client = await createDevice(endpoint, deviceId, { transport: Http, ...rest });
   // With manual polling the SDK has no call of its own that polls: only its transport can.
   const { _transport: transport } = client as unknown as { _transport: { receive(): void } };
   return Object.assign(client, { receive: () => transport.receive() });
@@ -104,12 +102,28 @@ test('a command is locked, abandoned, delivered again, completed; and another on
   );
 });
 
+test('a lock that expires gives the command back, and its token settles nothing any more', async () => {
+  const brief = await startHub({ engine: { cloudToDevice: { lockMs: 150 } } });
+  await brief.addDevice('lapsed');
+  await createService(brief).send('lapsed', new common.Message('x'));
+  const client = await openHttp('lapsed', { hub: brief });
+  const messages = arrivalsOf<iot.Message>(client, 'message');
+  client.receive();
+  const [first] = await messages.count(1);
+  await eventually('the command again', () => {
+    client.receive();
+    return messages.all.length > 1 ? true : undefined;
+  });
+  await assert.rejects(client.complete(first ?? assert.fail()));
+  await client.complete(messages.all[1] ?? assert.fail());
+  assert.equal(brief.engine.cloudToDevice.pending('lapsed'), 0);
+});
+
 test("a wrong key and an oversize message are the SDK's own errors, with one line each", async () => {
   await hub.addDevice('http-wrong');
-  const wrong = await openHttp(
-    'http-wrong',
-    `HostName=${hub.hostName};DeviceId=http-wrong;SharedAccessKey=${btoa('w'.repeat(32))}`,
-  );
+  const wrong = await openHttp('http-wrong', {
+    connectionString: `HostName=${hub.hostName};DeviceId=http-wrong;SharedAccessKey=${btoa('w'.repeat(32))}`,
+  });
   const lines = hub.watchLines();
   await failsWith('UnauthorizedError', wrong.sendEvent(new iot.Message('x')));
   assert.match(await lines.only(), /http-wrong.*key/i);

@@ -1,10 +1,12 @@
 /** azure-iothub's Registry: every call of the identity registry, each error with the SDK's own class, and queries. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import common from 'azure-iot-common';
 import iothub from 'azure-iothub';
 import { failsWith } from './expect.ts';
+import { feedbackOf } from './feedback.ts';
 import { startHub } from './hub.ts';
-import { createRegistry, createRegistryWith, createRest, openDevice } from './sdk.ts';
+import { createRegistry, createRegistryWith, createRest, createService, openDevice } from './sdk.ts';
 
 const hub = await startHub();
 const registry = createRegistry(hub);
@@ -196,13 +198,19 @@ test('a wrong key, an unknown policy and an expired token are UnauthorizedError,
   }
 });
 
-test('deleting the commands of a device answers how many were purged', async () => {
+test('deleting the commands of a device answers how many were purged, and feedback says Purged', async () => {
   await hub.addDevice('purged');
+  const service = createService(hub);
+  const feedback = await feedbackOf(service);
   for (let n = 0; n < 3; n += 1) {
-    await hub.engine.cloudToDevice.send('purged', { body: Buffer.from('x'), system: {}, properties: {} });
+    const message = new common.Message('x');
+    message.ack = 'full';
+    await service.send('purged', message);
   }
   const { body } = await call('DELETE', '/devices/purged/commands?api-version=2021-04-12');
   assert.deepEqual(body, { deviceId: 'purged', totalMessagesPurged: 3, moduleId: null });
+  const records = await feedback.count(3);
+  assert.deepEqual(new Set(records.map(({ statusCode }) => statusCode)), new Set(['Purged']));
   await failsWith('DeviceNotFoundError', call('DELETE', '/devices/nobody/commands?api-version=2021-04-12'));
 });
 
