@@ -31,8 +31,8 @@ async function main(): Promise<void> {
   const title = 'Local hub';
   const rows = await benchHub({
     rounds,
-    cloudToDevice: { count: values.quick ? 100 : 4_000, bytes: 61_440 },
-    deviceToCloud: { count: values.quick ? 500 : 40_000, bytes: 512 },
+    cloudToDevice: { count: values.quick ? 100 : 3_000, bytes: 61_440 },
+    deviceToCloud: { count: values.quick ? 500 : 20_000, bytes: 512 },
     connections: values.quick ? 50 : 5_000,
     progress: (line) => console.error(line),
   });

@@ -9,7 +9,7 @@ export async function cloudToDevicePerSecond(
   count: number,
   bytes: number,
 ): Promise<number> {
-  const device = await openDevice(server);
+  const device = await openDevices(server, 1);
   const service = startWorker('service-client.ts', { caPath: server.caPath });
   try {
     device.onProgress((total) => void service.ask({ kind: 'received', total }));
@@ -33,17 +33,25 @@ export async function cloudToDevicePerSecond(
   }
 }
 
+/** What devices send: so many messages in all, of so many bytes, with at most `inFlight` of each device unacknowledged. */
+export type DeviceToCloudLoad = {
+  devices: number;
+  count: number;
+  bytes: number;
+  body: 'binary' | 'text';
+  inFlight: number;
+};
+
 /** Device SDK → server, acknowledged; answers messages per second. */
 export async function deviceToCloudPerSecond(
   server: ServerAddress,
-  count: number,
-  bytes: number,
+  { devices, ...load }: DeviceToCloudLoad,
 ): Promise<number> {
-  const device = await openDevice(server);
+  const device = await openDevices(server, devices);
   try {
-    const send = { kind: 'send', bytes, inFlight: 100 };
-    await device.ask({ ...send, count: Math.ceil(count / 4) });
-    return (count / (await device.ask<number>({ ...send, count }))) * 1000;
+    const send = { kind: 'send', ...load };
+    await device.ask({ ...send, count: Math.ceil(load.count / 4) });
+    return (load.count / (await device.ask<number>(send))) * 1000;
   } finally {
     await device.stop();
   }
@@ -73,9 +81,9 @@ export async function connectionCost(
   }
 }
 
-async function openDevice(server: ServerAddress): Promise<Worker> {
+async function openDevices(server: ServerAddress, count: number): Promise<Worker> {
   const device = startWorker('device-client.ts');
   const ca = await readFile(server.caPath, 'utf8');
-  await device.ask({ kind: 'open', connectionString: server.devices[0], ca });
+  await device.ask({ kind: 'open', connectionStrings: server.devices.slice(0, count), ca });
   return device;
 }
