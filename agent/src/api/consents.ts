@@ -18,7 +18,7 @@ import type { Clock } from './clock.ts';
 import { digestFromHex, hexFromDigest } from './names.ts';
 import { pendingUpdateOf } from './pending.ts';
 import type { AgentMachine, HostCommand, UpdateView } from './port.ts';
-import { done, type Outcome, type Refusal } from './refusal.ts';
+import { done, type Outcome, type Refusal, refusalOf } from './refusal.ts';
 import type { HostStore } from './store/open-store.ts';
 
 export type ConsentsOptions = {
@@ -121,19 +121,7 @@ export function createConsents(options: ConsentsOptions): Consents {
   }
 
   async function submit(command: HostCommand, event: EventName): Promise<Refusal | null> {
-    const answer = await machine.submit(command);
-    switch (answer.kind) {
-      case 'moved':
-      case 'noted':
-        return null;
-      case 'refused':
-        // The lock keeps the host application's commands apart, but the cloud or the machine may have moved meanwhile.
-        return { kind: 'transition_refused', state: answer.state, event };
-      case 'not_recorded':
-        return { kind: 'unwritable' };
-      case 'unavailable':
-        return { kind: answer.reason };
-    }
+    return refusalOf(await machine.submit(command), event);
   }
 
   function behind(decision: Decision): Consent | null {

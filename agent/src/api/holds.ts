@@ -11,7 +11,7 @@ import type { Clock } from './clock.ts';
 import { createLeases } from './leases.ts';
 import type { Lock } from './lock.ts';
 import type { AgentMachine } from './port.ts';
-import { done, type Outcome, type Refusal } from './refusal.ts';
+import { done, type Outcome, type Refusal, refusalOf } from './refusal.ts';
 import type { StoredHold } from './store/hold-table.ts';
 import type { HostStore } from './store/open-store.ts';
 
@@ -211,18 +211,7 @@ export function createHolds(options: HoldsOptions): Holds {
   }
 
   async function raise(event: EventName & ('sdk_cmdbusy' | 'sdk_cmdready')): Promise<Refusal | null> {
-    const answer = await machine.submit({ type: event });
-    switch (answer.kind) {
-      case 'moved':
-      case 'noted':
-        return null;
-      case 'refused':
-        return { kind: 'transition_refused', state: answer.state, event };
-      case 'not_recorded':
-        return { kind: 'unwritable' };
-      case 'unavailable':
-        return { kind: answer.reason };
-    }
+    return refusalOf(await machine.submit({ type: event }), event);
   }
 
   return {

@@ -1,5 +1,6 @@
 /** Why a request is not carried out. These are expected answers; `errors.ts` says what a caller gets to see. */
 import type { EventName, State } from '../machine/table.ts';
+import type { AgentMachine } from './port.ts';
 
 export type Refusal =
   | { kind: 'transition_refused'; state: State; event: EventName }
@@ -22,3 +23,22 @@ export type Refusal =
 export type Outcome<T> = { kind: 'done'; value: T } | Refusal;
 
 export const done = <T>(value: T): Outcome<T> => ({ kind: 'done', value });
+
+/** What the machine's answer to `event` means for the request that raised it; null when the event counts. */
+export function refusalOf(
+  answer: Awaited<ReturnType<AgentMachine['submit']>>,
+  event: EventName,
+): Refusal | null {
+  switch (answer.kind) {
+    case 'moved':
+    case 'noted':
+      return null;
+    case 'refused':
+      // The lock keeps the host application's commands apart, but the cloud or the machine may have moved meanwhile.
+      return { kind: 'transition_refused', state: answer.state, event };
+    case 'not_recorded':
+      return { kind: 'unwritable' };
+    case 'unavailable':
+      return { kind: answer.reason };
+  }
+}
