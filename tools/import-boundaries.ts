@@ -66,6 +66,31 @@ export const rules: readonly Rule[] = [
     reason: 'the local API and the journal speak of the machine; how the cloud is reached is not theirs',
   },
   {
+    from: /^agent\/src\/(install|slots|inventory|enrolment)\/(?!testing\/)/,
+    to: /^agent\/src\/(api|bus|journal|outbox|transfer)\//,
+    reason: 'subsystems of the agent meet only in its composition',
+  },
+  ...['api', 'auth-broker', 'd2c-listener', 'firmware-updater'].map((service) => ({
+    from: new RegExp(`^backend/services/${service}/`),
+    to: new RegExp(`^backend/(services/(?!${service}/)|all-in-one/)`),
+    reason: 'a service is deployed by itself: what two of them need is in backend/shared',
+  })),
+  {
+    from: /^backend\/shared\//,
+    to: /^backend\/(services|all-in-one)\//,
+    reason: 'what services share knows none of them',
+  },
+  {
+    from: /^backend\//,
+    to: /^(agent|cli|sdk-ts|local-hub|dashboard)\/|^@iotdh\/(agent|cli|sdk|local-hub)/,
+    reason: 'the backend reaches devices over Azure IoT Hub and people over its API, never by their code',
+  },
+  {
+    from: /^cli\/src\/(?!dev\/)/,
+    to: /^(agent|backend|sdk-ts|local-hub|dashboard)\/|^@iotdh\/(agent|backend|local-hub)/,
+    reason: 'the CLI is a client of the API; only `iotdh dev` starts the parts themselves',
+  },
+  {
     from: /^sdk-ts\/src\/(?!testing\/)/,
     to: /^(?!sdk-ts\/|gen\/ts\/|@bufbuild\/protobuf|@connectrpc\/|node:)/,
     reason: 'the SDK lives in other people’s processes: it brings the contract and Connect, and nothing else',

@@ -7,6 +7,8 @@ const everything = [
   'local-hub/{src,conformance,fuzz}/**/*.test.ts',
   'agent/src/**/*.test.ts',
   'sdk-ts/{src,test}/**/*.test.ts',
+  'backend/**/*.test.ts',
+  'cli/src/**/*.test.ts',
   'bench/**/*.test.ts',
   'test/**/*.test.ts',
 ];
