@@ -1,13 +1,16 @@
-/** `npm run bench [-- hub] [--rounds N] [--quick] [--dry-run]`: runs the comparisons and records them in bench/RESULTS.md. */
+/** `npm run bench [-- NAME …] [--rounds N] [--quick] [--dry-run]`: runs the comparisons and records them in bench/RESULTS.md. */
 import { parseArgs } from 'node:util';
-import { benchHub } from './hub/bench.ts';
+import { benches } from './benches.ts';
 import { record, section } from './results.ts';
 
-const usage = `Usage: npm run bench -- [hub] [options]
+const names = Object.keys(benches);
+const usage = `Usage: npm run bench -- [${names.join('|')} …] [options]
+
+  Without a name: all of them, one after the other.
 
   --rounds N    turns of each measurement; the median is recorded (default 3)
   --quick       small sizes, to see that the benchmark itself works
-  --dry-run     print the table, do not write it to bench/RESULTS.md
+  --dry-run     print the tables, do not write them to bench/RESULTS.md
   --help        this text`;
 
 const { values, positionals } = parseArgs({
@@ -22,24 +25,19 @@ const { values, positionals } = parseArgs({
 
 async function main(): Promise<void> {
   const rounds = Number(values.rounds);
-  const unknown = positionals.find((name) => name !== 'hub');
+  const unknown = positionals.find((name) => !names.includes(name));
   if (values.help || unknown !== undefined || !Number.isInteger(rounds) || rounds < 1) {
     console.error(unknown === undefined ? usage : `There is no benchmark "${unknown}".\n\n${usage}`);
     process.exitCode = values.help ? 0 : 2;
     return;
   }
-  const title = 'Local hub';
-  const rows = await benchHub({
-    rounds,
-    cloudToDevice: { count: values.quick ? 100 : 3_000, bytes: 61_440 },
-    deviceToCloud: { count: values.quick ? 500 : 20_000, bytes: 512 },
-    connections: values.quick ? 50 : 5_000,
-    progress: (line) => console.error(line),
-  });
-  const peer = 'mqtt-packet and rhea over the same TLS, nothing kept, everything acknowledged at once';
-  const text = section(title, peer, rows, new Date());
-  console.log(text);
-  if (!values['dry-run']) await record(title, text);
+  for (const name of positionals.length > 0 ? positionals : names) {
+    const { title, peer, run } = await benches[name]!();
+    const rows = await run({ rounds, quick: values.quick, progress: (line) => console.error(line) });
+    const text = section(title, peer, rows, new Date());
+    console.log(text);
+    if (!values['dry-run']) await record(title, text);
+  }
 }
 
 await main();

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCertificates } from '../../local-hub/src/certificates.ts';
 import { silentLog } from '../../local-hub/src/diagnostics.ts';
+import type { Bench } from '../bench.ts';
+import { startWorker, type Worker } from '../processes.ts';
 import { median, type Row } from '../results.ts';
 import { cloudToDevicePerSecond, connectionCost, deviceToCloudPerSecond } from './measure.ts';
-import { startWorker, type Worker } from './processes.ts';
 import type { ServerAddress } from './server-process.ts';
 
 export type HubBenchOptions = {
@@ -30,7 +31,9 @@ async function start(server: 'hub' | 'bare', deviceCount: number): Promise<Serve
     log: silentLog,
     now: Date.now,
   });
-  const process = startWorker('server-process.ts', { nodeArguments: ['--expose-gc'] });
+  const process = startWorker(join(import.meta.dirname, 'server-process.ts'), {
+    nodeArguments: ['--expose-gc'],
+  });
   const address = await process.ask<ServerAddress>({ kind: 'start', server, dataDir, deviceCount });
   return {
     address,
@@ -119,3 +122,15 @@ export async function benchHub(options: HubBenchOptions): Promise<Row[]> {
     },
   ];
 }
+
+export const hubBench: Bench = {
+  title: 'Local hub',
+  peer: 'mqtt-packet and rhea over the same TLS, nothing kept, everything acknowledged at once',
+  run: ({ rounds, quick, progress }) =>
+    benchHub({
+      ...{ rounds, progress },
+      cloudToDevice: { count: quick ? 100 : 3_000, bytes: 61_440 },
+      deviceToCloud: { count: quick ? 500 : 20_000, bytes: 512 },
+      connections: quick ? 50 : 5_000,
+    }),
+};

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import iot from 'azure-iot-device';
 import { Mqtt } from 'azure-iot-device-mqtt';
-import { answerRequests, reportProgress } from './processes.ts';
+import { answerRequests, reportProgress } from '../processes.ts';
 
 type Request =
   | { kind: 'open'; connectionStrings: string[]; ca: string }

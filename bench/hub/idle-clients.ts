@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type TLSSocket } from 'node:tls';
 import mqtt from 'mqtt-packet';
-import { answerRequests } from './processes.ts';
+import { answerRequests } from '../processes.ts';
 
 type Request = { connectionStrings: string[]; ca: string; inParallel: number };
 

@@ -1,6 +1,7 @@
 /** The three measurements of the local hub, each run against the hub and against the bare peer alike. */
 import { readFile } from 'node:fs/promises';
-import { startWorker, type Worker } from './processes.ts';
+import { join } from 'node:path';
+import { startWorker, type Worker } from '../processes.ts';
 import type { ServerAddress } from './server-process.ts';
 
 /** Service SDK → server → device SDK in three processes; answers messages per second. */
@@ -10,7 +11,7 @@ export async function cloudToDevicePerSecond(
   bytes: number,
 ): Promise<number> {
   const device = await openDevices(server, 1);
-  const service = startWorker('service-client.ts', { caPath: server.caPath });
+  const service = startWorker(join(import.meta.dirname, 'service-client.ts'), { caPath: server.caPath });
   try {
     device.onProgress((total) => void service.ask({ kind: 'received', total }));
     await service.ask({ kind: 'open', connectionString: server.service, deviceId: 'bench-0' });
@@ -62,7 +63,7 @@ export async function connectionCost(
   server: ServerAddress,
   process: Worker,
 ): Promise<{ bytesPerConnection: number; connectionsPerSecond: number }> {
-  const clients = startWorker('idle-clients.ts');
+  const clients = startWorker(join(import.meta.dirname, 'idle-clients.ts'));
   try {
     const ca = await readFile(server.caPath, 'utf8');
     const before = await process.ask<number>({ kind: 'memory' });
@@ -82,7 +83,7 @@ export async function connectionCost(
 }
 
 async function openDevices(server: ServerAddress, count: number): Promise<Worker> {
-  const device = startWorker('device-client.ts');
+  const device = startWorker(join(import.meta.dirname, 'device-client.ts'));
   const ca = await readFile(server.caPath, 'utf8');
   await device.ask({ kind: 'open', connectionStrings: server.devices.slice(0, count), ca });
   return device;

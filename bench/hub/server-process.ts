@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLocalHub, createLog } from '../../local-hub/src/index.ts';
+import { answerRequests } from '../processes.ts';
 import { startBareServer } from './bare-server.ts';
-import { answerRequests } from './processes.ts';
 
 /** What the clients need to know of a server. */
 export type ServerAddress = { port: number; caPath: string; service: string; devices: string[] };

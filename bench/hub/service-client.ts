@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import iotCommon from 'azure-iot-common';
 import iothub from 'azure-iothub';
-import { answerRequests } from './processes.ts';
+import { answerRequests } from '../processes.ts';
 
 type Request =
   | { kind: 'open'; connectionString: string; deviceId: string }

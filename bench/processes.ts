@@ -1,7 +1,7 @@
-/** The processes of a measurement: each is a file of this folder that is told what to do over IPC and answers over IPC. */
+/** The processes of a measurement: each is a file that is told what to do over IPC and answers over IPC. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { basename } from 'node:path';
 
 /** A child that answers each request that it is sent, in whatever order; `onProgress` gets what it reports meanwhile. */
 export type Worker = {
@@ -12,12 +12,12 @@ export type Worker = {
 
 type Reply = { id: number; answer?: unknown; error?: string } | { progress: number };
 
-/** Starts `file` of this folder with the certificate authority that the SDKs must trust. */
+/** Starts this file with the certificate authority that the SDKs must trust. */
 export function startWorker(
   file: string,
   options: { caPath?: string; nodeArguments?: string[] } = {},
 ): Worker {
-  const child: ChildProcess = fork(join(import.meta.dirname, file), {
+  const child: ChildProcess = fork(file, {
     execArgv: options.nodeArguments ?? [],
     env: { ...process.env, ...(options.caPath === undefined ? {} : { NODE_EXTRA_CA_CERTS: options.caPath }) },
   });
@@ -30,11 +30,11 @@ export function startWorker(
     const asked = waiting.get(reply.id);
     waiting.delete(reply.id);
     if (reply.error === undefined) asked?.resolve(reply.answer);
-    else asked?.reject(new Error(`${file}: ${reply.error}`));
+    else asked?.reject(new Error(`${basename(file)}: ${reply.error}`));
   });
   child.once('exit', (code) => {
     for (const { reject } of waiting.values())
-      reject(new Error(`${file} ended with ${code} before it answered`));
+      reject(new Error(`${basename(file)} ended with ${code} before it answered`));
   });
   return {
     ask: <Answer>(request: object) =>

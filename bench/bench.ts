@@ -1,0 +1,18 @@
+/** What a benchmark is to `main.ts`: a folder here exports one from its `bench.ts`, and `benches.ts` lists it. */
+import type { Row } from './results.ts';
+
+export type RunOptions = {
+  /** Turns of each measurement; medians are recorded. */
+  rounds: number;
+  /** Small sizes, to see that the benchmark itself works; they say nothing about speed. */
+  quick: boolean;
+  progress: (line: string) => void;
+};
+
+export type Bench = {
+  /** The section in RESULTS.md. */
+  title: string;
+  /** What ours is compared with, in words. */
+  peer: string;
+  run(options: RunOptions): Promise<Row[]>;
+};

@@ -1,0 +1,7 @@
+/** Every benchmark by its name on the command line; loaded when it runs, since each brings its own SDKs. */
+import type { Bench } from './bench.ts';
+
+export const benches: Record<string, () => Promise<Bench>> = {
+  hub: async () => (await import('./hub/bench.ts')).hubBench,
+  sdk: async () => (await import('./sdk/bench.ts')).sdkBench,
+};

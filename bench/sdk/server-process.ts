@@ -1,0 +1,80 @@
+/**
+ * One server under measurement in a process of its own, on a Unix socket: the agent's local API with its durable machine and
+ * store, or the same service answered by Connect alone, which keeps nothing.
+ */
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { AgentService, State } from '@iotdh/proto/agent/v1';
+import { systemClock } from '../../agent/src/api/clock.ts';
+import { machinePort } from '../../agent/src/api/machine-port.ts';
+import { createApiServer } from '../../agent/src/api/server.ts';
+import { openStore } from '../../agent/src/api/store/open-store.ts';
+import { openJournal } from '../../agent/src/journal/open-journal.ts';
+import { createMachine } from '../../agent/src/machine/machine.ts';
+import { createRunner } from '../../agent/src/machine/runner.ts';
+import { sleep } from '../../agent/src/machine/sleep.ts';
+import { scriptPorts } from '../../agent/src/machine/testing/ports.ts';
+import { answerRequests } from '../processes.ts';
+
+export type SdkServerRequest = { server: 'agent' | 'bare'; directory: string };
+
+answerRequests(async ({ server, directory }: SdkServerRequest) => {
+  const socketPath = join(directory, 'agent.sock');
+  await (server === 'agent' ? startAgent(directory, socketPath) : startBare(socketPath));
+  return socketPath;
+});
+
+async function startAgent(directory: string, socketPath: string): Promise<void> {
+  const { journal } = openJournal({ directory: join(directory, 'journal') });
+  const machine = createMachine({ journal, now: Date.now });
+  const runner = createRunner({
+    ...{ journal, machine, ports: scriptPorts().ports },
+    survey: async () => ({ patch: null, base: null }),
+    sleep,
+    onFinding: (finding) => console.error(finding),
+  });
+  const { store } = openStore({ path: join(directory, 'api.db') });
+  const api = createApiServer({
+    machine: machinePort({ machine, runner, journal }),
+    ...{ store, clock: systemClock },
+    view: {
+      describe: () => ({
+        name: '',
+        title: '',
+        summary: '',
+        changes: [],
+        expectedDurationMs: null,
+        restartsMachine: false,
+      }),
+      progress: () => ({ receivedBytes: 0, totalBytes: 0 }),
+      onProgress: () => () => undefined,
+    },
+    redact: (entry) => entry,
+    socket: { path: socketPath, mode: 0o600 },
+    onFailure: (error) => console.error(error),
+  });
+  runner.start();
+  await api.start();
+}
+
+async function startBare(socketPath: string): Promise<void> {
+  const snapshot = {
+    journalId: '00000000-0000-4000-8000-000000000001',
+    sequence: 1n,
+    state: State.BUSY,
+    stateTime: { seconds: 1n, nanos: 0 },
+  };
+  const handler = connectNodeAdapter({
+    routes: (router) =>
+      router.service(AgentService, {
+        getState: () => ({ snapshot }),
+        setBusy: ({ reason }) => ({
+          snapshot,
+          hold: { ...(reason && { reason }), startTime: snapshot.stateTime },
+        }),
+        setReady: () => ({ snapshot }),
+      }),
+  });
+  await new Promise<void>((resolve) => createServer(handler).listen(socketPath, resolve));
+}
