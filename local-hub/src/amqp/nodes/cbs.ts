@@ -1,19 +1,15 @@
 /**
  * `$cbs`, claims-based security: clients put a token, the hub keeps what it grants (OASIS AMQP CBS working draft; devguide
- * "Control access to IoT Hub", AMQP). Every request is settled and answered.
+ * "Control access to IoT Hub", AMQP).
  */
 import { isHubError } from '../../engine/error.ts';
 import { AmqpRefusal, toStatusCode } from '../errors.ts';
 import { bodyOf } from '../hub-message.ts';
-import { accepted } from '../inbound-link.ts';
-import type { NodeContext, OpenInbound, OpenOutbound } from '../node-context.ts';
-import { type AmqpMessage, readMessage } from '../wire/message.ts';
+import type { NodeContext } from '../node-context.ts';
+import type { AmqpMessage } from '../wire/message.ts';
 import { checkEntity } from './event-hub.ts';
-import { type Reply, writeReply } from './reply.ts';
-
-const group = 'cbs';
-/** A request holds an audience and a token of at most 4 KiB; nobody is known yet who sends it. */
-const maxRequestBytes = 16_384;
+import type { Reply } from './reply.ts';
+import { requestNode } from './request-reply.ts';
 
 /** The event hub that an audience of the Event Hubs kind names; undefined for all others. */
 function entityOf(audience: string): string | undefined {
@@ -41,35 +37,13 @@ function putToken({ applicationProperties, ...message }: AmqpMessage, context: N
   return { status: 200, description: 'OK' };
 }
 
-/** Requests. */
-export const openCbsRequests: OpenInbound = (link, _request, context) => {
-  link.grant();
-  return {
-    maxMessageBytes: maxRequestBytes,
-    credit: context.settings.sendCredit,
-    receive({ bytes, settle }) {
-      const message = readMessage(bytes);
-      let reply: Reply;
-      try {
-        reply = putToken(message, context);
-      } catch (error) {
-        reply = { status: toStatusCode(error), description: (error as Error).message };
-        if (reply.status === 500) context.onBug(error);
-        // The engine has told the log already why a token was not good enough.
-        else if (!isHubError(error))
-          context.log.warn({ what: `AMQP token from ${context.remote} refused`, reason: reply.description });
-      }
-      const { properties } = message;
-      const payload = writeReply(properties.rawMessageId, reply);
-      context.replies.send(group, properties.replyTo, payload, () => settle(accepted));
-    },
-    closed() {},
-    allowed: () => true,
-  };
-};
+function refuse(error: unknown, context: NodeContext): Reply {
+  const reply = { status: toStatusCode(error), description: (error as Error).message };
+  if (reply.status === 500) context.onBug(error);
+  // The engine has told the log already why a token was not good enough.
+  else if (!isHubError(error))
+    context.log.warn({ what: `AMQP token from ${context.remote} refused`, reason: reply.description });
+  return reply;
+}
 
-/** Replies. */
-export const openCbsReplies: OpenOutbound = (link, request, { replies }) => {
-  replies.add(group, request, link);
-  return { closed: () => replies.remove(link), allowed: () => true };
-};
+export const cbs = requestNode({ group: 'cbs', answer: putToken, refuse });

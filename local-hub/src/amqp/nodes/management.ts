@@ -1,20 +1,16 @@
 /**
  * `$management` of the Event Hubs compatible endpoint: what the hub and its partitions hold (Event Hubs AMQP protocol
- * guide, "AMQP management"). Every request is settled and answered.
+ * guide, "AMQP management").
  */
 import { AmqpRefusal, expectedError, toStatusCode } from '../errors.ts';
 import { propertyKey } from '../hub-message.ts';
-import { accepted } from '../inbound-link.ts';
-import type { NodeContext, OpenInbound, OpenOutbound } from '../node-context.ts';
+import type { NodeContext } from '../node-context.ts';
 import type { Entry } from '../wire/compose.ts';
-import { type AmqpMessage, readMessage } from '../wire/message.ts';
+import type { AmqpMessage } from '../wire/message.ts';
 import { putBoolean, putInt, putLong, putString, putStrings, putTimestamp } from '../wire/write.ts';
 import { checkEntity, findPartition } from './event-hub.ts';
-import { type Reply, writeReply } from './reply.ts';
-
-const group = 'management';
-/** A request holds names and a token; nobody is known yet who sends it. */
-const maxRequestBytes = 16_384;
+import type { Reply } from './reply.ts';
+import { requestNode } from './request-reply.ts';
 
 const entry = (name: string, write: Entry[1]): Entry => [propertyKey(name), write];
 
@@ -80,34 +76,11 @@ function answer(message: AmqpMessage, context: NodeContext): Reply {
   throw new AmqpRefusal('amqp:not-implemented', `The type "${String(type).slice(0, 80)}" cannot be read`);
 }
 
-/** Requests. */
-export const openManagementRequests: OpenInbound = (link, _request, context) => {
-  link.grant();
-  return {
-    maxMessageBytes: maxRequestBytes,
-    credit: context.settings.sendCredit,
-    receive({ bytes, settle }) {
-      const message = readMessage(bytes);
-      let reply: Reply;
-      try {
-        reply = answer(message, context);
-      } catch (error) {
-        const expected = expectedError(error);
-        if (expected === undefined) context.onBug(error);
-        const { condition = 'amqp:internal-error', description = 'The hub failed' } = expected ?? {};
-        reply = { status: toStatusCode(error), description, condition };
-      }
-      const { properties } = message;
-      const payload = writeReply(properties.rawMessageId, reply);
-      context.replies.send(group, properties.replyTo, payload, () => settle(accepted));
-    },
-    closed() {},
-    allowed: () => true,
-  };
-};
+function refuse(error: unknown, context: NodeContext): Reply {
+  const expected = expectedError(error);
+  if (expected === undefined) context.onBug(error);
+  const { condition = 'amqp:internal-error', description = 'The hub failed' } = expected ?? {};
+  return { status: toStatusCode(error), description, condition };
+}
 
-/** Replies. */
-export const openManagementReplies: OpenOutbound = (link, request, { replies }) => {
-  replies.add(group, request, link);
-  return { closed: () => replies.remove(link), allowed: () => true };
-};
+export const management = requestNode({ group: 'management', answer, refuse });

@@ -2,14 +2,14 @@
 import { type Address, parseAddress } from '../address.ts';
 import { AmqpRefusal } from '../errors.ts';
 import type { OpenInbound, OpenOutbound } from '../node-context.ts';
-import { openCbsReplies, openCbsRequests } from './cbs.ts';
+import { cbs } from './cbs.ts';
 import { openCommands } from './commands.ts';
 import { openDeviceCommands } from './device-commands.ts';
 import { openDeviceEvents } from './device-events.ts';
 import { openMethodCalls, openMethodResponses } from './device-methods.ts';
 import { openTwinAnswers, openTwinRequests } from './device-twin.ts';
 import { openFeedback, openFileNotifications } from './feed.ts';
-import { openManagementReplies, openManagementRequests } from './management.ts';
+import { management } from './management.ts';
 import { openPartition } from './partition.ts';
 
 function require(address: unknown): Address {
@@ -27,9 +27,9 @@ export function routeInbound(address: unknown): OpenInbound {
   const node = require(address);
   switch (node.kind) {
     case 'cbs':
-      return openCbsRequests;
+      return cbs.requests;
     case 'management':
-      return openManagementRequests;
+      return management.requests;
     case 'commands':
       return openCommands;
     case 'device':
@@ -51,9 +51,9 @@ export function routeOutbound(address: unknown): OpenOutbound {
   const node = require(address);
   switch (node.kind) {
     case 'cbs':
-      return openCbsReplies;
+      return cbs.replies;
     case 'management':
-      return openManagementReplies;
+      return management.replies;
     case 'feedback':
       return openFeedback;
     case 'fileNotifications':
