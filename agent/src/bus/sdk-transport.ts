@@ -35,21 +35,8 @@ const tolerant =
     );
 
 export function transportFor(route: Route, hooks: TransportHooks): typeof Mqtt {
-  if (route === 'mqtt') {
-    return class extends Mqtt implements Ending {
-      constructor(...given: ConstructorParameters<typeof Mqtt>) {
-        super(...given);
-        hooks.onMade(this);
-      }
-      cut(): void {
-        cut(this);
-      }
-      override onDeviceMethod(name: string, callback: MethodCallback): void {
-        super.onDeviceMethod(name, tolerant(callback));
-      }
-    };
-  }
-  return class extends MqttWs implements Ending {
+  const Transport: typeof Mqtt = route === 'mqtt' ? Mqtt : MqttWs;
+  return class extends Transport implements Ending {
     constructor(...given: ConstructorParameters<typeof Mqtt>) {
       super(...given);
       hooks.onMade(this);
