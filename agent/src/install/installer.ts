@@ -1,0 +1,26 @@
+/** Applies the PATCH of a manifest as one transaction over all its components: wholly, or not at all. */
+import type { Manifest } from '@iotdh/proto/update/v1';
+import type { InstallOutcome } from './outcome.ts';
+
+/** A manifest to apply, whose contents are on disk. */
+export type Job = {
+  /** Names the job for ever: letters, digits, '.', '_' and '-', at most 100. */
+  id: string;
+  /** A PATCH. */
+  manifest: Manifest;
+  /** Where a content lies, by the lower-case hex of its SHA-256. */
+  contentPath: (digestHex: string) => string;
+  /** Aborted when the agent stops: `apply` settles soon with `failed`, and goes on when it is called again. */
+  signal: AbortSignal;
+  /** Called whenever something durable was gained. */
+  progress(): void;
+};
+
+export type Installer = {
+  /** What the manifest asks of this machine and whether it has it, before a byte moves. */
+  preflight(manifest: Manifest): Promise<{ kind: 'met' } | { kind: 'unmet'; reason: string }>;
+  /** Idempotent by `id`: called again, it goes on where its journal says, or answers how it ended. */
+  apply(job: Job): Promise<InstallOutcome>;
+  /** Forgets the journal and the stage of a job that is over or changed nothing. Throws for one that is half applied. */
+  forget(id: string): Promise<void>;
+};
