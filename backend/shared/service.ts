@@ -1,0 +1,10 @@
+/** The shape that every service of the backend has, and what runs it in a process of its own. */
+export type Service = {
+  readonly name: string;
+  /** Takes up its work. Throws when its settings cannot work; what is merely away for now it waits for. */
+  start(): Promise<void>;
+  /** Drains: takes no more work and finishes what it has, within its time of grace. Idempotent. */
+  stop(): Promise<void>;
+  /** Null: ready. Else why not, in words. */
+  unready(): string | null;
+};
