@@ -1,0 +1,192 @@
+/** Command line, environment and configuration file become settings: defaults, then the file, then the environment, then arguments. */
+import { existsSync, readFileSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Route, routes } from '../bus/bus.ts';
+import { levels } from '../log/log.ts';
+import { type Fields, fieldsOf, SettingsError } from './fields.ts';
+import type { CredentialSettings, Settings } from './settings.ts';
+
+/** What the command line asks for. */
+export type Request =
+  | { kind: 'run' | 'print_settings'; settings: Settings }
+  | { kind: 'help' | 'version' }
+  | { kind: 'invalid'; problem: string };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const defaultConfig = '/etc/iotdh-agent/config.json';
+/** A configuration is a page of text. */
+const maxConfigBytes = 1024 * 1024;
+const dayMs = 86_400_000;
+const gibibyte = 1024 ** 3;
+const rootName = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+
+/** Never throws: what is wrong becomes `invalid`. */
+export function readRequest(args: readonly string[], environment: Environment): Request {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        config: { type: 'string' },
+        'data-dir': { type: 'string' },
+        'print-settings': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean' },
+      },
+    });
+    if (values.help) return { kind: 'help' };
+    if (values.version) return { kind: 'version' };
+    const named = values.config ?? environment.IOTDH_AGENT_CONFIG;
+    const path = named ?? (existsSync(defaultConfig) ? defaultConfig : null);
+    const variables = { ...environment };
+    if (values['data-dir'] !== undefined) variables.IOTDH_AGENT_DATA_DIR = values['data-dir'];
+    const settings = settingsFrom(path === null ? {} : readConfig(path), variables);
+    return { kind: values['print-settings'] ? 'print_settings' : 'run', settings };
+  } catch (error) {
+    return { kind: 'invalid', problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function readConfig(path: string): unknown {
+  const bytes = readFileSync(path);
+  if (bytes.length > maxConfigBytes) throw new SettingsError(`${path} is no configuration: it is too long`);
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    // What the parser says quotes the text.
+    throw new SettingsError(`${path} is not JSON`);
+  }
+}
+
+/** The settings of a parsed configuration. Throws a SettingsError that says what is wrong with which field. */
+export function settingsFrom(config: unknown, environment: Environment = {}): Settings {
+  const top = fieldsOf(config, '');
+  const variable = (name: string) => environment[`IOTDH_AGENT_${name}`] || undefined;
+  const dataDir = resolve(variable('DATA_DIR') ?? top.text('dataDir', '/var/lib/iotdh-agent'));
+  top.has('dataDir');
+  const hub = top.object('hub') ?? fieldsOf({}, 'hub');
+  const api = top.object('api') ?? fieldsOf({}, 'api');
+  const slots = top.object('slots');
+  const settings: Settings = {
+    dataDir,
+    model: variable('MODEL') ?? top.text('model', ''),
+    credentials: credentialsFrom(top.object('credentials'), variable),
+    hub: {
+      caFile: variable('HUB_CA_FILE') ?? hub.textOrNull('caFile'),
+      routes: hub.texts('routes', routes).map(routeOf),
+    },
+    api: {
+      socket: socketFrom(api, variable),
+      loopback: loopbackFrom(api, variable, dataDir),
+      maxPostponeMs: api.integer('maxPostponeMs', 7 * dayMs, { min: 60_000, max: 90 * dayMs }),
+    },
+    roots: rootsFrom(top.object('roots')),
+    slots: slots && { folder: absolute(slots.text('folder', ''), 'slots.folder') },
+    partitions: top.objects('partitions').map((partition) => {
+      const read = {
+        name: partition.text('name', ''),
+        role: partition.oneOf('role', ['boot', 'data'], 'data'),
+        bytes: partition.integer('bytes', 0, { min: 1, max: 1024 * gibibyte }),
+      };
+      partition.end();
+      return read;
+    }),
+    serviceCommands: Object.fromEntries(top.object('serviceCommands')?.lists() ?? []),
+    restartCommand: top.texts('restartCommand', ['systemctl', 'reboot']),
+    telemetryIntervalMs: top.integer('telemetryIntervalMs', 60_000, { min: 1000, max: dayMs }),
+    minLogLevel: top.oneOf('minLogLevel', levels, levelOf(variable('MIN_LOG_LEVEL'))),
+    keptLogBytes: top.integer('keptLogBytes', 32 * 1024 * 1024, { min: 65_536, max: 4 * gibibyte }),
+    reservedDiskBytes: top.integer('reservedDiskBytes', 64 * 1024 * 1024, { min: 0, max: 1024 * gibibyte }),
+  };
+  for (const fields of [top, hub, api, slots]) fields?.end();
+  if (settings.api.socket === null && settings.api.loopback === null) {
+    throw new SettingsError(
+      'api must have a socket or loopback, or nobody can say that the machine is ready',
+    );
+  }
+  return deepFreeze(settings);
+}
+
+type Variable = (name: string) => string | undefined;
+
+function credentialsFrom(fields: Fields | null, variable: Variable): CredentialSettings {
+  const file = variable('CONNECTION_STRING_FILE') ?? fields?.textOrNull('connectionStringFile') ?? null;
+  const enrolment = fields?.object('enrolment') ?? null;
+  const brokerUrl = variable('BROKER_URL') ?? enrolment?.textOrNull('brokerUrl') ?? null;
+  const tokenFile = variable('ENROLMENT_TOKEN_FILE') ?? enrolment?.textOrNull('tokenFile') ?? null;
+  const caFile = variable('BROKER_CA_FILE') ?? enrolment?.textOrNull('caFile') ?? null;
+  fields?.end();
+  enrolment?.end();
+  if (file !== null && brokerUrl === null) {
+    return { kind: 'connection_string', file: absolute(file, 'credentials.connectionStringFile') };
+  }
+  if (file === null && brokerUrl !== null && tokenFile !== null) {
+    if (!brokerUrl.startsWith('https://')) {
+      throw new SettingsError('credentials.enrolment.brokerUrl must begin with https://');
+    }
+    const path = absolute(tokenFile, 'credentials.enrolment.tokenFile');
+    return { kind: 'enrolment', brokerUrl, tokenFile: path, caFile };
+  }
+  throw new SettingsError(
+    'credentials must have either a connectionStringFile, or enrolment with brokerUrl and tokenFile',
+  );
+}
+
+function socketFrom(api: Fields, variable: Variable): Settings['api']['socket'] {
+  const socket = api.object('socket') ?? fieldsOf({}, 'api.socket');
+  const path = variable('SOCKET') ?? socket.text('path', '/run/iotdh-agent/agent.sock');
+  const mode = variable('SOCKET_MODE') ?? socket.text('mode', '0600');
+  socket.end();
+  if (path === 'off') return null;
+  if (mode !== '0600' && mode !== '0660') throw new SettingsError('api.socket.mode must be 0600 or 0660');
+  return { path, mode: mode === '0600' ? 0o600 : 0o660 };
+}
+
+function loopbackFrom(api: Fields, variable: Variable, dataDir: string): Settings['api']['loopback'] {
+  const loopback = api.object('loopback');
+  const given = variable('LOOPBACK_PORT');
+  if (loopback === null && given === undefined) return null;
+  const fields = loopback ?? fieldsOf({}, 'api.loopback');
+  const port = fields.integer('port', 7411, { min: 0, max: 65_535 });
+  const fromVariable = given === undefined ? port : Number(given);
+  if (!Number.isInteger(fromVariable) || fromVariable < 0 || fromVariable > 65_535) {
+    throw new SettingsError('IOTDH_AGENT_LOOPBACK_PORT must be a port');
+  }
+  const tokenFile = variable('TOKEN_FILE') ?? fields.text('tokenFile', join(dataDir, 'api-token'));
+  const allowedOrigins = fields.texts('allowedOrigins', []);
+  fields.end();
+  return { port: fromVariable, tokenFile, allowedOrigins };
+}
+
+function rootsFrom(fields: Fields | null): Settings['roots'] {
+  const roots = (fields?.each() ?? []).map(([name, root]): [string, { path: string }] => {
+    if (!rootName.test(name)) throw new SettingsError(`roots.${name} is not a name that a manifest can use`);
+    const path = absolute(root.text('path', ''), `roots.${name}.path`);
+    root.end();
+    return [name, { path }];
+  });
+  return Object.fromEntries(roots);
+}
+
+function routeOf(text: string): Route {
+  const route = routes.find((known) => known === text);
+  if (route === undefined) throw new SettingsError(`hub.routes may hold ${routes.join(' and ')}`);
+  return route;
+}
+
+function levelOf(text: string | undefined) {
+  const level = levels.find((known) => known === (text ?? 'info'));
+  if (level === undefined) throw new SettingsError(`IOTDH_AGENT_MIN_LOG_LEVEL must be one of ${levels}`);
+  return level;
+}
+
+function absolute(path: string, name: string): string {
+  if (!isAbsolute(path)) throw new SettingsError(`${name} must be an absolute path`);
+  return path;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(value).forEach(deepFreeze);
+  return Object.freeze(value);
+}

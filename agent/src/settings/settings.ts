@@ -1,0 +1,47 @@
+/** What the agent is told before it starts, validated and frozen. `read-settings.ts` makes it; nothing else reads files or the environment. */
+import type { Route } from '../bus/bus.ts';
+import type { Level } from '../log/log.ts';
+
+/** How the device proves who it is to the hub. Secrets are in files, never in the settings themselves. */
+export type CredentialSettings =
+  | { kind: 'connection_string'; file: string }
+  /** `caFile` null: the authorities of the system. */
+  | { kind: 'enrolment'; brokerUrl: string; tokenFile: string; caFile: string | null };
+
+/** One partition that a BASE may write. */
+export type PartitionSettings = { name: string; role: 'boot' | 'data'; bytes: number };
+
+export type Settings = {
+  /** Everything that the agent remembers; made if absent, for its user alone. */
+  dataDir: string;
+  /** The workstation's model as the manufacturer names it; empty: not known. */
+  model: string;
+  credentials: CredentialSettings;
+  hub: {
+    /** An authority beside those of the system, for a hub of one's own; null: none. */
+    caFile: string | null;
+    /** Ways to the hub, the preferred one first. */
+    routes: readonly Route[];
+  };
+  api: {
+    socket: { path: string; mode: 0o600 | 0o660 } | null;
+    /** `port` 0: any free one, written to `loopback-port` in the data folder. */
+    loopback: { port: number; tokenFile: string; allowedOrigins: readonly string[] } | null;
+    maxPostponeMs: number;
+  };
+  /** Where file sets of a manifest go, by the name that the manifest uses. */
+  roots: Readonly<Record<string, { path: string }>>;
+  /** Slots as files in a folder, for machines without a bootloader that we know; null: a BASE cannot be applied. */
+  slots: { folder: string } | null;
+  partitions: readonly PartitionSettings[];
+  /** What restarts a service, by its name: a program and its arguments. Others: `systemctl restart NAME`. */
+  serviceCommands: Readonly<Record<string, readonly string[]>>;
+  /** What restarts the machine. */
+  restartCommand: readonly string[];
+  telemetryIntervalMs: number;
+  minLogLevel: Level;
+  /** How much of its log the agent keeps on disk for a collection. */
+  keptLogBytes: number;
+  /** Free space that a transfer leaves on the disk of the data folder. */
+  reservedDiskBytes: number;
+};
