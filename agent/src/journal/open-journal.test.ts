@@ -22,6 +22,7 @@ import { createRandom } from '../machine/testing/random.ts';
 import { eventFor } from '../machine/testing/samples.ts';
 import { JournalError, type JournalFault } from './journal-error.ts';
 import { openJournal } from './open-journal.ts';
+import { recordVersion } from './seal.ts';
 import { connect } from './sqlite-journal.ts';
 
 /** A folder for one test, and the journal's directory in it. */
@@ -123,7 +124,7 @@ test('a journal with a record of a newer version is refused and left as it is', 
   const { directory, path, parent } = place(t);
   openJournal({ directory }).journal.close();
   const database = new DatabaseSync(path);
-  const body = JSON.stringify({ version: 2, value: { from: 'the future' } });
+  const body = JSON.stringify({ version: recordVersion + 1, value: { from: 'the future' } });
   const statement = database.prepare('UPDATE standing SET body = ?, crc = ?');
   statement.run(body, crc32(`standing 1 ${body}`));
   database.close();

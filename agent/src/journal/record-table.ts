@@ -1,7 +1,7 @@
 /** One SQLite table of sealed records, by ascending whole-number key. */
 import type { DatabaseSync } from 'node:sqlite';
 import { JournalError } from './journal-error.ts';
-import { type Sealed, seal, unseal } from './seal.ts';
+import { type Sealed, seal, type Upgrade, unseal } from './seal.ts';
 import type { Shape } from './shape.ts';
 
 export type RecordTable<T> = {
@@ -23,7 +23,13 @@ export type RecordTable<T> = {
 export const createTableStatement = (name: string): string =>
   `CREATE TABLE ${name} (key INTEGER PRIMARY KEY, body TEXT NOT NULL, crc INTEGER NOT NULL) STRICT`;
 
-export function createRecordTable<T>(database: DatabaseSync, name: string, shape: Shape<T>): RecordTable<T> {
+/** `upgrade` is needed only if the shape of these records was another in an older version. */
+export function createRecordTable<T>(
+  database: DatabaseSync,
+  name: string,
+  shape: Shape<T>,
+  upgrade?: Upgrade,
+): RecordTable<T> {
   const select = database.prepare(`SELECT key, body, crc FROM ${name} WHERE key > ? ORDER BY key LIMIT ?`);
   const selectLast = database.prepare(`SELECT key, body, crc FROM ${name} ORDER BY key DESC LIMIT ?`);
   const insert = database.prepare(`INSERT INTO ${name} (key, body, crc) VALUES (?, ?, ?)`);
@@ -41,7 +47,7 @@ export function createRecordTable<T>(database: DatabaseSync, name: string, shape
     if (typeof key !== 'number' || typeof body !== 'string' || typeof crc !== 'number') {
       throw new JournalError('damaged', `${name}: a row of the wrong types`);
     }
-    return { key, value: unseal(place(key), { body, crc }, shape) };
+    return { key, value: unseal(place(key), { body, crc }, shape, upgrade) };
   }
 
   const sealed = (key: number, value: T): Sealed => seal(place(key), value, shape);

@@ -1,11 +1,16 @@
-/** What the journal's records look like. A change of any shape is a new `recordVersion` in `seal.ts`. */
+/**
+ * What the journal's records look like. A change of any shape is a new `recordVersion` in `seal.ts`, and if older records
+ * do not have the new shape, an upgrade in `upgrade.ts`.
+ */
 import type { Effect, Report } from '../machine/effect.ts';
 import type { DecisionRecord, PendingEffect, StateChange } from '../machine/journal.ts';
 import type { PackState, Snapshot } from '../machine/snapshot.ts';
 import { events, states } from '../machine/table.ts';
 import {
   answers,
+  appliedEndings,
   type Decision,
+  droppedEndings,
   endings,
   type Manifest,
   type ServicePack,
@@ -21,7 +26,7 @@ export type OwedEffect = Omit<PendingEffect, 'id'>;
 
 const reason = text(1000);
 const manifest = object<Manifest>({ version: text(), digest: text(), transferId: text() });
-const pack = object<ServicePack>({ updateId: text(), patch: manifest, base: manifest });
+const pack = object<ServicePack>({ updateId: text(), patch: manifest, base: nullable(manifest) });
 const update = object<Update>({ updateId: text(), target: oneOf(['patch', 'base']), manifest });
 
 const decisionMembers: { [K in keyof Decision]: Shape<Decision[K]> } = {
@@ -35,6 +40,7 @@ const decision = object<Decision>(decisionMembers);
 
 const memory = object<Snapshot['memory']>({
   finished: nullable(object({ updateId: text(), ending: oneOf(endings) })),
+  failedPatch: nullable(text()),
   decision: nullable(decision),
 });
 
@@ -60,7 +66,14 @@ const effectKinds: Record<Effect['kind'], true> = {
 const report: Shape<Report> = either(
   object({ kind: oneOf(['decided']), decision }),
   object({ kind: oneOf(['integrity_fault']), update, reason }),
-  object({ kind: oneOf(['ended']), update, ending: oneOf(endings) }),
+  object({ kind: oneOf(['ended']), update, ending: oneOf(appliedEndings) }),
+  object({
+    kind: oneOf(['dropped']),
+    updateId: text(),
+    update: nullable(update),
+    ending: oneOf(droppedEndings),
+    reason,
+  }),
   object({
     kind: oneOf(['set_aside']),
     effect: oneOf(Object.keys(effectKinds) as Effect['kind'][]),

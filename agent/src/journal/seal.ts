@@ -6,8 +6,8 @@ import { crc32 } from 'node:zlib';
 import { JournalError } from './journal-error.ts';
 import type { Shape } from './shape.ts';
 
-/** The version of every record that this agent writes. It reads this one; when there is a second, it reads both. */
-export const recordVersion = 1;
+/** The version of every record that this agent writes. It reads every version up to this one. */
+export const recordVersion = 2;
 
 export type Sealed = { body: string; crc: number };
 
@@ -18,8 +18,18 @@ export function seal<T>(place: string, value: T, shape: Shape<T>): Sealed {
   return { body, crc: crc32(`${place} ${body}`) };
 }
 
+/** What a value that was written as an older version is now; any other value as it is. */
+export type Upgrade = (value: unknown, version: number) => unknown;
+
+const unchanged: Upgrade = (value) => value;
+
 /** Throws a JournalError: `damaged` or `newer_version`. */
-export function unseal<T>(place: string, { body, crc }: Sealed, shape: Shape<T>): T {
+export function unseal<T>(
+  place: string,
+  { body, crc }: Sealed,
+  shape: Shape<T>,
+  upgrade: Upgrade = unchanged,
+): T {
   if (crc32(`${place} ${body}`) !== crc)
     throw new JournalError('damaged', `${place}: the checksum does not match`);
   const { version, value } = parse(place, body);
@@ -29,9 +39,10 @@ export function unseal<T>(place: string, { body, crc }: Sealed, shape: Shape<T>)
       `${place}: record version ${version}, this agent reads up to ${recordVersion}`,
     );
   }
-  if (version !== recordVersion || !shape(value))
-    throw new JournalError('damaged', `${place}: not a valid record`);
-  return value;
+  const known = Number.isSafeInteger(version) && Number(version) >= 1;
+  const now = known ? upgrade(value, Number(version)) : undefined;
+  if (!shape(now)) throw new JournalError('damaged', `${place}: not a valid record`);
+  return now;
 }
 
 function parse(place: string, body: string): { version?: unknown; value?: unknown } {

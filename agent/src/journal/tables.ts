@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { createRecordTable, createTableStatement } from './record-table.ts';
 import { changeShape, decisionShape, effectShape, standingShape } from './records.ts';
+import { upgradeStanding } from './upgrade.ts';
 
 /** The version of the tables. Records have a version of their own. */
 export const schemaVersion = 1;
@@ -12,7 +13,7 @@ export type Tables = ReturnType<typeof tablesIn>;
 export function tablesIn(database: DatabaseSync) {
   return {
     /** One record: where the agent stands. */
-    standing: createRecordTable(database, 'standing', standingShape),
+    standing: createRecordTable(database, 'standing', standingShape, upgradeStanding),
     /** By sequence. */
     changes: createRecordTable(database, 'change', changeShape),
     /** By id. */

@@ -2,7 +2,7 @@
 import type { Effect, Report } from './effect.ts';
 import type { MachineEvent } from './event.ts';
 import { pendingUpdate, type Snapshot } from './snapshot.ts';
-import type { Decision, Ending } from './update.ts';
+import type { AppliedEnding, Decision, Ending } from './update.ts';
 
 /** The effects of an event, in the order of their execution. `to` is in the same state when the event was only noted. */
 export function effectsOf(
@@ -12,11 +12,21 @@ export function effectsOf(
   decision: Decision | null,
 ): Effect[] {
   const told = reports(from, event, decision).map((report): Effect => ({ kind: 'report', report }));
-  return to.state === from.state ? told : [...told, ...leaving(from, event), ...entering(to)];
+  const moved = to.state !== from.state;
+  // With its base, a machine that waited for one has what it needs to begin.
+  const begins = moved || (to.state === 'INTRANSIT_BASE' && event.type === 'cloud_fallback');
+  return [...told, ...leaving(from, event), ...(begins ? entering(to) : [])];
 }
 
-/** How an update ended with this event, or null if none did. */
-export function endingOf(event: MachineEvent): Ending | null {
+/** Which update ended with this event and how, or null if none did. */
+export function endOf(from: Snapshot, event: MachineEvent): { updateId: string; ending: Ending } | null {
+  if (event.type === 'update_dropped') return { updateId: event.updateId, ending: event.ending };
+  const updateId = pendingUpdate(from)?.updateId;
+  const ending = appliedEndingOf(event);
+  return ending === null || updateId === undefined ? null : { updateId, ending };
+}
+
+function appliedEndingOf(event: MachineEvent): AppliedEnding | null {
   if (event.type === 'integrity_ok') return 'applied';
   if (event.type === 'boot_sys') return event.proven ? 'restored' : 'fell_back';
   return null;
@@ -25,24 +35,33 @@ export function endingOf(event: MachineEvent): Ending | null {
 function reports(from: Snapshot, event: MachineEvent, decision: Decision | null): Report[] {
   if (decision !== null) return [{ kind: 'decided', decision }];
   const update = pendingUpdate(from);
+  if (event.type === 'update_dropped') {
+    const { updateId, ending, reason } = event;
+    const pending = update?.updateId === updateId ? update : null;
+    return [{ kind: 'dropped', updateId, update: pending, ending, reason }];
+  }
   if (update === null) return [];
   if (event.type === 'integrity_fault') return [{ kind: 'integrity_fault', update, reason: event.reason }];
-  const ending = endingOf(event);
+  const ending = appliedEndingOf(event);
   return ending === null ? [] : [{ kind: 'ended', update, ending }];
 }
 
 function leaving(from: Snapshot, event: MachineEvent): Effect[] {
   const update = pendingUpdate(from);
-  if (update === null) return [];
-  if (endingOf(event) !== null) return [{ kind: 'discard', updateId: update.updateId }];
+  const ended = endOf(from, event);
   const transferring = from.state === 'INTRANSIT_PATCH' || from.state === 'INTRANSIT_BASE';
-  return transferring && event.type === 'sdk_cmdbusy' ? [{ kind: 'stop_transfer', update }] : [];
+  const stops = event.type === 'sdk_cmdbusy' || event.type === 'update_dropped';
+  return [
+    ...(update !== null && transferring && stops ? [{ kind: 'stop_transfer', update } as const] : []),
+    ...(ended === null ? [] : [{ kind: 'discard', updateId: ended.updateId } as const]),
+  ];
 }
 
 function entering(to: Snapshot): Effect[] {
   if (to.state === 'READY') return [{ kind: 'ask_assignment' }];
   const update = pendingUpdate(to);
-  if (update === null) return [];
+  // Without its base the machine can only say that it waits for one.
+  if (update === null) return to.state === 'INTRANSIT_BASE' ? [{ kind: 'ask_assignment' }] : [];
   switch (to.state) {
     case 'INTRANSIT_PATCH':
     case 'INTRANSIT_BASE':

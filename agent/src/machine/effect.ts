@@ -3,13 +3,15 @@
  * subsystems execute them through `Ports`; none of the three knows the others.
  */
 import type { ResultEvent } from './event.ts';
-import type { Decision, Ending, Update } from './update.ts';
+import type { AppliedEnding, Decision, DroppedEnding, Update } from './update.ts';
 
 /** What the cloud is told besides the state changes themselves. */
 export type Report =
   | { kind: 'decided'; decision: Decision }
   | { kind: 'integrity_fault'; update: Update; reason: string }
-  | { kind: 'ended'; update: Update; ending: Ending }
+  | { kind: 'ended'; update: Update; ending: AppliedEnding }
+  /** An update ended before it was applied. `update`: what was pending of it; null for a base that was never assigned. */
+  | { kind: 'dropped'; updateId: string; update: Update | null; ending: DroppedEnding; reason: string }
   /** An effect was given up; see `maxAttempts` in `runner.ts`. */
   | { kind: 'set_aside'; effect: Effect['kind']; updateId: string | null }
   /** The journal could not be read and the agent began anew in `BUSY`; the damaged files are in `keptAs`. */
@@ -17,7 +19,7 @@ export type Report =
 
 /** Effects that are simply done. */
 export type Step =
-  /** Ask the cloud what is assigned to this device. */
+  /** Ask the cloud what is assigned to this device: an update on `READY`, the base in `INTRANSIT_BASE` without one. */
   | { kind: 'ask_assignment' }
   /** Pause the transfer and tell the cloud to send no more of it; what has arrived stays on disk. */
   | { kind: 'stop_transfer'; update: Update }

@@ -1,5 +1,5 @@
 /** What happens to the agent: the table's events with the data that each carries, and the answers that are only noted. */
-import type { Disk, ServicePack } from './update.ts';
+import type { Disk, DroppedEnding, Manifest, ServicePack } from './update.ts';
 
 /** The host application commands, a person answers, or somebody booted the machine to have it updated. */
 export type HostEvent =
@@ -10,7 +10,19 @@ export type HostEvent =
   | { type: 'sdk_decline'; manifestDigest: string; person: string }
   | { type: 'boot_fwupd' };
 
-export type CloudEvent = { type: 'cloud_cmdupgrade'; pack: ServicePack };
+export type CloudEvent =
+  | { type: 'cloud_cmdupgrade'; pack: ServicePack }
+  /** Names the base of a service pack that had none. */
+  | { type: 'cloud_fallback'; updateId: string; base: Manifest };
+
+/**
+ * Nothing more will come of this update: the cloud cancelled it, or this machine cannot take it. `reason` is for the
+ * operator. It moves nothing; whoever submits it lets `sdk_cmdbusy` and `sdk_cmdready` follow.
+ */
+export type DropEvent = { type: 'update_dropped'; updateId: string; ending: DroppedEnding; reason: string };
+
+/** What the runner takes from the rest of the agent. */
+export type OutsideEvent = HostEvent | CloudEvent | DropEvent;
 
 /** What an effect came to. Each names the manifest that it worked on. */
 export type ResultEvent =
@@ -27,4 +39,5 @@ export type MachineEvent =
   | Exclude<HostEvent, { type: 'sdk_cmdready' }>
   | { type: 'sdk_cmdready'; disk: Disk }
   | CloudEvent
+  | DropEvent
   | ResultEvent;

@@ -8,7 +8,7 @@ import { createMachine, type Machine } from './machine.ts';
 import { pendingUpdate } from './snapshot.ts';
 import { events, findRow, guards, isNoted, states } from './table.ts';
 import { journalFor } from './testing/journal.ts';
-import { diskFor, eventFor, samplePack, snapshotIn } from './testing/samples.ts';
+import { diskFor, eventFor, notedOnly, samplePack, snapshotIn, withoutBase } from './testing/samples.ts';
 
 /** Every byte of the journal's files. */
 function bytesOf(directory: string): string {
@@ -22,9 +22,11 @@ describe('every state and every event, with a journal on disk', () => {
     test(`from ${state}, a listed event is journalled, and any other leaves not one byte changed`, (t) => {
       const { journal, directory } = journalFor(t);
       const machine = createMachine({ journal, now: () => 1234 });
-      const from = snapshotIn(state);
-      for (const name of [...events, 'sdk_postpone', 'sdk_decline'] as const) {
+      for (const name of [...events, ...notedOnly] as const) {
         for (const guard of name === 'sdk_cmdready' ? guards : [null]) {
+          // The base can be named only while it is not known.
+          const pack = name === 'cloud_fallback' ? withoutBase(samplePack()) : samplePack();
+          const from = snapshotIn(state, pack);
           journal.write({ snapshot: from });
           const before = bytesOf(directory);
           const sequence = journal.sequence();

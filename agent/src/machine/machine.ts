@@ -43,8 +43,8 @@ export function createMachine({ journal, now, onFailPoint }: MachineOptions): Ma
     const entry: Entry = { snapshot: to, add: effects };
     if (decision !== null) entry.decision = { ...decision, timeMs, state: from.state };
     const change = to.state === from.state ? null : changeOf(from, event, to, timeMs);
-    if (change !== null) {
-      entry.change = change;
+    if (change !== null) entry.change = change;
+    if (outcome.overtakes) {
       entry.drop = journal
         .effects()
         .filter(({ effect }) => isActivity(effect))

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isActivity } from './effect.ts';
-import type { MachineEvent } from './event.ts';
+import type { DropEvent, MachineEvent } from './event.ts';
 import { type Next, next, type RefusalReason } from './next.ts';
 import { initialSnapshot, pendingUpdate, type Snapshot } from './snapshot.ts';
 import { events, findRow, guards, isNoted, type State, states } from './table.ts';
-import { diskFor, eventFor, samplePack, snapshotIn } from './testing/samples.ts';
+import { diskFor, eventFor, notedOnly, samplePack, snapshotIn, withoutBase } from './testing/samples.ts';
 
 function accepted(from: Snapshot, event: MachineEvent): Next {
   const outcome = next(from, event);
@@ -25,9 +25,10 @@ const kinds = ({ effects }: Next) => effects.map(({ kind }) => kind);
 
 describe('every state and every event', () => {
   for (const state of states) {
-    for (const name of events) {
+    for (const name of [...events, ...notedOnly]) {
       for (const guard of name === 'sdk_cmdready' ? guards : [null]) {
-        const from = snapshotIn(state);
+        // The base can be named only while it is not known.
+        const from = snapshotIn(state, name === 'cloud_fallback' ? withoutBase(samplePack()) : samplePack());
         const event = eventFor(name, from, guard === null ? {} : { guard });
         const to = findRow(state, name, guard)?.[3];
         const title = `${state} + ${name}${guard === null ? '' : ` when ${guard}`}`;
@@ -69,6 +70,10 @@ describe('effects', () => {
     ['READY_WITHPATCH', 'sdk_cmdbusy', []],
     ['WAIT_CONFIRM_BASE', 'sdk_cmdbusy', []],
     ['INTRANSIT_BASE', 'sdk_cmdbusy', ['stop_transfer']],
+    ['READY', 'update_dropped', ['report', 'discard']],
+    ['BUSY', 'update_dropped', ['report', 'discard']],
+    ['INTRANSIT_PATCH', 'update_dropped', ['report', 'stop_transfer', 'discard']],
+    ['WAIT_CONFIRM_BASE', 'update_dropped', ['report', 'discard']],
   ];
   for (const [state, name, effects] of expected) {
     test(`${name} in ${state} has the effects: ${effects.join(', ') || 'none'}`, () => {
@@ -215,4 +220,124 @@ describe('offers', () => {
       assert.equal(accepted(ready, second).to.state, 'INTRANSIT_PATCH');
     });
   }
+});
+
+describe('a service pack without a base', () => {
+  const pack = withoutBase(samplePack());
+  const { base } = samplePack();
+  const named = { type: 'cloud_fallback', updateId: 'update-1', base } as const;
+
+  test('its base can be named at any time before the patch is proven, and nothing else happens', () => {
+    for (const state of ['INTRANSIT_PATCH', 'WAIT_CONFIRM_PATCH', 'APPLYING_PATCH'] as const) {
+      const outcome = accepted(snapshotIn(state, pack), named);
+      assert.deepEqual(outcome.to, snapshotIn(state));
+      assert.deepEqual(outcome.effects, []);
+      assert.equal(outcome.overtakes, false);
+    }
+  });
+
+  test('a patch that fails leaves the machine asking for a base, and nothing is pending', () => {
+    const from = snapshotIn('APPLYING_PATCH', pack);
+    const failed = accepted(from, eventFor('integrity_fault', from));
+    assert.equal(failed.to.state, 'INTRANSIT_BASE');
+    assert.equal(pendingUpdate(failed.to), null);
+    assert.deepEqual(kinds(failed), ['report', 'ask_assignment']);
+
+    const begun = accepted(failed.to, named);
+    assert.equal(begun.to.state, 'INTRANSIT_BASE');
+    assert.deepEqual(begun.effects, [
+      { kind: 'start_transfer', update: { updateId: 'update-1', target: 'base', manifest: base } },
+    ]);
+  });
+
+  test('no transfer, prompt or confirm counts before the base is named', () => {
+    const from = snapshotIn('INTRANSIT_BASE', pack);
+    for (const manifestDigest of [base.digest, samplePack().patch.digest]) {
+      assert.equal(refusal(from, { type: 'transfer_complete', manifestDigest }), 'other_manifest');
+    }
+    assert.deepEqual(kinds(accepted(from, { type: 'sdk_cmdbusy' })), []);
+  });
+
+  test('a base that is known stays, and another update cannot bring its own', () => {
+    assert.equal(refusal(snapshotIn('INTRANSIT_BASE'), named), 'already_assigned');
+    const other = { ...named, updateId: 'update-2' };
+    assert.equal(refusal(snapshotIn('INTRANSIT_BASE', pack), other), 'other_update');
+  });
+});
+
+test('a patch that has failed is never begun, shown or applied again, whatever the host application does', () => {
+  for (const pack of [samplePack(), withoutBase(samplePack())]) {
+    const applying = snapshotIn('APPLYING_PATCH', pack);
+    const { to: failed } = accepted(applying, eventFor('integrity_fault', applying));
+    const { to: busy } = accepted(failed, { type: 'sdk_cmdbusy' });
+    assert.equal(refusal(busy, { type: 'cloud_cmdupgrade', pack }), 'already_finished');
+    for (const guard of ['has_patch', 'has_partpatch'] as const) {
+      const again = accepted(busy, { type: 'sdk_cmdready', disk: diskFor(guard, pack) });
+      assert.deepEqual(again.to, failed, 'nothing of the base has arrived yet');
+    }
+  }
+});
+
+describe('an update that is dropped', () => {
+  const drop: DropEvent = {
+    type: 'update_dropped',
+    updateId: 'update-1',
+    ending: 'refused',
+    reason: 'it is for another platform',
+  };
+
+  test('is over wherever it was: nothing is pending, and what its effects still say is refused', () => {
+    for (const state of states) {
+      const from = snapshotIn(state);
+      if (!('pack' in from) || state.startsWith('APPLYING_')) continue;
+      const { to, overtakes, effects } = accepted(from, drop);
+      assert.equal(to.state, state);
+      assert.ok(overtakes);
+      assert.equal(pendingUpdate(to), null);
+      assert.deepEqual(to.memory.finished, { updateId: 'update-1', ending: 'refused' });
+      assert.deepEqual(effects[0], {
+        kind: 'report',
+        report: {
+          kind: 'dropped',
+          updateId: 'update-1',
+          update: pendingUpdate(from),
+          ending: 'refused',
+          reason: drop.reason,
+        },
+      });
+      for (const name of [
+        'transfer_complete',
+        'prompt_issued',
+        'sdk_confirmpatch',
+        'sdk_confirmbase',
+      ] as const)
+        assert.equal(next(to, eventFor(name, from)).kind, 'refused');
+
+      const { to: busy, effects: left } = accepted(to, { type: 'sdk_cmdbusy' });
+      assert.deepEqual(left, []);
+      for (const guard of guards)
+        assert.equal(accepted(busy, eventFor('sdk_cmdready', busy, { guard })).to.state, 'READY');
+    }
+  });
+
+  test('cannot be dropped while it is applied, nor twice, nor in the name of another', () => {
+    for (const state of ['APPLYING_PATCH', 'APPLYING_BASE'] as const)
+      assert.equal(refusal(snapshotIn(state), drop), 'not_listed');
+    const { to } = accepted(snapshotIn('READY_WITHPATCH'), drop);
+    assert.equal(refusal(to, drop), 'already_finished');
+    const other = { ...drop, updateId: 'update-2' };
+    assert.equal(refusal(snapshotIn('READY_WITHPATCH'), other), 'other_update');
+  });
+
+  test('in BUSY is neither shown as waiting nor found on disk', () => {
+    const { to: interrupted } = accepted(snapshotIn('INTRANSIT_PATCH'), { type: 'sdk_cmdbusy' });
+    const { to } = accepted(interrupted, drop);
+    assert.equal(pendingUpdate(to), null);
+    assert.equal(accepted(to, eventFor('sdk_cmdready', to, { guard: 'has_patch' })).to.state, 'READY');
+  });
+
+  test('before its offer arrives is not begun by it', () => {
+    const { to } = accepted(snapshotIn('READY'), drop);
+    assert.equal(refusal(to, eventFor('cloud_cmdupgrade', to)), 'already_finished');
+  });
 });

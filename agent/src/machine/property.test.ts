@@ -9,19 +9,20 @@ import { initialSnapshot, pendingUpdate, type Snapshot } from './snapshot.ts';
 import { type EventName, events, findRow, guards, type State, table } from './table.ts';
 import { journalFor } from './testing/journal.ts';
 import { createRandom, type Random } from './testing/random.ts';
-import { eventFor, samplePack } from './testing/samples.ts';
+import { eventFor, notedOnly, samplePack, withoutBase } from './testing/samples.ts';
 
-const names = [...events, 'sdk_postpone', 'sdk_decline'] as const;
+const names = [...events, ...notedOnly] as const;
 
 /** Any event: about every other one fits the state; about the pending manifest or another, and one of a few packs. */
 function anyEvent(random: Random, snapshot: Snapshot): MachineEvent {
-  const pack = samplePack(`${random.below(6)}`);
+  const whole = samplePack(`${random.below(6)}`);
+  const pack = random.below(2) === 0 ? withoutBase(whole) : whole;
   const fitting = table.filter(([from]) => from === snapshot.state).map(([, name]) => name);
   const name = random.pick<(typeof names)[number]>(random.below(2) === 0 ? fitting : names);
   const event = eventFor(name, snapshot, { guard: random.pick(guards), pack });
   if (event.type === 'boot_sys' && random.below(2) === 0) return { ...event, proven: false };
   return 'manifestDigest' in event && random.below(5) === 0
-    ? { ...event, manifestDigest: pack.base.digest }
+    ? { ...event, manifestDigest: whole.base.digest }
     : event;
 }
 
@@ -49,6 +50,10 @@ function consistent(journal: Journal, before: Snapshot, sequence: number, answer
   const activities = owed.map(({ effect }) => effect).filter(isActivity);
   assert.ok(activities.length <= 1, 'two activities at a time');
   for (const { update } of activities) assert.deepEqual(update, pendingUpdate(after));
+  const { failedPatch } = after.memory;
+  const pending = pendingUpdate(after);
+  if (pending?.updateId === failedPatch)
+    assert.equal(pending?.target ?? 'base', 'base', 'a failed patch again');
 }
 
 for (let seed = 1; seed <= 12; seed += 1) {
@@ -89,8 +94,8 @@ test('the update that ended last never comes back, whatever is offered or lies o
   const random = createRandom(7);
   for (let step = 0; step < 500; step += 1) {
     machine.accept(anyEvent(random, machine.snapshot()));
-    const { memory, ...situation } = machine.snapshot();
-    if (memory.finished !== null)
-      assert.notEqual(pendingUpdate(situation)?.updateId, memory.finished.updateId);
+    const snapshot = machine.snapshot();
+    const { finished } = snapshot.memory;
+    if (finished !== null) assert.notEqual(pendingUpdate(snapshot)?.updateId, finished.updateId);
   }
 });

@@ -4,7 +4,7 @@
  */
 import type { Ports } from './effect.ts';
 import { createEffectLane, type Finding } from './effect-lane.ts';
-import type { CloudEvent, HostEvent, MachineEvent } from './event.ts';
+import type { MachineEvent, OutsideEvent } from './event.ts';
 import type { OnFailPoint } from './fail-point.ts';
 import type { Journal } from './journal.ts';
 import type { Answer, Machine } from './machine.ts';
@@ -45,7 +45,7 @@ export type Runner = {
    * Takes an event from outside; answered once it is durable. Events are considered in the order of the calls. Rejects when
    * the disk fails or the event carries what no journal may hold, and nothing has changed then.
    */
-  submit(event: HostEvent | CloudEvent): Promise<Answer | Unavailable>;
+  submit(event: OutsideEvent): Promise<Answer | Unavailable>;
   /** Has what was set aside tried again. Returns how many effects that were. */
   release(): number;
 };
@@ -72,7 +72,7 @@ export function createRunner(options: RunnerOptions): Runner {
     return answer;
   }
 
-  async function consider(event: HostEvent | CloudEvent): Promise<Answer | Unavailable> {
+  async function consider(event: OutsideEvent): Promise<Answer | Unavailable> {
     if (stopping) return { kind: 'unavailable', reason: 'stopping' };
     if (event.type !== 'sdk_cmdready') return accept(event);
     if (machine.snapshot().state !== 'BUSY') return accept({ ...event, disk: nothingOnDisk });

@@ -31,6 +31,8 @@ export type Situation =
 export type Memory = {
   /** The update that ended last. What the disk or a late message still says about it is out of date. */
   finished: { updateId: string; ending: Ending } | null;
+  /** The update whose patch failed its integrity check last: only its base may still come to this machine. */
+  failedPatch: string | null;
   /** The last answer that postponed or declined; it holds for the manifest that it names. */
   decision: Decision | null;
 };
@@ -42,7 +44,7 @@ export const initialSnapshot: Snapshot = {
   state: 'BUSY',
   interrupted: null,
   assigned: null,
-  memory: { finished: null, decision: null },
+  memory: { finished: null, failedPatch: null, decision: null },
 };
 
 /** The half of the service pack that this state deals with. */
@@ -50,8 +52,16 @@ export function targetOf(state: PackState): Target {
   return state.endsWith('_PATCH') || state.endsWith('_WITHPATCH') ? 'patch' : 'base';
 }
 
-/** The update that is under way or waits in this snapshot, if any. */
-export function pendingUpdate(snapshot: Situation): Update | null {
+/**
+ * The update that is under way or waits in this snapshot, if any. None is while the base of a failed patch is not assigned
+ * yet, nor once the update that this state deals with was dropped.
+ */
+export function pendingUpdate(snapshot: Snapshot): Update | null {
+  const update = updateIn(snapshot);
+  return update?.updateId === snapshot.memory.finished?.updateId ? null : update;
+}
+
+function updateIn(snapshot: Situation): Update | null {
   switch (snapshot.state) {
     case 'READY':
       return null;

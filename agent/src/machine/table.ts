@@ -73,8 +73,9 @@ export const table = [
 ] as const satisfies readonly Row[];
 
 /**
- * What is recorded without moving the agent: a person who answers "later" or "no", and an upgrade that arrives while a
- * procedure may be under way. These pairs have no row in the table above.
+ * What is recorded without moving the agent: a person who answers "later" or "no", an upgrade that arrives while a
+ * procedure may be under way, the base that a service pack lacked, and that an update was dropped. These pairs have no row
+ * in the table above.
  */
 export const notes = [
   ['BUSY', 'cloud_cmdupgrade'],
@@ -82,6 +83,21 @@ export const notes = [
   ['WAIT_CONFIRM_PATCH', 'sdk_decline'],
   ['WAIT_CONFIRM_BASE', 'sdk_postpone'],
   ['WAIT_CONFIRM_BASE', 'sdk_decline'],
+
+  ['INTRANSIT_PATCH', 'cloud_fallback'],
+  ['READY_WITHPATCH', 'cloud_fallback'],
+  ['WAIT_CONFIRM_PATCH', 'cloud_fallback'],
+  ['APPLYING_PATCH', 'cloud_fallback'],
+  ['INTRANSIT_BASE', 'cloud_fallback'],
+
+  ['BUSY', 'update_dropped'],
+  ['READY', 'update_dropped'],
+  ['INTRANSIT_PATCH', 'update_dropped'],
+  ['READY_WITHPATCH', 'update_dropped'],
+  ['WAIT_CONFIRM_PATCH', 'update_dropped'],
+  ['INTRANSIT_BASE', 'update_dropped'],
+  ['READY_WITHBASE', 'update_dropped'],
+  ['WAIT_CONFIRM_BASE', 'update_dropped'],
 ] as const satisfies readonly (readonly [State, string])[];
 
 /** The row for this state, event and guard, or undefined when the table has none. */

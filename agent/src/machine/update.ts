@@ -13,8 +13,11 @@ export type Manifest = {
   transferId: string;
 };
 
-/** What the cloud assigns. It names its base from the start, so that a machine whose patch failed knows what to fetch. */
-export type ServicePack = { updateId: string; patch: Manifest; base: Manifest };
+/**
+ * What the cloud assigns. `base` is what the machine fetches if the patch fails; null while none is assigned, and then a
+ * machine whose patch failed waits for `cloud_fallback`.
+ */
+export type ServicePack = { updateId: string; patch: Manifest; base: Manifest | null };
 
 /** The half of a service pack that is under way or waits: what effects work on, and what people are told of. */
 export type Update = { updateId: string; target: Target; manifest: Manifest };
@@ -24,7 +27,12 @@ export type Held = { pack: ServicePack; complete: boolean };
 export type Disk = { patch: Held | null; base: Held | null };
 
 /** How an update ended. `restored`: the base took the failed patch's place; `fell_back`: the base did not boot either. */
-export const endings = ['applied', 'restored', 'fell_back'] as const;
+export const appliedEndings = ['applied', 'restored', 'fell_back'] as const;
+/** How one ended that was not being applied: `cancelled` by the cloud, or `refused` by this machine. */
+export const droppedEndings = ['cancelled', 'refused'] as const;
+export const endings = [...appliedEndings, ...droppedEndings] as const;
+export type AppliedEnding = (typeof appliedEndings)[number];
+export type DroppedEnding = (typeof droppedEndings)[number];
 export type Ending = (typeof endings)[number];
 
 /** What a person can answer to a prompt. */
@@ -41,7 +49,10 @@ export type Decision = {
   untilMs: number | null;
 };
 
-/** The half of the pack that `target` names. */
-export function updateOf(pack: ServicePack, target: Target): Update {
-  return { updateId: pack.updateId, target, manifest: pack[target] };
+/** The half of the pack that `target` names; null for a base that is not assigned yet. */
+export function updateOf(pack: ServicePack, target: 'patch'): Update;
+export function updateOf(pack: ServicePack, target: Target): Update | null;
+export function updateOf(pack: ServicePack, target: Target): Update | null {
+  const manifest = pack[target];
+  return manifest && { updateId: pack.updateId, target, manifest };
 }

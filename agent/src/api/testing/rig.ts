@@ -18,11 +18,11 @@ export const token = 'a'.repeat(43);
 const hex = (digit: string) => digit.repeat(64);
 
 /** The pack that `offer` offers. */
-export const pack: ServicePack = {
+export const pack = {
   updateId: 'update-1',
   patch: { version: '2.1', digest: hex('a'), transferId: 'transfer-patch' },
   base: { version: '2.0', digest: hex('b'), transferId: 'transfer-base' },
-};
+} satisfies ServicePack;
 
 export type Rig = {
   readonly server: ApiServer;

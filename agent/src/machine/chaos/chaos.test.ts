@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import type { Snapshot } from '../snapshot.ts';
 import { table } from '../table.ts';
 import { randomKills } from './kills.ts';
 import { deathPoints } from './orders.ts';
@@ -11,18 +12,28 @@ import { grandTour, stagesOf } from './walk.ts';
 
 /** How often the grand tour passes each point at which to die. */
 const tour = grandTour();
-const effects = stagesOf(tour).flatMap((stage) => stage.effects).length;
+const stages = stagesOf(tour);
+const notes = stages.flatMap(({ noted }) => noted ?? []);
+const effects = [...stages, ...notes].flatMap((stage) => stage.effects).length;
 const passes = {
-  before_journal: tour.length,
-  after_journal: tour.length,
+  before_journal: tour.length + notes.length,
+  after_journal: tour.length + notes.length,
   before_effect: effects,
   after_effect: effects,
   in_effect: effects,
 };
 
-test('the tour takes every row of the table', () => {
+test('the tour takes every row of the table, names a missing base and drops updates', () => {
   assert.deepEqual(new Set(tour), new Set(table));
+  assert.ok(stages.some(({ snapshot, noted }) => isWaitingForBase(snapshot) && noted !== null));
+  assert.ok(
+    notes.some(({ effects: [first] }) => first?.kind === 'report' && first.report.kind === 'dropped'),
+  );
 });
+
+function isWaitingForBase(snapshot: Snapshot): boolean {
+  return snapshot.state === 'INTRANSIT_BASE' && snapshot.pack.base === null;
+}
 
 describe('the agent goes on where it was', { concurrency: 2 }, () => {
   for (const point of deathPoints) {

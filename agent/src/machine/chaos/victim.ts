@@ -7,14 +7,14 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { openJournal } from '../../journal/open-journal.ts';
 import { isActivity } from '../effect.ts';
-import type { CloudEvent, HostEvent } from '../event.ts';
+import type { OutsideEvent } from '../event.ts';
 import type { Journal } from '../journal.ts';
 import { createMachine } from '../machine.ts';
 import { createRunner } from '../runner.ts';
 import { sleep } from '../sleep.ts';
 import { done, type Port, scriptPorts, untilAborted } from '../testing/ports.ts';
 import type { DeathPoint, Orders } from './orders.ts';
-import { eventAt } from './walk.ts';
+import { eventAt, noteBefore } from './walk.ts';
 
 const orders = JSON.parse(process.argv[2] ?? '') as Orders;
 const { walk, effectsFile } = orders;
@@ -107,11 +107,12 @@ for (;;) {
   await quiet();
   const index = journal.sequence();
   if (index >= walk.length) break;
-  const event = eventAt(walk, index, journal.snapshot());
-  const outside: HostEvent | CloudEvent =
-    event.type === 'sdk_cmdready' ? { type: event.type } : (event as HostEvent);
+  const note = noteBefore(walk, index, journal.snapshot());
+  const event = note ?? eventAt(walk, index, journal.snapshot());
+  const outside = event.type === 'sdk_cmdready' ? { type: event.type } : (event as OutsideEvent);
   const answer = await runner.submit(outside);
-  if (answer.kind !== 'moved') throw new Error(`${event.type}: ${JSON.stringify(answer)}`);
+  if (answer.kind !== (note === null ? 'moved' : 'noted'))
+    throw new Error(`${event.type}: ${JSON.stringify(answer)}`);
 }
 await runner.stop();
 journal.close();

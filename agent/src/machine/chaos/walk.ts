@@ -2,34 +2,61 @@
 import type { Effect } from '../effect.ts';
 import type { MachineEvent } from '../event.ts';
 import { next } from '../next.ts';
-import { initialSnapshot, type Snapshot } from '../snapshot.ts';
+import { initialSnapshot, pendingUpdate, type Snapshot } from '../snapshot.ts';
 import { type Row, type State, table } from '../table.ts';
 import type { Random } from '../testing/random.ts';
-import { eventFor, samplePack } from '../testing/samples.ts';
+import { eventFor, samplePack, withoutBase } from '../testing/samples.ts';
 
 /** Rows, each of which starts where the one before ends; the first starts in `BUSY`. */
 export type Walk = readonly Row[];
 
-/** The event of the walk's row `index`; each offer and each disk is about a service pack of its own. */
+/**
+ * The event of the walk's row `index`. Each offer and each disk is about a service pack of its own; every third has no base
+ * yet, unless the disk holds one whole.
+ */
 export function eventAt(walk: Walk, index: number, from: Snapshot): MachineEvent {
   const row = walk[index];
   if (row === undefined) throw new Error(`the walk has no row ${index}`);
   const [, name, guard] = row;
-  const pack = samplePack(`${index}`);
+  const whole = samplePack(`${index}`);
+  const lacksBase = index % 3 === 1 && guard !== 'has_base';
+  const pack = lacksBase ? withoutBase(whole) : whole;
   return eventFor(name, from, guard === null ? { pack } : { guard, pack });
 }
 
-/** What is true after each row of a walk. */
-export type Stage = { row: Row; snapshot: Snapshot; effects: readonly Effect[] };
+/**
+ * What comes before row `index` and is only noted: the base that this row needs, or, every other time that the host
+ * application interrupts an update, that it was dropped. Null: nothing, or it was noted already.
+ */
+export function noteBefore(walk: Walk, index: number, from: Snapshot): MachineEvent | null {
+  const event = walk[index]?.[1];
+  const needsBase = from.state === 'INTRANSIT_BASE' && event === 'transfer_complete';
+  if (needsBase && from.pack.base === null) return eventFor('cloud_fallback', from);
+  const dropped = event === 'sdk_cmdbusy' && index % 2 === 0 && pendingUpdate(from) !== null;
+  return dropped ? eventFor('update_dropped', from) : null;
+}
+
+/** What is true after each row of a walk, and after what is noted before the next one. */
+export type Stage = { row: Row; snapshot: Snapshot; effects: readonly Effect[]; noted: Noted | null };
+export type Noted = { snapshot: Snapshot; effects: readonly Effect[] };
 
 export function stagesOf(walk: Walk): Stage[] {
   let snapshot = initialSnapshot;
   return walk.map((row, index) => {
     const outcome = next(snapshot, eventAt(walk, index, snapshot));
     if (outcome.kind === 'refused') throw new Error(`${row.join(' ')} is refused: ${outcome.reason}`);
-    snapshot = outcome.to;
-    return { row, snapshot, effects: outcome.effects };
+    const noted = notedBefore(walk, index + 1, outcome.to);
+    snapshot = noted?.snapshot ?? outcome.to;
+    return { row, snapshot: outcome.to, effects: outcome.effects, noted };
   });
+}
+
+function notedBefore(walk: Walk, index: number, from: Snapshot): Noted | null {
+  const event = noteBefore(walk, index, from);
+  if (event === null) return null;
+  const outcome = next(from, event);
+  if (outcome.kind === 'refused') throw new Error(`${event.type} is refused: ${outcome.reason}`);
+  return { snapshot: outcome.to, effects: outcome.effects };
 }
 
 const rowsFrom = (state: State): readonly Row[] => table.filter(([from]) => from === state);

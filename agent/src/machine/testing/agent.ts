@@ -1,11 +1,11 @@
 /** A runner on a real journal with scripted ports, for one test. */
 import type { TestContext } from 'node:test';
 import type { Finding } from '../effect-lane.ts';
-import type { MachineEvent, ResultEvent } from '../event.ts';
+import type { ResultEvent } from '../event.ts';
 import type { Journal } from '../journal.ts';
 import { createMachine, type Machine } from '../machine.ts';
 import { createRunner, type Runner, type RunnerOptions } from '../runner.ts';
-import type { State } from '../table.ts';
+import type { EventName, State } from '../table.ts';
 import { journalFor, type TestJournal } from './journal.ts';
 import { type ScriptedPorts, scriptPorts } from './ports.ts';
 import { diskFor, eventFor, samplePack, snapshotIn } from './samples.ts';
@@ -72,7 +72,7 @@ export function agentOn(t: TestContext, home: TestJournal, options: Partial<Runn
 /** An agent, not started yet, whose journal says that it is in `state`, and owes what entering that state owes. */
 export function agentIn(t: TestContext, state: State, options: Partial<RunnerOptions> = {}): Agent {
   const home = journalFor(t);
-  const before: Partial<Record<State, [State, MachineEvent['type']]>> = {
+  const before: Partial<Record<State, [State, EventName]>> = {
     INTRANSIT_PATCH: ['READY', 'cloud_cmdupgrade'],
     READY_WITHPATCH: ['INTRANSIT_PATCH', 'transfer_complete'],
     APPLYING_PATCH: ['WAIT_CONFIRM_PATCH', 'sdk_confirmpatch'],

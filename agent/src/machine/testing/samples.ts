@@ -2,10 +2,10 @@
 import type { MachineEvent } from '../event.ts';
 import { initialSnapshot, pendingUpdate, type Situation, type Snapshot } from '../snapshot.ts';
 import type { EventName, Guard, State } from '../table.ts';
-import type { Disk, ServicePack } from '../update.ts';
+import type { Disk, Manifest, ServicePack } from '../update.ts';
 
 /** A service pack whose names all end in `name`, so that two of them share nothing. */
-export function samplePack(name = '1'): ServicePack {
+export function samplePack(name = '1'): ServicePack & { base: Manifest } {
   return {
     updateId: `update-${name}`,
     patch: {
@@ -21,8 +21,11 @@ export function samplePack(name = '1'): ServicePack {
   };
 }
 
+/** The same service pack before its base is assigned. */
+export const withoutBase = (pack: ServicePack): ServicePack => ({ ...pack, base: null });
+
 /** A snapshot in this state, dealing with `pack` where the state deals with one. */
-export function snapshotIn(state: State, pack = samplePack()): Snapshot {
+export function snapshotIn(state: State, pack: ServicePack = samplePack()): Snapshot {
   const { memory } = initialSnapshot;
   return { ...situation(state, pack), memory };
 }
@@ -33,7 +36,7 @@ function situation(state: State, pack: ServicePack): Situation {
 }
 
 /** A disk on which `sdk_cmdready` finds what the guard says; where a base wins, a patch lies beside it. */
-export function diskFor(guard: Guard, pack = samplePack()): Disk {
+export function diskFor(guard: Guard, pack: ServicePack = samplePack()): Disk {
   const whole = { pack, complete: true };
   const part = { pack, complete: false };
   switch (guard) {
@@ -50,14 +53,18 @@ export function diskFor(guard: Guard, pack = samplePack()): Disk {
   }
 }
 
-/** An event of this name that names the manifest which is pending in `from`. */
+/** The events that are noted and never move the agent. */
+export const notedOnly = ['sdk_postpone', 'sdk_decline', 'cloud_fallback', 'update_dropped'] as const;
+
+/** An event of this name that names the update and the manifest which are pending in `from`. */
 export function eventFor(
-  name: EventName | 'sdk_postpone' | 'sdk_decline',
+  name: EventName | (typeof notedOnly)[number],
   from: Snapshot,
   { guard = 'no_patch_no_base', pack = samplePack() }: { guard?: Guard; pack?: ServicePack } = {},
 ): MachineEvent {
   const manifestDigest = pendingUpdate(from)?.manifest.digest ?? 'nothing is pending';
   const person = 'Dr. Sample';
+  const { updateId } = 'pack' in from ? from.pack : pack;
   switch (name) {
     case 'sdk_cmdready':
       return { type: name, disk: diskFor(guard, pack) };
@@ -66,6 +73,10 @@ export function eventFor(
       return { type: name };
     case 'cloud_cmdupgrade':
       return { type: name, pack };
+    case 'cloud_fallback':
+      return { type: name, updateId, base: samplePack(updateId.replace('update-', '')).base };
+    case 'update_dropped':
+      return { type: name, updateId, ending: 'cancelled', reason: 'an operator withdrew it' };
     case 'sdk_confirmpatch':
     case 'sdk_confirmbase':
     case 'sdk_decline':
