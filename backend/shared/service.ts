@@ -1,4 +1,4 @@
-/** The shape that every service of the backend has, and what runs it in a process of its own. */
+/** The shape that every service of the backend has. */
 export type Service = {
   readonly name: string;
   /** Takes up its work. Throws when its settings cannot work; what is merely away for now it waits for. */

@@ -1,0 +1,111 @@
+/** The database programs that can stand in for a MongoDB deployment on one machine, and how each is started. */
+import { accessSync, constants } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { MongoClient, MongoServerError } from 'mongodb';
+import { type KeptProcess, startKept } from './kept-process.ts';
+import { pythonEnvironment } from './python-environment.ts';
+
+export type ProgramOptions = {
+  /** Where the data are. */
+  folder: string;
+  /** 0: the system chooses. */
+  port: number;
+  /** Where programs that have to be fetched are kept. */
+  toolsFolder: string;
+  readyMs: number;
+  removeFolder?: string;
+  detached: boolean;
+  onPrepare: () => void;
+};
+
+export type Started = { process: KeptProcess; uri: string; port: number };
+
+/** The first program of that name on the search path. */
+export function onPath(name: string, searchPath: string): string | undefined {
+  return searchPath
+    .split(delimiter)
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** SecantusDB from the Python registry: the wire protocol of MongoDB over WiredTiger, one node that says it is a replica set. */
+export async function startSecantus(options: ProgramOptions): Promise<Started> {
+  const { folder, toolsFolder, onPrepare } = options;
+  const python = await pythonEnvironment({
+    folder: toolsFolder,
+    name: 'secantusdb',
+    requirements: join(import.meta.dirname, 'requirements.txt'),
+    onMake: onPrepare,
+  });
+  await mkdir(folder, { recursive: true });
+  const { process, answer } = await startKept({
+    ...options,
+    program: python,
+    args: [
+      ...['-c', 'import sys; from secantus.cli import main; sys.exit(main())'],
+      ...['--host', '127.0.0.1', '--port', String(options.port)],
+      // An answered write survives a power cut, as with MongoDB's write concern "majority".
+      ...['--storage-path', folder, '--sync-on-commit'],
+      // What a laptop can spare; the default is 1 GiB.
+      ...['--cache-size', '256M'],
+    ],
+    ready: /listening on 127\.0\.0\.1:(\d+)/,
+  });
+  const port = Number(answer);
+  return { process, port, uri: `mongodb://127.0.0.1:${port}/?directConnection=true` };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** Codes of MongoDB: the set has been initiated before. */
+const alreadyInitialized = 23;
+
+/** MongoDB's own server, as a replica set of one. */
+export async function startMongod(program: string, options: ProgramOptions): Promise<Started> {
+  const { folder } = options;
+  await mkdir(folder, { recursive: true });
+  const port = options.port === 0 ? await freePort() : options.port;
+  const { process } = await startKept({
+    ...options,
+    program,
+    args: [
+      ...['--bind_ip', '127.0.0.1', '--port', String(port), '--dbpath', folder, '--replSet', 'embedded'],
+    ],
+    ready: /Waiting for connections/i,
+  });
+  const uri = `mongodb://127.0.0.1:${port}/?directConnection=true`;
+  const client = new MongoClient(uri);
+  try {
+    const members = [{ _id: 0, host: `127.0.0.1:${port}` }];
+    await client
+      .db('admin')
+      .command({ replSetInitiate: { _id: 'embedded', members } })
+      .catch((error: unknown) => {
+        if (!(error instanceof MongoServerError) || error.code !== alreadyInitialized) throw error;
+      });
+  } catch (error) {
+    await process.stop();
+    throw error;
+  } finally {
+    await client.close();
+  }
+  return { process, port, uri };
+}
