@@ -1,0 +1,69 @@
+/** A pack on disk: `manifest.bin`, and `objects/` with each object under its SHA-256 in lower-case hex. */
+import { createHash } from 'node:crypto';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createPayloadReader, maxManifestBytes } from '@iotdh/proto/payload';
+import { type Manifest, ManifestSchema } from '@iotdh/proto/update/v1';
+import { InvalidInput } from './problem.ts';
+
+export const manifestFile = 'manifest.bin';
+export const objectsFolder = 'objects';
+
+/** Reads manifests; the rules are compiled once, which takes a good part of a second. */
+export const readManifest = createPayloadReader(ManifestSchema, { maxBytes: maxManifestBytes });
+
+export type PackFolder = {
+  folder: string;
+  manifest: Manifest;
+  manifestBytes: Uint8Array;
+  /** SHA-256 of the manifest's bytes, in hex. */
+  digest: string;
+  objectPath(digest: string): string;
+};
+
+/** Reads a pack, or a manifest alone. Throws `InvalidInput` when it is none. */
+export async function openPack(path: string): Promise<PackFolder> {
+  const invalid = (message: string) => new InvalidInput([{ file: path, field: '', message }]);
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) throw invalid('does not exist');
+  const folder = found.isDirectory() ? path : join(path, '..');
+  const manifestBytes = await readBounded(found.isDirectory() ? join(path, manifestFile) : path);
+  if (manifestBytes === 'missing') throw invalid(`is no pack: it has no ${manifestFile}`);
+  const payload =
+    manifestBytes === 'too-large' ? { kind: 'too-large' as const } : readManifest(manifestBytes);
+  switch (payload.kind) {
+    case 'valid':
+      return {
+        folder,
+        manifest: payload.message,
+        manifestBytes: manifestBytes as Uint8Array,
+        digest: createHash('sha256').update(manifestBytes).digest('hex'),
+        objectPath: (digest) => join(folder, objectsFolder, digest),
+      };
+    case 'invalid':
+      throw new InvalidInput(
+        payload.violations.map(({ field, message }) => ({ file: path, field, message })),
+      );
+    case 'too-large':
+      throw invalid(`is no manifest: it has more than ${maxManifestBytes} bytes`);
+    case 'malformed':
+      throw invalid('is no manifest');
+  }
+}
+
+async function readBounded(path: string): Promise<Uint8Array | 'missing' | 'too-large'> {
+  let file: Awaited<ReturnType<typeof open>>;
+  try {
+    file = await open(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'missing';
+    throw error;
+  }
+  try {
+    const { size } = await file.stat();
+    if (size > maxManifestBytes) return 'too-large';
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
