@@ -29,6 +29,8 @@ export type Objects = {
   read(digest: string, offset: number, length: number): Promise<Buffer | null>;
   /** Stores bytes, or a file, under the digest they must have; stored already is success. Throws when they have another. */
   put(digest: string, content: Uint8Array | { path: string }): Promise<void>;
+  /** Removes what is stored under the digest, for it to be stored again: bytes that are not what it says. */
+  remove(digest: string): Promise<void>;
   /** Which of these are stored. */
   has(digests: readonly string[]): Promise<Set<string>>;
   /** A URL that may create this one object, and not replace it, until `ttlMs` have passed. */
@@ -100,6 +102,9 @@ export function createObjects(options: ObjectsOptions): Objects {
         if (!(error instanceof RestError) || (error.statusCode !== 409 && error.statusCode !== 412))
           throw error;
       }
+    },
+    async remove(digest) {
+      await blob(digest).deleteIfExists();
     },
     async has(digests) {
       const found = new Set<string>();

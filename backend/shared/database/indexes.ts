@@ -60,6 +60,8 @@ export async function ensureIndexes(db: Db): Promise<void> {
     ]),
     packs.createIndexes([
       { key: { 'manifest.digest': 1 }, unique: true },
+      // A name and a version mean one manifest.
+      { key: { 'manifest.name': 1, 'manifest.version': 1 }, unique: true },
       { key: { createTime: -1, _id: 1 } },
     ]),
     assignments.createIndexes([

@@ -31,15 +31,47 @@ export async function appendOrder(
   collections: Pick<Collections, 'devices' | 'orders'>,
   order: NewOrder,
 ): Promise<OrderDocument> {
-  const { deviceId, kind, assignmentId, payload, pointer, traceParent, now, dueTime = now } = order;
   const device = await collections.devices.findOneAndUpdate(
-    { _id: deviceId },
+    { _id: order.deviceId },
     { $inc: { commandSequence: Long.ONE } },
     { returnDocument: 'after', projection: { commandSequence: 1 }, session },
   );
-  if (device === null) throw new Error(`there is no device ${JSON.stringify(deviceId)} to give an order to`);
+  if (device === null) throw noDevice(order.deviceId);
+  const document = orderDocument(order, Long.fromValue(device.commandSequence));
+  await collections.orders.insertOne(document, { session });
+  return document;
+}
+
+/** The same for many devices, one order for each, in as many round trips as for one. Throws when a device is named twice. */
+export async function appendOrders(
+  session: ClientSession,
+  collections: Pick<Collections, 'devices' | 'orders'>,
+  orders: readonly NewOrder[],
+): Promise<OrderDocument[]> {
+  const ids = orders.map(({ deviceId }) => deviceId);
+  if (ids.length === 0) return [];
+  if (new Set(ids).size < ids.length) throw new Error('a batch of orders names a device twice');
+  const named = { _id: { $in: ids } };
+  await collections.devices.updateMany(named, { $inc: { commandSequence: Long.ONE } }, { session });
+  const devices = await collections.devices
+    .find(named, { projection: { commandSequence: 1 }, session })
+    .toArray();
+  const sequences = new Map(devices.map(({ _id, commandSequence }) => [_id, commandSequence]));
+  const documents = orders.map((order) => {
+    const sequence = sequences.get(order.deviceId);
+    if (sequence === undefined) throw noDevice(order.deviceId);
+    return orderDocument(order, Long.fromValue(sequence));
+  });
+  await collections.orders.insertMany(documents, { session });
+  return documents;
+}
+
+const noDevice = (deviceId: string): Error =>
+  new Error(`there is no device ${JSON.stringify(deviceId)} to give an order to`);
+
+function orderDocument(order: NewOrder, sequence: Long): OrderDocument {
+  const { deviceId, kind, assignmentId, payload, pointer, traceParent, now, dueTime = now } = order;
   const messageId = randomUUID();
-  const sequence = Long.fromValue(device.commandSequence);
   const body =
     payload === null
       ? new Uint8Array()
@@ -54,7 +86,7 @@ export async function appendOrder(
             payload,
           }),
         );
-  const document: OrderDocument = {
+  return {
     _id: messageId,
     deviceId,
     sequence,
@@ -70,6 +102,4 @@ export async function appendOrder(
     expireTime: null,
     traceParent,
   };
-  await collections.orders.insertOne(document, { session });
-  return document;
 }
