@@ -1,0 +1,187 @@
+/**
+ * The firmware updater: carries out the orders to devices, and answers their requests for frames. Everything that goes to a
+ * device goes through one pacer and one connection; everything that must last is in the database.
+ */
+import type { EventHubConsumerClientOptions } from '@azure/event-hubs';
+import type { ContainerClient } from '@azure/storage-blob';
+import type { Objects } from '../../shared/blobs.ts';
+import type { Clock } from '../../shared/clock.ts';
+import type { Database } from '../../shared/database/connect.ts';
+import type { Hub } from '../../shared/hub.ts';
+import type { Log } from '../../shared/log.ts';
+import type { Metrics } from '../../shared/metrics.ts';
+import type { Service } from '../../shared/service.ts';
+import type { Tracing } from '../../shared/tracing.ts';
+import { createAnswers } from './frames/answers.ts';
+import { createBlocks } from './frames/blocks.ts';
+import { createContents } from './frames/contents.ts';
+import { createProgress } from './frames/progress.ts';
+import { createQuota } from './frames/quota.ts';
+import { createTransfers } from './frames/transfers.ts';
+import { createMeters } from './meters.ts';
+import { createCarryOut } from './orders/carry-out.ts';
+import { createClaims } from './orders/claims.ts';
+import { createOrderLoop } from './orders/order-loop.ts';
+import { createOrderWatch } from './orders/order-watch.ts';
+import { createPacer } from './pacing/pacer.ts';
+import { createRate } from './pacing/rate.ts';
+import { createConsumer } from './requests/consumer.ts';
+import { createHandleMessages } from './requests/handle-messages.ts';
+import { createOffers } from './requests/offers.ts';
+import { createRequestReader } from './requests/read-request.ts';
+import { createSender } from './sender/sender.ts';
+
+export type FirmwareUpdaterOptions = {
+  /** Another one for each process: it owns the leases. */
+  replicaId: string;
+  database: Pick<Database, 'client' | 'collections'>;
+  objects: Pick<Objects, 'read'>;
+  hub: Pick<Hub, 'setDesired' | 'purge' | 'invoke'>;
+  /** Of the hub, with a policy that has ServiceConnect. */
+  hubConnectionString: string;
+  caPem: string | undefined;
+  events: { connectionString: string; consumerGroup: string; checkpoints: ContainerClient | undefined };
+  /** C2D messages a minute for this process; `off` for no limit until the hub throttles. */
+  c2dPerMinute: number | 'off';
+  /** Units of 4 KiB a day that frames may use in this process; `off` for no limit. */
+  frameUnitsPerDay: number | 'off';
+  /** Of the blocks of objects in memory. Default 128 MiB. */
+  cacheBytes?: number;
+  /** Messages in the SDK at once. Default 32. */
+  maxInFlight?: number;
+  clock: Clock;
+  random: () => number;
+  log: Log;
+  metrics: Metrics;
+  tracing: Pick<Tracing, 'startSpan'>;
+  /** For tests that cannot wait for what is otherwise minutes. */
+  quick?: {
+    events?: EventHubConsumerClientOptions;
+    leaseMs?: number;
+    backoff?: { baseMs: number; maxMs: number };
+    commandLifetimeMs?: number;
+  };
+};
+
+export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service {
+  const { database, objects, hub, clock, random, log, metrics, tracing, quick = {} } = options;
+  const { client, collections } = database;
+  const { backoff } = quick;
+  const meters = createMeters(metrics);
+
+  const sender = createSender({
+    connectionString: options.hubConnectionString,
+    caPem: options.caPem,
+    clock,
+    random,
+    ...(backoff && { backoff }),
+    onConnection(state) {
+      meters.connection(state.kind);
+      if (state.kind === 'waiting') log.warn('the hub is out of reach', { reason: state.reason });
+      if (state.kind === 'open') log.info('connected to the hub');
+    },
+  });
+  const quota = createQuota({ unitsPerDay: options.frameUnitsPerDay });
+  const rate = createRate({ perMinute: options.c2dPerMinute });
+  const pacer = createPacer({
+    send: (message) => sender.send(message),
+    rate,
+    clock,
+    ...(options.maxInFlight !== undefined && { maxInFlight: options.maxInFlight }),
+    onFrame(end, bytes) {
+      meters.frame(end, bytes);
+      if (end === 'sent') quota.count(bytes, clock.now());
+      if (end === 'quota_used') quota.exhausted(clock.now());
+    },
+    onThrottle() {
+      meters.throttled();
+      log.info('the hub throttles; sending more slowly', { perMinute: rate.perMinute(clock.now()) });
+    },
+  });
+
+  const transfers = createTransfers({ assignments: collections.assignments });
+  const progress = createProgress({ client, collections, clock, log });
+  const blocks = createBlocks({
+    objects,
+    onLook: meters.look,
+    ...(options.cacheBytes !== undefined && { maxBytes: options.cacheBytes }),
+  });
+  const contents = createContents({ objects });
+  const answerFrames = createAnswers({ transfers, contents, blocks, pacer, quota, progress, clock, log });
+  const consumer = createConsumer({
+    ...options.events,
+    clock,
+    log,
+    ...(quick.events && { client: quick.events }),
+    onMessages: createHandleMessages({
+      read: createRequestReader(),
+      answerFrames,
+      answerOffer: createOffers({ client, collections, clock }),
+      clock,
+      log,
+      tracing,
+      onRequest: meters.request,
+    }),
+  });
+
+  const { leaseMs, commandLifetimeMs } = quick;
+  const loop = createOrderLoop({
+    claims: createClaims({
+      orders: collections.orders,
+      owner: options.replicaId,
+      now: clock.now,
+      ...(leaseMs !== undefined && { leaseMs }),
+    }),
+    carryOut: createCarryOut({
+      hub,
+      command: pacer.command,
+      assignments: collections.assignments,
+      ...(commandLifetimeMs !== undefined && { commandLifetimeMs }),
+    }),
+    clock,
+    random,
+    log,
+    tracing,
+    ...(leaseMs !== undefined && { renewMs: leaseMs / 3 }),
+    ...(backoff && { backoff }),
+    onOutcome: (order, outcome, lagMs) => meters.order(order.kind, outcome, lagMs),
+  });
+  const watch = createOrderWatch({
+    orders: collections.orders,
+    clock,
+    onOrder({ kind, assignmentId, deviceId }) {
+      if (kind === 'cancel') {
+        const transferId = transfers.forget(assignmentId);
+        pacer.keepOnly(deviceId, (group) => group !== transferId);
+      }
+      loop.wake();
+    },
+  });
+
+  let started = false;
+  let stopping: Promise<void> | undefined;
+  async function stop(): Promise<void> {
+    await Promise.all([consumer.stop(), watch.stop(), loop.stop()]);
+    await Promise.all([pacer.stop(), progress.stop()]);
+    await sender.stop();
+  }
+
+  return {
+    name: 'firmware-updater',
+    async start() {
+      await consumer.start();
+      loop.start();
+      watch.start();
+      started = true;
+    },
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+    unready() {
+      if (!started) return 'it is starting';
+      if (sender.state.kind === 'waiting') return 'the hub is out of reach';
+      return consumer.trouble ?? loop.trouble;
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/** The messages that answer a request for frames. They carry no sequence: any replica sends them, in any order. */
+import { randomUUID } from 'node:crypto';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { type CloudToDevice, CloudToDeviceSchema, type TransferRefusal } from '@iotdh/proto/bus/v1';
+import type { C2dMessage } from '../sender/c2d-message.ts';
+
+export type Answered = {
+  deviceId: string;
+  transferId: string;
+  objectDigest: Uint8Array<ArrayBuffer>;
+  /** The device's trace, which the answer belongs to. Empty: none. */
+  traceParent: string;
+};
+
+/** How long an answer may wait in the hub, in ms: a device that is away asks again, and its queue has only 50 places. */
+const lifetimeMs = 60_000;
+
+function messageOf(to: Answered, payload: CloudToDevice['payload'], nowMs: number): C2dMessage {
+  const messageId = randomUUID();
+  const body = toBinary(
+    CloudToDeviceSchema,
+    create(CloudToDeviceSchema, {
+      version: 1,
+      messageId,
+      time: timestampFromMs(nowMs),
+      traceParent: to.traceParent,
+      payload,
+    }),
+  );
+  return { deviceId: to.deviceId, messageId, body, lifetimeMs };
+}
+
+export function frameMessage(
+  to: Answered,
+  frame: { offset: number; data: Uint8Array<ArrayBuffer> },
+  nowMs: number,
+): C2dMessage {
+  const { transferId, objectDigest } = to;
+  const { offset, data } = frame;
+  const value = { transferId, objectDigest, offset: BigInt(offset), data };
+  return messageOf(to, { case: 'frame', value: { $typeName: 'iotdh.bus.v1.Frame', ...value } }, nowMs);
+}
+
+/** `retryMs`: when the device may ask again. Undefined: never. */
+export function refusalMessage(
+  to: Answered,
+  refusal: TransferRefusal,
+  retryMs: number | undefined,
+  nowMs: number,
+): C2dMessage {
+  const { transferId, objectDigest } = to;
+  const retry = retryMs === undefined ? {} : { retryTime: timestampFromMs(retryMs) };
+  const value = {
+    $typeName: 'iotdh.bus.v1.TransferRefused' as const,
+    transferId,
+    objectDigest,
+    refusal,
+    ...retry,
+  };
+  return messageOf(to, { case: 'transferRefused', value }, nowMs);
+}

@@ -1,0 +1,61 @@
+/** The firmware updater as a process of its own. */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { ContainerClient } from '@azure/storage-blob';
+import { createObjects } from '../../shared/blobs.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { openDatabase } from '../../shared/database/connect.ts';
+import { createHub } from '../../shared/hub.ts';
+import { createLog } from '../../shared/log.ts';
+import { createMetrics } from '../../shared/metrics.ts';
+import { runService } from '../../shared/run-service.ts';
+import { printable, readSettings } from '../../shared/settings.ts';
+import { createTracing } from '../../shared/tracing.ts';
+import { trustAuthority } from '../../shared/trust.ts';
+import { createFirmwareUpdater } from './firmware-updater.ts';
+import { paceOf, shape } from './settings.ts';
+
+const service = 'firmware-updater';
+const settings = readSettings(process.env, shape);
+const log = createLog({ service, level: settings.logLevel });
+log.info('starting', { settings: printable(shape, settings) });
+
+const caPem = settings.caFile === undefined ? undefined : readFileSync(settings.caFile, 'utf8');
+if (caPem !== undefined) trustAuthority(caPem);
+const { collector: endpoint, storageConnectionString, hubConnectionString, frameUnitsPerDay } = settings;
+const metrics = createMetrics({ service, ofProcess: true });
+const tracing = createTracing({ service, ...(endpoint !== undefined && { endpoint }) });
+const database = openDatabase({ uri: settings.databaseUri, name: settings.databaseName, appName: service });
+const hub = createHub({ connectionString: hubConnectionString, caPem });
+
+const updater = createFirmwareUpdater({
+  replicaId: randomUUID(),
+  database,
+  objects: createObjects({ connectionString: storageConnectionString }),
+  hub,
+  hubConnectionString,
+  caPem,
+  events: {
+    connectionString: settings.eventsConnectionString,
+    consumerGroup: settings.consumerGroup,
+    checkpoints: new ContainerClient(storageConnectionString, settings.checkpointContainer),
+  },
+  c2dPerMinute: paceOf(settings),
+  frameUnitsPerDay: frameUnitsPerDay === 0 ? 'off' : frameUnitsPerDay,
+  cacheBytes: settings.cacheMebibytes * 1024 * 1024,
+  clock: systemClock,
+  random: Math.random,
+  log,
+  metrics,
+  tracing,
+});
+
+await runService({
+  service: updater,
+  metrics,
+  log,
+  health: { host: settings.healthHost, port: settings.healthPort },
+  graceMs: settings.graceMs,
+  closeLast: [() => tracing.stop(), () => database.close(), async () => hub.close()],
+  process,
+});

@@ -1,0 +1,213 @@
+/**
+ * The one gate through which this process sends commands: at the hub's pace, commands before frames, the devices in turn, and
+ * only so many at once. What waits here are jobs and not bytes: a frame is read only when its turn has come.
+ */
+import type { Clock } from '../../../shared/clock.ts';
+import type { C2dMessage, SendOutcome } from '../sender/c2d-message.ts';
+import { createFairQueue } from './fair-queue.ts';
+import type { Rate } from './rate.ts';
+
+export type FrameJob = {
+  /** The same for the same bytes in the same transfer: what waits already does not wait twice. */
+  key: string;
+  /** The transfer and object, by which jobs are dropped together. */
+  group: string;
+  /** Makes the message when its turn has come. Undefined: it cannot be had, and is left out; the device asks again. */
+  make(): Promise<C2dMessage | undefined>;
+};
+
+/** Where a frame ended that was taken on. `dropped`: it was no longer wanted, too old, or could not be read. */
+export type FrameEnd = SendOutcome['kind'] | 'dropped';
+
+export type PacerOptions = {
+  send(message: C2dMessage): Promise<SendOutcome>;
+  rate: Rate;
+  clock: Clock;
+  /** Most messages in the SDK at once. Default 32. */
+  maxInFlight?: number;
+  /** Most frames that wait or are on their way for one device. IoT Hub holds 50 messages; commands need room too. Default 32. */
+  maxFramesPerDevice?: number;
+  /** A frame that has waited so long is dropped, unless it was asked for again meanwhile, in ms. Default 60 s. */
+  maxFrameAgeMs?: number;
+  /** How often a throttled command is tried before its order has to wait. Default 5. */
+  maxCommandAttempts?: number;
+  onFrame?(end: FrameEnd, bytes: number): void;
+  onThrottle?(): void;
+};
+
+export type Pacer = {
+  /** Resolves when the hub has answered. */
+  command(message: C2dMessage): Promise<SendOutcome>;
+  /** Takes on as many as the device may have outstanding, and answers how many; the others are forgotten. */
+  frames(deviceId: string, jobs: readonly FrameJob[]): number;
+  /** Drops the device's frames that wait and belong to none of these groups. */
+  keepOnly(deviceId: string, groups: (group: string) => boolean): void;
+  readonly waiting: number;
+  /** Takes nothing more; resolves when what was on its way has been answered. Waiting frames are dropped. */
+  stop(): Promise<void>;
+};
+
+type Command = { message: () => C2dMessage; attempts: number; resolve(outcome: SendOutcome): void };
+type Frame = FrameJob & { sinceMs: number };
+
+/** After a lost connection the sender says by itself when it tries again; this only keeps us from asking at every instant. */
+const unreachablePauseMs = 250;
+
+export function createPacer(options: PacerOptions): Pacer {
+  const { rate, clock, maxInFlight = 32, maxFramesPerDevice = 32, maxFrameAgeMs = 60_000 } = options;
+  const { maxCommandAttempts = 5, onFrame = () => {}, onThrottle = () => {} } = options;
+  const commands = createFairQueue<Command>();
+  const frames = createFairQueue<Frame>();
+  /** Every frame of a device that waits or is on its way, by its key. */
+  const outstanding = new Map<string, Map<string, Frame>>();
+  let inFlight = 0;
+  let stopped = false;
+  let cancelTimer: (() => void) | undefined;
+  let drained: (() => void) | undefined;
+
+  function settled(deviceId: string, { key }: Frame): void {
+    const own = outstanding.get(deviceId);
+    own?.delete(key);
+    if (own?.size === 0) outstanding.delete(deviceId);
+  }
+
+  function drop(deviceId: string, dropped: readonly Frame[]): void {
+    for (const frame of dropped) {
+      settled(deviceId, frame);
+      onFrame('dropped', 0);
+    }
+  }
+
+  /** Sends whatever may go now, and comes back by itself when more may go. */
+  function pump(): void {
+    cancelTimer?.();
+    cancelTimer = undefined;
+    while (inFlight < maxInFlight && (commands.size > 0 || (frames.size > 0 && !stopped))) {
+      const waitMs = rate.take(clock.now());
+      if (waitMs > 0) {
+        cancelTimer = clock.after(waitMs, pump);
+        return;
+      }
+      if (!start()) rate.giveBack();
+    }
+    if (stopped && inFlight === 0 && commands.size === 0) drained?.();
+  }
+
+  /** False: there was nothing left to send. */
+  function start(): boolean {
+    const command = commands.next();
+    if (command !== undefined) {
+      inFlight += 1;
+      void sendCommand(command.deviceId, command.item).finally(ended);
+      return true;
+    }
+    for (let next = frames.next(); next !== undefined; next = frames.next()) {
+      const { deviceId, item } = next;
+      if (clock.now() - item.sinceMs > maxFrameAgeMs) {
+        drop(deviceId, [item]);
+        continue;
+      }
+      inFlight += 1;
+      void sendFrame(deviceId, item).finally(ended);
+      return true;
+    }
+    return false;
+  }
+
+  function ended(): void {
+    inFlight -= 1;
+    pump();
+  }
+
+  /** What any answer means for everything else that waits. */
+  function learn({ kind }: SendOutcome): void {
+    if (kind === 'throttled') {
+      onThrottle();
+      rate.throttled(clock.now());
+    } else if (kind === 'unreachable') {
+      rate.pauseUntil(clock.now() + unreachablePauseMs);
+    }
+  }
+
+  async function sendCommand(deviceId: string, command: Command): Promise<void> {
+    const outcome = await options.send(command.message());
+    learn(outcome);
+    command.attempts += 1;
+    if (outcome.kind === 'throttled' && command.attempts < maxCommandAttempts && !stopped) {
+      commands.putBack(deviceId, command);
+    } else command.resolve(outcome);
+  }
+
+  async function sendFrame(deviceId: string, frame: Frame): Promise<void> {
+    const message = await frame.make();
+    if (message === undefined || stopped) {
+      rate.giveBack();
+      return drop(deviceId, [frame]);
+    }
+    const bytes = message.body.length;
+    const outcome = await options.send(message);
+    learn(outcome);
+    if ((outcome.kind === 'throttled' || outcome.kind === 'unreachable') && !stopped) {
+      frames.putBack(deviceId, frame);
+      return;
+    }
+    settled(deviceId, frame);
+    onFrame(outcome.kind, bytes);
+    // The rest would be refused as well; the device asks again when it has room, or is there.
+    if (outcome.kind !== 'sent')
+      drop(
+        deviceId,
+        frames.remove(() => true, deviceId),
+      );
+  }
+
+  return {
+    command(message) {
+      if (stopped) return Promise.resolve({ kind: 'unreachable', reason: 'the updater is stopping' });
+      return new Promise((resolve) => {
+        // Its memory goes to the sender's thread, so each attempt has its own.
+        const copy = (): C2dMessage => ({ ...message, body: message.body.slice() });
+        commands.add(message.deviceId, { message: copy, attempts: 0, resolve });
+        pump();
+      });
+    },
+    frames(deviceId, jobs) {
+      if (stopped) return 0;
+      const own = outstanding.get(deviceId) ?? new Map<string, Frame>();
+      let taken = 0;
+      for (const job of jobs) {
+        const known = own.get(job.key);
+        if (known !== undefined) {
+          known.sinceMs = clock.now();
+          continue;
+        }
+        if (own.size >= maxFramesPerDevice) break;
+        const frame: Frame = { ...job, sinceMs: clock.now() };
+        own.set(job.key, frame);
+        frames.add(deviceId, frame);
+        taken += 1;
+      }
+      if (own.size > 0) outstanding.set(deviceId, own);
+      pump();
+      return taken;
+    },
+    keepOnly(deviceId, groups) {
+      drop(
+        deviceId,
+        frames.remove(({ group }) => !groups(group), deviceId),
+      );
+    },
+    get waiting() {
+      return commands.size + frames.size;
+    },
+    async stop() {
+      if (stopped) return;
+      stopped = true;
+      const left = new Promise<void>((resolve) => {
+        drained = resolve;
+      });
+      pump();
+      await left;
+    },
+  };
+}

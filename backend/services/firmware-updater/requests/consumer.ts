@@ -1,0 +1,113 @@
+/**
+ * Reads what devices send from the hub's built-in Event Hubs endpoint. All messages of a device are in one partition, and Event
+ * Hubs shares the partitions out among the replicas; the checkpoints only tell where to go on, since a request that is read
+ * twice is answered twice without harm.
+ */
+import {
+  EventHubConsumerClient,
+  type EventHubConsumerClientOptions,
+  latestEventPosition,
+  type ReceivedEventData,
+  type Subscription,
+} from '@azure/event-hubs';
+import { BlobCheckpointStore } from '@azure/eventhubs-checkpointstore-blob';
+import type { ContainerClient } from '@azure/storage-blob';
+import type { Clock } from '../../../shared/clock.ts';
+import type { Log } from '../../../shared/log.ts';
+
+/** A message of a device, as far as the hub vouches for it. */
+export type DeviceMessage = { deviceId: string; body: Uint8Array; enqueuedMs: number };
+
+export type ConsumerOptions = {
+  /** Of the Event Hubs compatible endpoint, with its EntityPath. */
+  connectionString: string;
+  /** Must exist in the hub. */
+  consumerGroup: string;
+  /** Keeps checkpoints and who owns which partition. Undefined: this process reads all partitions, from now on. */
+  checkpoints: ContainerClient | undefined;
+  clock: Clock;
+  log: Log;
+  /** Messages of one partition, in order. Rejects never. */
+  onMessages(messages: readonly DeviceMessage[]): Promise<void>;
+  /** How often a partition's checkpoint is written, in ms. Default 5 s. */
+  checkpointEveryMs?: number;
+  /** For tests: how quickly partitions are balanced and errors retried. */
+  client?: EventHubConsumerClientOptions;
+};
+
+export type Consumer = {
+  start(): Promise<void>;
+  /** Ends the reading; resolves when the last messages have been handled. */
+  stop(): Promise<void>;
+  /** Null: it reads, or waits for its partitions. */
+  readonly trouble: string | null;
+};
+
+const deviceIdProperty = 'iothub-connection-device-id';
+/** Also how long a pump needs to notice that it is to end. */
+const maxWaitTimeInSeconds = 5;
+
+export function createConsumer(options: ConsumerOptions): Consumer {
+  const { connectionString, consumerGroup, checkpoints, clock, log, onMessages } = options;
+  const { checkpointEveryMs = 5_000 } = options;
+  const client =
+    checkpoints === undefined
+      ? new EventHubConsumerClient(consumerGroup, connectionString, options.client)
+      : new EventHubConsumerClient(
+          consumerGroup,
+          connectionString,
+          new BlobCheckpointStore(checkpoints),
+          options.client,
+        );
+  const checkpointed = new Map<string, number>();
+  let subscription: Subscription | undefined;
+  let trouble: string | null = null;
+
+  function messageOf({ systemProperties, body, enqueuedTimeUtc }: ReceivedEventData): DeviceMessage[] {
+    const deviceId: unknown = systemProperties?.[deviceIdProperty];
+    // Such as the hub's own events, or a body that is no bytes.
+    if (typeof deviceId !== 'string' || !(body instanceof Uint8Array)) return [];
+    return [{ deviceId, body, enqueuedMs: enqueuedTimeUtc.getTime() }];
+  }
+
+  return {
+    async start() {
+      await checkpoints?.createIfNotExists();
+      subscription = client.subscribe(
+        {
+          async processEvents(events, { partitionId, updateCheckpoint }) {
+            trouble = null;
+            await onMessages(events.flatMap(messageOf));
+            const last = events.at(-1);
+            const nowMs = clock.now();
+            if (last === undefined || checkpoints === undefined) return;
+            if (nowMs - (checkpointed.get(partitionId) ?? 0) < checkpointEveryMs) return;
+            checkpointed.set(partitionId, nowMs);
+            await updateCheckpoint(last).catch((error: unknown) =>
+              log.info('a checkpoint was not written; the next one will be', { partitionId, error }),
+            );
+          },
+          async processError(error, { partitionId }) {
+            if (trouble === null)
+              log.warn('the events of devices cannot be read for now', { partitionId, error });
+            trouble = 'the events of devices cannot be read';
+          },
+        },
+        {
+          // Where there is no checkpoint, what was asked before we existed has been asked again since.
+          startPosition: latestEventPosition,
+          skipParsingBodyAsJson: true,
+          maxBatchSize: 200,
+          maxWaitTimeInSeconds,
+        },
+      );
+    },
+    async stop() {
+      await subscription?.close();
+      await client.close();
+    },
+    get trouble() {
+      return trouble;
+    },
+  };
+}
