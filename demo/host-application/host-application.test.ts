@@ -16,6 +16,8 @@ function createRoom(t: TestContext, answer: Answer) {
     product: 'dcm2niix',
     person: { id: 'w', name: 'Dr W' },
     readVersion: async () => version,
+    lastPosition: async () => null,
+    keepPosition: async () => {},
     room: {
       show(sight) {
         seen.push(textOf(sight));

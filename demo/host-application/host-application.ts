@@ -10,6 +10,7 @@ import {
   type Decision,
   type PendingUpdate,
   type Person,
+  type Position,
   type Progress,
 } from '@iotdh/sdk';
 import type { Answer, Room } from './room.ts';
@@ -23,6 +24,10 @@ export type HostApplicationOptions = {
   readVersion(): Promise<string>;
   /** Who is signed in, and therefore decides. */
   person: Person;
+  /** Where it stood when it ended last, so that it misses no change; null: it has never run. */
+  lastPosition(): Promise<Position | null>;
+  /** Keeps the position of a change that was dealt with. */
+  keepPosition(position: Position): Promise<void>;
 };
 
 export type HostApplication = {
@@ -48,8 +53,9 @@ export function createHostApplication(options: HostApplicationOptions): HostAppl
   /** The person reads, thinks and answers. Meanwhile the update may be withdrawn, or an examination begin. */
   async function ask(update: PendingUpdate, signal: AbortSignal): Promise<void> {
     const answer = await room.ask(update, signal);
+    // Not with the signal: the agent moves on before it answers.
     const shownText = [update.title, update.summary, ...update.changes].filter(Boolean).join('\n');
-    await agent.confirm(update, decisionOf(answer, person), { shownText, signal });
+    await agent.confirm(update, decisionOf(answer, person), { shownText });
     room.show({ kind: 'answered', answer, person: person.name });
   }
 
@@ -61,6 +67,18 @@ export function createHostApplication(options: HostApplicationOptions): HostAppl
     });
   }
 
+  /** Every change since this program ended last; those from `position` on where the agent does not know them any more. */
+  async function* changesSinceLast(position: Position, signal: AbortSignal) {
+    const onProgress = (progress: Progress) => room.show({ kind: 'progress', progress });
+    const after = (await options.lastPosition()) ?? position;
+    try {
+      yield* agent.stateChanges({ after, signal, onProgress });
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== 'out_of_range') throw error;
+      yield* agent.stateChanges({ after: position, signal, onProgress });
+    }
+  }
+
   return {
     async run(signal) {
       await reportVersion();
@@ -69,14 +87,14 @@ export function createHostApplication(options: HostApplicationOptions): HostAppl
       askIfDue(state, pendingUpdate, stay.signal);
       // Nobody works at the machine yet; the agent begins in BUSY so as not to guess that.
       if (state === 'BUSY') await agent.ready({ signal });
-      const onProgress = (progress: Progress) => room.show({ kind: 'progress', progress });
       try {
-        for await (const change of agent.stateChanges({ after: position, signal, onProgress })) {
+        for await (const change of changesSinceLast(position, signal)) {
           stay.abort();
           stay = new AbortController();
           room.show({ kind: 'change', change });
           askIfDue(change.to, change.pendingUpdate, stay.signal);
           if (change.from.startsWith('APPLYING') && change.to === 'READY') await reportVersion();
+          await options.keepPosition(change.position);
         }
       } catch (error) {
         if (!signal.aborted) throw error;

@@ -3,6 +3,7 @@
  * and speak to it by lines of JSON on stdout and stdin, for which the demo lends its terminal.
  */
 import { execFile } from 'node:child_process';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { createAgentClient } from '@iotdh/sdk';
@@ -18,11 +19,13 @@ const { values } = parseArgs({
     /** The program that this is the host application of. */
     program: { type: 'string' },
     product: { type: 'string' },
+    /** Keeps how far it has followed the agent. */
+    positions: { type: 'string' },
   },
 });
-const { socket, program, product } = values;
-if (socket === undefined || program === undefined || product === undefined) {
-  console.error('host-application needs --socket, --program and --product');
+const { socket, program, product, positions } = values;
+if (socket === undefined || program === undefined || product === undefined || positions === undefined) {
+  console.error('host-application needs --socket, --program, --product and --positions');
   process.exit(2);
 }
 
@@ -58,6 +61,11 @@ const application = createHostApplication({
         });
       });
     },
+  },
+  lastPosition: () => readFile(positions, 'utf8').catch(() => null),
+  async keepPosition(position) {
+    await writeFile(`${positions}.next`, position);
+    await rename(`${positions}.next`, positions);
   },
   /** dcm2niix says its version on a line of its own, and exits with 3 after it. */
   readVersion: () =>
