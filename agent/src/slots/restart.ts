@@ -1,0 +1,25 @@
+/** A restart of the machine, from inside a process that it ends. */
+import { type Clock, pause } from '../install/clock.ts';
+import type { Host } from '../install/ports.ts';
+
+export type RestartOptions = {
+  host: Pick<Host, 'restartMachine'>;
+  clock: Clock;
+  /** How long the machine may take to go down. */
+  timeoutMs: number;
+};
+
+/** Asks for the restart and waits for the end of this process, which comes as the signal or as SIGKILL. */
+export function createRestart({ host, clock, timeoutMs }: RestartOptions) {
+  return async (signal: AbortSignal): Promise<{ kind: 'failed'; reason: string }> => {
+    const end = await host.restartMachine();
+    if (end.kind === 'stopped') return { kind: 'failed', reason: 'the agent stops' };
+    if (end.kind === 'failed')
+      return { kind: 'failed', reason: `the machine did not restart: ${end.reason}` };
+    await pause(clock, timeoutMs, signal);
+    return {
+      kind: 'failed',
+      reason: signal.aborted ? 'the machine restarts' : 'the machine did not restart',
+    };
+  };
+}
