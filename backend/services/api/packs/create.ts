@@ -1,0 +1,88 @@
+/** Takes a manifest in: its bytes become an object, and then a draft. A crash between the two leaves an object that a retry finds. */
+import { createHash } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import { type CreatePackResponse, CreatePackResponseSchema } from '@iotdh/proto/fleet/v1';
+import type { Manifest } from '@iotdh/proto/update/v1';
+import { Long } from 'mongodb';
+import type { PackDocument } from '../../../shared/database/collections.ts';
+import { appendEvents } from '../../../shared/database/events.ts';
+import { packEvent } from '../../../shared/messages/fleet-event.ts';
+import { packMessage } from '../../../shared/messages/pack.ts';
+import { commit, type Fleet, isDuplicate } from '../fleet.ts';
+import { refuse } from '../refusal.ts';
+import type { ReadManifest } from './manifest-problems.ts';
+import { neededObjects, type ObjectCheck, objectBytes } from './pack-objects.ts';
+
+export type PackIntake = {
+  readManifest(bytes: Uint8Array): ReadManifest;
+  check: ObjectCheck;
+};
+
+export async function createPack(
+  fleet: Fleet,
+  { readManifest, check }: PackIntake,
+  bytes: Uint8Array,
+): Promise<CreatePackResponse> {
+  const read = readManifest(bytes);
+  if (read.kind === 'rejected') return refuse({ kind: 'manifest_rejected', problems: read.problems });
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  const { manifest } = read;
+  const pack = (await existing(fleet, digest, manifest)) ?? (await keep(fleet, bytes, digest, manifest));
+  const missing = await check.absent(neededObjects(manifest));
+  return create(CreatePackResponseSchema, {
+    pack: packMessage(pack),
+    missingObjectDigests: missing.map((name) => Buffer.from(name, 'hex')),
+  });
+}
+
+/** The pack that these bytes are already. Refuses when another one has the name and the version. */
+async function existing(fleet: Fleet, digest: string, manifest: Manifest): Promise<PackDocument | null> {
+  const { packs } = fleet.database.collections;
+  const same = await packs.findOne({ 'manifest.digest': digest });
+  if (same !== null) return same;
+  const { name, version } = manifest;
+  const other = await packs.findOne({ 'manifest.name': name, 'manifest.version': version });
+  return other === null ? null : refuse({ kind: 'conflict', resource: 'pack', id: other._id });
+}
+
+async function keep(
+  fleet: Fleet,
+  bytes: Uint8Array,
+  digest: string,
+  manifest: Manifest,
+): Promise<PackDocument> {
+  const { packs, events, counters } = fleet.database.collections;
+  await fleet.objects.put(digest, bytes);
+  const { name, version, title, summary, content } = manifest;
+  const now = new Date(fleet.clock.now());
+  const pack: PackDocument = {
+    _id: fleet.newId(),
+    manifest: {
+      digest,
+      size: bytes.byteLength,
+      kind: content.case === 'base' ? 'base' : 'patch',
+      name,
+      version,
+    },
+    title,
+    summary,
+    state: 'draft',
+    objectBytes: Long.fromNumber(objectBytes(neededObjects(manifest))),
+    createTime: now,
+    publishTime: null,
+    yankReason: '',
+  };
+  try {
+    await commit(fleet, async (session) => {
+      await packs.insertOne(pack, { session });
+      await appendEvents(session, { events, counters }, [packEvent(pack)], now);
+    });
+    return pack;
+  } catch (error) {
+    if (!isDuplicate(error)) throw error;
+    // Another replica was faster, with the same manifest or with one of the same name and version.
+    const faster = await existing(fleet, digest, manifest);
+    if (faster === null) throw error;
+    return faster;
+  }
+}

@@ -1,0 +1,46 @@
+/** The settings of the API's process, by the names of its environment. */
+import { readFileSync } from 'node:fs';
+import type { TlsOptions } from '../../shared/rpc/listener.ts';
+import { oneOf, optionalText, text, whole } from '../../shared/settings.ts';
+
+export const shape = {
+  databaseUri: text('MONGODB_URI', { secret: true }),
+  databaseName: text('MONGODB_DATABASE', { fallback: 'iotdh' }),
+  hubConnectionString: text('IOTHUB_CONNECTION_STRING', { secret: true }),
+  caFile: optionalText('IOTHUB_CA_FILE'),
+  storageConnectionString: text('AZURE_STORAGE_CONNECTION_STRING', { secret: true }),
+  collector: optionalText('OTEL_EXPORTER_OTLP_ENDPOINT'),
+  /** One JSON object `{"name", "token"}` a line, readable by this user alone. */
+  operatorTokenFile: text('OPERATOR_TOKEN_FILE'),
+  host: text('HOST', { fallback: '127.0.0.1' }),
+  port: whole('PORT', { min: 0, max: 65_535, fallback: 8443 }),
+  /** Both or neither; an address beyond this machine needs them. */
+  certFile: optionalText('TLS_CERT_FILE'),
+  keyFile: optionalText('TLS_KEY_FILE'),
+  /** Origins of dashboards, separated by commas. */
+  allowedOrigins: text('ALLOWED_ORIGINS', { fallback: '' }),
+  healthHost: text('HEALTH_HOST', { fallback: '127.0.0.1' }),
+  healthPort: whole('HEALTH_PORT', { min: 0, max: 65_535, fallback: 0 }),
+  graceMs: whole('GRACE_MS', { min: 100, max: 600_000, fallback: 20_000 }),
+  logLevel: oneOf('LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info'),
+};
+
+/** The server's certificate and key. Undefined: the settings name none. Throws when they name only one of the two. */
+export function tlsOf(settings: {
+  certFile: string | undefined;
+  keyFile: string | undefined;
+}): TlsOptions | undefined {
+  const { certFile, keyFile } = settings;
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  if (certFile === undefined || keyFile === undefined) {
+    throw new Error('TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or neither');
+  }
+  return { certPem: readFileSync(certFile, 'utf8'), keyPem: readFileSync(keyFile, 'utf8') };
+}
+
+/** The origins in a list that is separated by commas. */
+export const originsOf = (list: string): string[] =>
+  list
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== '');
