@@ -89,10 +89,11 @@ export type OrderDocument = {
   deviceId: string;
   /** CloudToDevice.sequence, from the device's commandSequence. */
   sequence: Long;
-  kind: 'offer' | 'cancel' | 'collect_logs' | 'configure' | 'purge';
+  /** `pointer` sends nothing: only the twin changes. */
+  kind: 'offer' | 'cancel' | 'collect_logs' | 'configure' | 'purge' | 'pointer';
   /** Empty: it concerns none. */
   assignmentId: string;
-  /** An encoded CloudToDevice. Empty for `purge`. */
+  /** An encoded CloudToDevice. Empty: none is sent. */
   body: Binary;
   /** What the desired twin's "assignment" becomes before the message is sent: an AssignmentPointer, null to clear it; absent: as it is. */
   pointer?: JsonObject | null;
@@ -167,14 +168,15 @@ export type LogCollectionDocument = {
   createTime: Date;
 };
 
-/** A point of the time series `telemetry`; removed after 30 days. */
+/** A point of the time series `telemetry`; removed after 30 days. `_id` is `message id/index`, which a time series does not hold unique. */
 export type TelemetryDocument = {
+  _id: string;
   time: Date;
   source: { deviceId: string; name: string; labels: Record<string, string> };
   value: number;
 };
 
-/** Messages that were stored, by message id, so that none is stored twice where the data itself cannot tell. TTL 8 days. */
+/** Messages that were taken in, by message id, so that none is stored twice where the data itself cannot tell. TTL 8 days. */
 export type ReceivedDocument = { _id: string; time: Date };
 
 /** A message that could not be read, kept whole with the reason. `_id` is `partition/sequence number`. */

@@ -24,3 +24,17 @@ export const assignmentEvent = (assignment: AssignmentDocument): NewEvent =>
 /** The pack is now like this. It concerns no device in particular. */
 export const packEvent = (pack: PackDocument): NewEvent =>
   event('pack', '', { case: 'pack', value: packMessage(pack) });
+
+/** The device's agent moved. `record` is an iotdh.agent.v1.StateChanged in ProtoJSON. */
+export const stateEvent = (deviceId: string, record: JsonObject): NewEvent => ({
+  topic: 'state',
+  deviceId,
+  event: { deviceId, stateChanged: record },
+});
+
+/** A person decided. `record` is an iotdh.agent.v1.Consent in ProtoJSON. */
+export const consentEvent = (deviceId: string, record: JsonObject): NewEvent => ({
+  topic: 'consent',
+  deviceId,
+  event: { deviceId, consent: record },
+});
