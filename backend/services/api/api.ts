@@ -9,6 +9,7 @@ import { createIdentities } from '../../shared/identities.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Metrics } from '../../shared/metrics.ts';
 import type { Operators } from '../../shared/operators.ts';
+import { createFailures } from '../../shared/rpc/failures.ts';
 import type { TlsOptions } from '../../shared/rpc/listener.ts';
 import { createRpcServer } from '../../shared/rpc/server.ts';
 import { createSpans } from '../../shared/rpc/spans.ts';
@@ -17,10 +18,10 @@ import type { Tracing } from '../../shared/tracing.ts';
 import { operatorKey } from './caller.ts';
 import { errorOf } from './errors.ts';
 import { createEventTail } from './events/tail.ts';
-import { createFailures } from './failures.ts';
 import type { Fleet } from './fleet.ts';
 import { createManifestReader } from './packs/manifest-problems.ts';
 import { createObjectCheck } from './packs/pack-objects.ts';
+import { RefusedError } from './refusal.ts';
 import { registerServices } from './services.ts';
 
 export type ApiOptions = {
@@ -99,7 +100,10 @@ export function createApi(options: ApiOptions): Api {
     routes: (router) => registerServices(router, { fleet, intake, tail }),
     interceptors: [
       createSpans(tracing, (method, code, seconds) => observe(seconds, { method, code: String(code) })),
-      createFailures({ onFailure: (method, error) => log.error('a request failed', { method, error }) }),
+      createFailures({
+        refusalOf: (error) => (error instanceof RefusedError ? errorOf(error.refusal) : null),
+        onFailure: (method, error) => log.error('a request failed', { method, error }),
+      }),
     ],
     gate({ values, requestHeader }) {
       const operator = operators.authenticate(requestHeader.get('authorization'));

@@ -209,6 +209,21 @@ export type RequestDocument = {
   expireTime: Date;
 };
 
+/** A certificate that the authentication broker issued. `_id` is its SHA-256. */
+export type CertificateDocument = {
+  _id: string;
+  deviceId: string;
+  /** SHA-256 of the enrolment token that it was issued for. Empty: it renewed another one. */
+  tokenDigest: string;
+  /** SHA-256 of the public key that the signing request holds: the request itself is signed anew, and differently, each time. */
+  keyDigest: string;
+  /** In DER. */
+  certificate: Binary;
+  notBefore: Date;
+  notAfter: Date;
+  issueTime: Date;
+};
+
 export type CounterDocument = { _id: 'events'; value: Long };
 
 /** Every collection, by its name in the database. */
@@ -227,6 +242,7 @@ export type Collections = {
   setAside: Collection<SetAsideDocument>;
   events: Collection<EventDocument>;
   requests: Collection<RequestDocument>;
+  certificates: Collection<CertificateDocument>;
   counters: Collection<CounterDocument>;
 };
 
@@ -246,6 +262,7 @@ export function collectionsOf(db: Db): Collections {
     setAside: db.collection('setAside'),
     events: db.collection('events'),
     requests: db.collection('requests'),
+    certificates: db.collection('certificates'),
     counters: db.collection('counters'),
   };
 }

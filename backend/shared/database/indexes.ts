@@ -51,6 +51,7 @@ export async function ensureIndexes(db: Db): Promise<void> {
     setAside,
     events,
     requests,
+    certificates,
   } = collections;
   await Promise.all([
     devices.createIndexes([
@@ -96,6 +97,7 @@ export async function ensureIndexes(db: Db): Promise<void> {
       { key: { time: 1 }, expireAfterSeconds: kept.events },
       { key: { deviceId: 1, _id: 1 } },
     ]),
+    certificates.createIndexes([{ key: { tokenDigest: 1 } }, { key: { deviceId: 1, keyDigest: 1 } }]),
     requests.createIndexes([{ key: { expireTime: 1 }, expireAfterSeconds: 0 }]),
   ]);
 }

@@ -55,8 +55,14 @@ export async function testBlobs(
 
 const require = createRequire(import.meta.url);
 
-/** A device on Microsoft's SDK over MQTT, connected; closed after the test. */
-export async function testDevice(t: TestContext, hub: LocalHub, deviceId: string): Promise<Client> {
+export type TestDevice = {
+  client: Client;
+  /** Resolves once the hub has acknowledged it. */
+  send(body: Buffer, messageId?: string): Promise<void>;
+};
+
+/** A device on Microsoft's SDK over MQTT, registered and connected; closed after the test. */
+export async function testDevice(t: TestContext, hub: LocalHub, deviceId: string): Promise<TestDevice> {
   // Loaded only by tests that have a device: it takes a good part of a second.
   // biome-ignore lint/correctness/noUndeclaredDependencies: the root declares what only tests use
   const iot = require('azure-iot-device') as typeof import('azure-iot-device');
@@ -66,5 +72,12 @@ export async function testDevice(t: TestContext, hub: LocalHub, deviceId: string
   await client.setOptions({ ca: hub.caPem });
   await client.open();
   t.after(() => client.close().catch(() => {}));
-  return client;
+  return {
+    client,
+    async send(body, messageId = '') {
+      const message = new iot.Message(body);
+      message.messageId = messageId;
+      await client.sendEvent(message);
+    },
+  };
 }

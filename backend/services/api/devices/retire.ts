@@ -19,7 +19,6 @@ export async function retireDevice(fleet: Fleet, deviceId: string, reason: strin
     if (before.retireTime !== null) return before;
     const now = new Date(fleet.clock.now());
     const retired: Partial<DeviceDocument> = {
-      enrolment: null,
       retireTime: now,
       retireReason: reason,
       revision: Long.fromBigInt(bigint(before.revision) + 1n),

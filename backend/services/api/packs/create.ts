@@ -8,10 +8,11 @@ import type { PackDocument } from '../../../shared/database/collections.ts';
 import { appendEvents } from '../../../shared/database/events.ts';
 import { packEvent } from '../../../shared/messages/fleet-event.ts';
 import { packMessage } from '../../../shared/messages/pack.ts';
+import { neededObjects, objectBytes } from '../../../shared/needed-objects.ts';
 import { commit, type Fleet, isDuplicate } from '../fleet.ts';
 import { refuse } from '../refusal.ts';
 import type { ReadManifest } from './manifest-problems.ts';
-import { neededObjects, type ObjectCheck, objectBytes } from './pack-objects.ts';
+import type { ObjectCheck } from './pack-objects.ts';
 
 export type PackIntake = {
   readManifest(bytes: Uint8Array): ReadManifest;

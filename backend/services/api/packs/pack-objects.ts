@@ -1,25 +1,8 @@
-/** The objects that a manifest needs, and which of them Blob Storage does not hold as the manifest says. */
+/** Which objects of a manifest Blob Storage does not hold as the manifest says. */
 import { createHash } from 'node:crypto';
-import type { Manifest } from '@iotdh/proto/update/v1';
 import { LRUCache } from 'lru-cache';
 import type { Objects } from '../../../shared/blobs.ts';
-
-/** Bytes of each object by its SHA-256 in hex. Null: not said, of lists of segments. */
-export type NeededObjects = Map<string, number | null>;
-
-export function neededObjects(manifest: Manifest): NeededObjects {
-  const needed: NeededObjects = new Map();
-  const name = (digest: Uint8Array) => Buffer.from(digest).toString('hex');
-  for (const { segmentDigests } of manifest.objects) {
-    if (segmentDigests.case === 'segmentListDigest') needed.set(name(segmentDigests.value), null);
-  }
-  for (const { digest, size } of manifest.objects) needed.set(name(digest), Number(size));
-  return needed;
-}
-
-/** Bytes of all objects together, those of unsaid size not counted. */
-export const objectBytes = (needed: NeededObjects): number =>
-  [...needed.values()].reduce<number>((sum, size) => sum + (size ?? 0), 0);
+import type { NeededObjects } from '../../../shared/needed-objects.ts';
 
 export type ObjectCheck = {
   /** Those that are not stored. */

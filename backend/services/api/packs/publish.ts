@@ -5,10 +5,11 @@ import { ManifestSchema } from '@iotdh/proto/update/v1';
 import type { PackDocument } from '../../../shared/database/collections.ts';
 import { appendEvents } from '../../../shared/database/events.ts';
 import { packEvent } from '../../../shared/messages/fleet-event.ts';
+import { neededObjects } from '../../../shared/needed-objects.ts';
 import { commit, type Fleet } from '../fleet.ts';
 import { refuse } from '../refusal.ts';
 import { manifestBytes, packNamed } from './find.ts';
-import { neededObjects, type ObjectCheck } from './pack-objects.ts';
+import type { ObjectCheck } from './pack-objects.ts';
 
 export async function publishPack(fleet: Fleet, check: ObjectCheck, packId: string): Promise<PackDocument> {
   const pack = await packNamed(fleet, packId);

@@ -4,20 +4,21 @@
  */
 import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
 import { MongoError, MongoServerError } from 'mongodb';
-import { HubUnavailableError } from '../../shared/identities.ts';
-import { errorOf } from './errors.ts';
-import { RefusedError } from './refusal.ts';
+import { HubUnavailableError } from '../identities.ts';
 
 export type FailureOptions = {
+  /** What a handler throws to refuse, as the caller gets it. Null: it is none. */
+  refusalOf(error: unknown): ConnectError | null;
   /** A failure that is not the caller's, with the method that it happened in. */
   onFailure(method: string, error: unknown): void;
 };
 
-export function createFailures({ onFailure }: FailureOptions): Interceptor {
+export function createFailures({ refusalOf, onFailure }: FailureOptions): Interceptor {
   return (next) => async (request) => {
     const method = `${request.service.typeName}/${request.method.name}`;
     const translate = (error: unknown): ConnectError => {
-      if (error instanceof RefusedError) return errorOf(error.refusal);
+      const refusal = refusalOf(error);
+      if (refusal !== null) return refusal;
       if (error instanceof ConnectError) return error;
       onFailure(method, error);
       return isAway(error)
