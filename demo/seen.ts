@@ -9,7 +9,8 @@ export type Seen<T> = {
   fail(reason: unknown): void;
 };
 
-export function createSeen<T>(): Seen<T> {
+/** `onAdd` is told of each before anybody who waits. */
+export function createSeen<T>(onAdd: (item: T) => void = () => {}): Seen<T> {
   const all: T[] = [];
   const waiting = new Set<{ tell(item: T): void; reject(reason: unknown): void }>();
   let failure: { reason: unknown } | undefined;
@@ -17,6 +18,7 @@ export function createSeen<T>(): Seen<T> {
     all,
     add(item) {
       all.push(item);
+      onAdd(item);
       for (const { tell } of [...waiting]) tell(item);
     },
     find(fits, signal, since = 0) {

@@ -3,6 +3,7 @@
  * agent and the sample host application as processes. What firmware and boot loader would do is done here.
  */
 import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,6 +25,8 @@ export type MachineOptions = {
   enrolmentToken: string;
   /** What the agent runs to have this machine restarted. */
   restartCommand: readonly string[];
+  /** Told of everything that is to be seen on its screen. */
+  onSight(line: FromHostApplication): void;
   processes: Processes;
   run: Run;
 };
@@ -45,7 +48,7 @@ const partitionBytes = 256 * 1024 * 1024;
 export async function assembleMachine(options: MachineOptions): Promise<Machine> {
   const { folder, processes, run } = options;
   const at = (...parts: string[]) => join(folder, ...parts);
-  const screen = createSeen<FromHostApplication>();
+  const screen = createSeen<FromHostApplication>(options.onSight);
   const socket = at('agent.sock');
   let running: ChildProcess[] = [];
   let hostApplication: ChildProcess | undefined;
@@ -76,6 +79,7 @@ export async function assembleMachine(options: MachineOptions): Promise<Machine>
     slots: { folder: at('slots') },
     partitions: [{ name: partition, role: 'boot', bytes: partitionBytes }],
     restartCommand: options.restartCommand,
+    bootIdFile: at('boot-id'),
     telemetryIntervalMs: 5_000,
   };
   await writeFile(at('agent.json'), JSON.stringify(settings, undefined, 2));
@@ -119,6 +123,7 @@ export async function assembleMachine(options: MachineOptions): Promise<Machine>
       const slot = bootFileImageSlots(at('slots'));
       if (slot !== mounted) await mount(slot);
       mounted = slot;
+      await writeFile(at('boot-id'), randomUUID());
       isOff = false;
       const agent = start(
         'agent',

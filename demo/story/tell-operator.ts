@@ -1,0 +1,43 @@
+/** What an operator sees of the fleet, as lines of the demo. */
+import { State } from '@iotdh/proto/agent/v1';
+import { UpdateOutcome } from '@iotdh/proto/bus/v1';
+import { type Assignment, AssignmentState, Connectivity, type FleetEvent } from '@iotdh/proto/fleet/v1';
+import type { Screen } from './screen.ts';
+import { megabytes } from './words.ts';
+
+/** Names of enum values as people write them. */
+export const wordsOf = (names: Readonly<Record<string, string | number>>, value: number): string =>
+  (Object.keys(names).find((name) => names[name] === value) ?? 'unknown').toLowerCase().replaceAll('_', ' ');
+
+const stateOf = (state: State): string =>
+  Object.keys(State).find((name) => State[name as keyof typeof State] === state) ?? '';
+
+/** Tells of one device; of the others only that they are there. */
+export function createOperatorTeller(screen: Screen, deviceId: string): (event: FleetEvent) => void {
+  const tell = (text: string) => screen.event('operator', text);
+  const connected = new Set<string>();
+  const assignments = new Map<string, AssignmentState>();
+
+  function tellAssignment({ assignmentId, state, result }: Assignment): void {
+    if (assignments.get(assignmentId) === state) return;
+    assignments.set(assignmentId, state);
+    tell(`assignment ${wordsOf(AssignmentState, state)}`);
+    if (result === undefined) return;
+    const failed = result.steps.find(({ detail }) => detail !== '');
+    const why = failed === undefined ? '' : `: ${failed.detail}`;
+    const carried = result.carriedBytes > 0n ? `, ${megabytes(Number(result.carriedBytes))} carried` : '';
+    tell(`result ${wordsOf(UpdateOutcome, result.outcome)}${carried}${why}`);
+  }
+
+  return (event) => {
+    const { kind } = event;
+    if (kind.case === 'device' && kind.value.connectivity === Connectivity.CONNECTED) {
+      if (!connected.has(event.deviceId)) tell(`${event.deviceId} is connected`);
+      connected.add(event.deviceId);
+    }
+    if (event.deviceId !== deviceId) return;
+    if (kind.case === 'stateChanged') tell(`sees ${stateOf(kind.value.to)}`);
+    if (kind.case === 'assignment') tellAssignment(kind.value);
+    if (kind.case === 'consent') tell(`the consent of ${kind.value.person?.name ?? 'nobody'} is on record`);
+  };
+}
