@@ -34,6 +34,8 @@ import { createSender } from './sender/sender.ts';
 export type FirmwareUpdaterOptions = {
   /** Another one for each process: it owns the leases. */
   replicaId: string;
+  /** Makes what must exist; repeated until it succeeds. */
+  prepare(): Promise<void>;
   database: Pick<Database, 'client' | 'collections'>;
   objects: Pick<Objects, 'read'>;
   hub: Pick<Hub, 'setDesired' | 'purge' | 'invoke'>;
@@ -62,6 +64,8 @@ export type FirmwareUpdaterOptions = {
     commandLifetimeMs?: number;
   };
 };
+
+const retryStartMs = 2_000;
 
 export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service {
   const { database, objects, hub, clock, random, log, metrics, tracing, quick = {} } = options;
@@ -160,7 +164,23 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
 
   let started = false;
   let stopping: Promise<void> | undefined;
+  let cancelRetry: (() => void) | undefined;
+  async function begin(): Promise<void> {
+    try {
+      await options.prepare();
+    } catch (error) {
+      log.warn('the surroundings are not there yet', { error });
+      if (stopping === undefined) cancelRetry = clock.after(retryStartMs, () => void begin());
+      return;
+    }
+    if (stopping !== undefined) return;
+    consumer.start();
+    loop.start();
+    watch.start();
+    started = true;
+  }
   async function stop(): Promise<void> {
+    cancelRetry?.();
     await Promise.all([consumer.stop(), watch.stop(), loop.stop()]);
     await Promise.all([pacer.stop(), progress.stop()]);
     await sender.stop();
@@ -168,18 +188,13 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
 
   return {
     name: 'firmware-updater',
-    async start() {
-      await consumer.start();
-      loop.start();
-      watch.start();
-      started = true;
-    },
+    start: begin,
     stop() {
       stopping ??= stop();
       return stopping;
     },
     unready() {
-      if (!started) return 'it is starting';
+      if (!started) return 'the database or the storage has not answered yet';
       if (sender.state.kind === 'waiting') return 'the hub is out of reach';
       return consumer.trouble ?? loop.trouble;
     },

@@ -5,6 +5,7 @@ import { ContainerClient } from '@azure/storage-blob';
 import { createObjects } from '../../shared/blobs.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { openDatabase } from '../../shared/database/connect.ts';
+import { ensureIndexes } from '../../shared/database/indexes.ts';
 import { createHub } from '../../shared/hub.ts';
 import { createLog } from '../../shared/log.ts';
 import { createMetrics } from '../../shared/metrics.ts';
@@ -28,8 +29,13 @@ const tracing = createTracing({ service, ...(endpoint !== undefined && { endpoin
 const database = openDatabase({ uri: settings.databaseUri, name: settings.databaseName, appName: service });
 const hub = createHub({ connectionString: hubConnectionString, caPem });
 
+const checkpoints = new ContainerClient(storageConnectionString, settings.checkpointContainer);
 const updater = createFirmwareUpdater({
   replicaId: randomUUID(),
+  async prepare() {
+    await ensureIndexes(database.db);
+    await checkpoints.createIfNotExists();
+  },
   database,
   objects: createObjects({ connectionString: storageConnectionString }),
   hub,
@@ -38,7 +44,7 @@ const updater = createFirmwareUpdater({
   events: {
     connectionString: settings.eventsConnectionString,
     consumerGroup: settings.consumerGroup,
-    checkpoints: new ContainerClient(storageConnectionString, settings.checkpointContainer),
+    checkpoints,
   },
   c2dPerMinute: paceOf(settings),
   frameUnitsPerDay: frameUnitsPerDay === 0 ? 'off' : frameUnitsPerDay,

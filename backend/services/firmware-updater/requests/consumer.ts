@@ -23,7 +23,7 @@ export type ConsumerOptions = {
   connectionString: string;
   /** Must exist in the hub. */
   consumerGroup: string;
-  /** Keeps checkpoints and who owns which partition. Undefined: this process reads all partitions, from now on. */
+  /** An existing container, which keeps checkpoints and who owns which partition. Undefined: this process reads all partitions, from now on. */
   checkpoints: ContainerClient | undefined;
   clock: Clock;
   log: Log;
@@ -36,8 +36,8 @@ export type ConsumerOptions = {
 };
 
 export type Consumer = {
-  start(): Promise<void>;
-  /** Ends the reading; resolves when the last messages have been handled. */
+  start(): void;
+  /** Ends the reading; resolves when the last messages have been handled, or after 5 s. */
   stop(): Promise<void>;
   /** Null: it reads, or waits for its partitions. */
   readonly trouble: string | null;
@@ -46,6 +46,7 @@ export type Consumer = {
 const deviceIdProperty = 'iothub-connection-device-id';
 /** Also how long a pump needs to notice that it is to end. */
 const maxWaitTimeInSeconds = 5;
+const goodbyeMs = 5_000;
 
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { connectionString, consumerGroup, checkpoints, clock, log, onMessages } = options;
@@ -71,8 +72,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   }
 
   return {
-    async start() {
-      await checkpoints?.createIfNotExists();
+    start() {
       subscription = client.subscribe(
         {
           async processEvents(events, { partitionId, updateCheckpoint }) {
@@ -103,8 +103,16 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       );
     },
     async stop() {
-      await subscription?.close();
-      await client.close();
+      // The goodbye gives the partitions back, which takes a storage that is away a long time.
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const cancel = clock.after(goodbyeMs, resolve);
+      const goodbye = (subscription?.close() ?? Promise.resolve()).finally(() => client.close());
+      goodbye.then(
+        () => resolve(),
+        () => resolve(),
+      );
+      await promise;
+      cancel();
     },
     get trouble() {
       return trouble;

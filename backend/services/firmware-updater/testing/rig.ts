@@ -1,0 +1,192 @@
+/** Everything the updater works with, real and local, for tests; and the operator's side of it. */
+import { randomUUID } from 'node:crypto';
+import type { TestContext } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { ConfigurationSchema } from '@iotdh/proto/bus/v1';
+import { Long } from 'mongodb';
+import { systemClock } from '../../../shared/clock.ts';
+import type { AssignmentDocument, OrderDocument } from '../../../shared/database/collections.ts';
+import { appendOrder, type NewOrder } from '../../../shared/database/orders.ts';
+import { inTransaction } from '../../../shared/database/transaction.ts';
+import { createHub } from '../../../shared/hub.ts';
+import { createLog } from '../../../shared/log.ts';
+import { offerOf } from '../../../shared/messages/offer.ts';
+import { createMetrics, type Metrics } from '../../../shared/metrics.ts';
+import type { Service } from '../../../shared/service.ts';
+import { testDatabase } from '../../../shared/testing/test-database.ts';
+import { testBlobs, testHubWithBlobs } from '../../../shared/testing/test-hub.ts';
+import { createTracing } from '../../../shared/tracing.ts';
+import { createFirmwareUpdater, type FirmwareUpdaterOptions } from '../firmware-updater.ts';
+import { type Device, openDevice } from './device.ts';
+import { createPack, storePack, type TestPack } from './pack.ts';
+
+export type Rig = Awaited<ReturnType<typeof createRig>>;
+
+export type Running = { service: Service; metrics: Metrics };
+
+/** What is started later is stopped sooner; all of it before the hub, whose own end is registered after this one. */
+function createCleanups(t: TestContext): (() => Promise<unknown>)[] {
+  const cleanups: (() => Promise<unknown>)[] = [];
+  t.after(async () => {
+    for (const cleanup of cleanups.toReversed()) await cleanup();
+  });
+  return cleanups;
+}
+
+export async function createRig(t: TestContext, hubOptions: Parameters<typeof testHubWithBlobs>[1] = {}) {
+  const cleanups = createCleanups(t);
+  const hub = await testHubWithBlobs(t, { consumerGroups: ['firmware-updater'], ...hubOptions });
+  const [database, blobs] = await Promise.all([testDatabase(t), testBlobs(t, hub)]);
+  const { client, collections } = database;
+  const lines: string[] = [];
+  const events: FirmwareUpdaterOptions['events'] = {
+    connectionString: hub.eventHubConnectionString(),
+    consumerGroup: 'firmware-updater',
+    checkpoints: await blobs.newContainer(),
+  };
+
+  async function addDevice(deviceId: string): Promise<void> {
+    await hub.deviceConnectionString(deviceId);
+    await collections.devices.insertOne({
+      _id: deviceId,
+      displayName: '',
+      site: '',
+      labels: {},
+      connectivity: 'awaited',
+      lastSeenTime: null,
+      report: null,
+      reportOrder: null,
+      commandSequence: Long.ZERO,
+      enrolment: null,
+      createTime: new Date(),
+      retireTime: null,
+      retireReason: '',
+      revision: Long.ONE,
+    });
+  }
+
+  const order = (given: Omit<NewOrder, 'now' | 'traceParent'>): Promise<OrderDocument> =>
+    inTransaction(client, (session) =>
+      appendOrder(session, collections, { traceParent: '', ...given, now: new Date() }),
+    );
+
+  return {
+    hub,
+    database,
+    collections,
+    objects: blobs.objects,
+    lines,
+    addDevice,
+    events,
+    /** An order that changes nothing on the device. */
+    configure: (deviceId: string): Promise<OrderDocument> =>
+      order({
+        deviceId,
+        kind: 'configure',
+        assignmentId: '',
+        payload: { case: 'configuration', value: create(ConfigurationSchema, { frameWindow: 32 }) },
+      }),
+    /** Connects a device. */
+    async connect(deviceId: string): Promise<Device> {
+      const device = await openDevice(hub, deviceId);
+      cleanups.push(device.close);
+      return device;
+    },
+    order,
+    /** A pack of one object of so many bytes, stored. */
+    async addPack(bytes: number): Promise<TestPack> {
+      const pack = createPack(bytes);
+      await storePack(blobs.objects, pack);
+      return pack;
+    },
+    /** What the API does: an assignment, and the order to offer it. */
+    async assign(deviceId: string, { manifest }: TestPack, frameSize = 4_096): Promise<AssignmentDocument> {
+      const assignment: AssignmentDocument = {
+        _id: randomUUID(),
+        deviceId,
+        packId: randomUUID(),
+        fallbackPackId: null,
+        manifest,
+        fallback: null,
+        title: 'A test',
+        transferId: randomUUID(),
+        frameSize,
+        state: 'waiting',
+        stateTime: new Date(),
+        goesOn: true,
+        cancel: null,
+        progress: null,
+        result: null,
+        notBefore: null,
+        notAfter: null,
+        createTime: new Date(),
+        creator: 'a test',
+        traceParent: '',
+      };
+      await collections.assignments.insertOne(assignment);
+      await order({ deviceId, kind: 'offer', assignmentId: assignment._id, ...offerOf(assignment) });
+      return assignment;
+    },
+    async cancel({ _id: assignmentId, deviceId }: AssignmentDocument): Promise<OrderDocument> {
+      const cancel = { reason: 'a test', time: new Date() };
+      await collections.assignments.updateOne({ _id: assignmentId }, { $set: { cancel } });
+      const value = { $typeName: 'iotdh.bus.v1.Cancel' as const, assignmentId, reason: 'a test' };
+      return order({
+        deviceId,
+        kind: 'cancel',
+        assignmentId,
+        payload: { case: 'cancel', value },
+        pointer: null,
+      });
+    },
+    /** Resolves once no order is due. */
+    async settled(): Promise<void> {
+      while ((await collections.orders.countDocuments({ state: 'due' })) > 0) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    /** What the device's twin points at. */
+    pointer: (deviceId: string): unknown => hub.engine.twins.get(deviceId).properties.desired.assignment,
+    /** Starts a replica, which stops after the test. */
+    async start(changes: Partial<FirmwareUpdaterOptions> = {}): Promise<Running> {
+      const metrics = createMetrics({ service: 'firmware-updater' });
+      const api = createHub({ connectionString: hub.connectionString(), caPem: hub.caPem });
+      const service = createFirmwareUpdater({
+        replicaId: randomUUID(),
+        prepare: async () => {},
+        database,
+        objects: blobs.objects,
+        hub: api,
+        hubConnectionString: hub.connectionString('service'),
+        caPem: hub.caPem,
+        events,
+        c2dPerMinute: 'off',
+        frameUnitsPerDay: 'off',
+        clock: systemClock,
+        random: Math.random,
+        log: createLog({ service: 'firmware-updater', write: (line) => void lines.push(line) }),
+        metrics,
+        tracing: createTracing({ service: 'firmware-updater' }),
+        ...changes,
+        quick: {
+          backoff: { baseMs: 50, maxMs: 400 },
+          events: {
+            retryOptions: { retryDelayInMs: 100, maxRetries: 2 },
+            loadBalancingOptions: {
+              strategy: 'greedy',
+              updateIntervalInMs: 200,
+              partitionOwnershipExpirationIntervalInMs: 2_000,
+            },
+          },
+          ...changes.quick,
+        },
+      });
+      await service.start();
+      cleanups.push(async () => {
+        await service.stop();
+        api.close();
+      });
+      return { service, metrics };
+    },
+  };
+}
