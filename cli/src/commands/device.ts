@@ -1,0 +1,113 @@
+/** `iotdh device …`. */
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { toJson } from '@bufbuild/protobuf';
+import { State } from '@iotdh/proto/agent/v1';
+import { Connectivity, PurgeDeviceResponseSchema, RegisterDeviceResponseSchema } from '@iotdh/proto/fleet/v1';
+import { readPages } from '../connection/pages.ts';
+import { printJson, printList, printOne } from '../output/format.ts';
+import { timeText } from '../output/words.ts';
+import { deviceView } from '../views/device.ts';
+import { type Context, noteMore } from './context.ts';
+import { enumValue, labelsOf } from './words.ts';
+
+export type ListOptions = {
+  text?: string;
+  site?: string[];
+  label?: string[];
+  state?: string[];
+  connected?: boolean;
+  disconnected?: boolean;
+  retired?: boolean;
+  limit: number;
+};
+
+export async function listDevices({ terminal, fleet, format }: Context, options: ListOptions): Promise<void> {
+  const { limit } = options;
+  const connectivity = options.connected
+    ? Connectivity.CONNECTED
+    : options.disconnected
+      ? Connectivity.DISCONNECTED
+      : Connectivity.UNSPECIFIED;
+  const filter = {
+    text: options.text ?? '',
+    sites: options.site ?? [],
+    labels: labelsOf(options.label ?? []),
+    states: (options.state ?? []).map((word) => enumValue(State, word)),
+    connectivity,
+    includeRetired: options.retired ?? false,
+  };
+  const { items, more } = await readPages(limit, async (pageSize, pageToken) => {
+    const page = await fleet.devices.listDevices(
+      { filter, pageSize, pageToken },
+      { signal: terminal.signal },
+    );
+    return { items: page.devices, nextPageToken: page.nextPageToken };
+  });
+  await printList(
+    terminal,
+    format,
+    deviceView,
+    items,
+    'There are no such devices. Register one with: iotdh device register ID',
+  );
+  noteMore(terminal, more, limit);
+}
+
+export async function getDevice({ terminal, fleet, format }: Context, deviceId: string): Promise<void> {
+  const { device } = await fleet.devices.getDevice({ deviceId }, { signal: terminal.signal });
+  if (device !== undefined) await printOne(terminal, format, deviceView, device);
+}
+
+export type RegisterOptions = { name?: string; site?: string; label?: string[]; saveToken?: string };
+
+export async function registerDevice(
+  { terminal, fleet, format }: Context,
+  deviceId: string,
+  options: RegisterOptions,
+): Promise<void> {
+  const { name = '', site = '', label = [], saveToken } = options;
+  const response = await fleet.devices.registerDevice(
+    { deviceId, displayName: name, site, labels: labelsOf(label), requestId: randomUUID() },
+    { signal: terminal.signal },
+  );
+  const token = response.enrolmentToken;
+  if (saveToken !== undefined) {
+    await writeFile(saveToken, `${token}\n`, { mode: 0o600, flag: 'wx' });
+    response.enrolmentToken = `in ${saveToken}`;
+  }
+  if (format === 'name') terminal.out(`${deviceId}\n`);
+  else if (format !== 'table')
+    await printJson(terminal, format, toJson(RegisterDeviceResponseSchema, response));
+  else {
+    if (response.device !== undefined) await printOne(terminal, format, deviceView, response.device);
+    terminal.out(
+      `\n${saveToken === undefined ? `Enrolment token, shown only now: ${token}` : `Enrolment token: ${response.enrolmentToken}`}\n`,
+    );
+    terminal.note(
+      `It can be used once, until ${timeText(response.tokenExpireTime)} UTC. Give it to the agent of ${deviceId}.`,
+    );
+  }
+}
+
+export async function retireDevice(
+  { terminal, fleet, format }: Context,
+  deviceId: string,
+  reason: string,
+): Promise<void> {
+  const { device } = await fleet.devices.retireDevice({ deviceId, reason }, { signal: terminal.signal });
+  if (device !== undefined) await printOne(terminal, format, deviceView, device);
+}
+
+export async function purgeDevice({ terminal, fleet, format }: Context, deviceId: string): Promise<void> {
+  const response = await fleet.devices.purgeDevice({ deviceId }, { signal: terminal.signal });
+  if (format === 'name') terminal.out(`${deviceId}\n`);
+  else if (format !== 'table') await printJson(terminal, format, toJson(PurgeDeviceResponseSchema, response));
+  else {
+    const onDevice =
+      response.deviceMessages === undefined
+        ? 'the device is not connected and was not asked'
+        : `the device dropped ${response.deviceMessages}`;
+    terminal.out(`The hub dropped ${response.hubMessages} messages to ${deviceId}; ${onDevice}.\n`);
+  }
+}

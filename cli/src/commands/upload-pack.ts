@@ -1,0 +1,139 @@
+/** Hands in a manifest and brings its objects straight to Blob Storage, each with access of its own. What is there is not sent again. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { BlockBlobClient, RestError } from '@azure/storage-blob';
+import { BlobPurpose } from '@iotdh/proto/broker/v1';
+import type { Pack } from '@iotdh/proto/fleet/v1';
+import type { Fleet } from '../connection/fleet.ts';
+import { exitCode } from '../exit-code.ts';
+import { Failure } from '../failure.ts';
+import { hexText } from '../output/words.ts';
+import { inParallel } from '../pack-build/in-parallel.ts';
+import type { PackFolder } from '../pack-build/pack-folder.ts';
+import { InvalidInput } from '../pack-build/problem.ts';
+
+export type UploadPackOptions = {
+  pack: PackFolder;
+  fleet: Pick<Fleet, 'packs' | 'broker'>;
+  /** Whether it is to be assignable afterwards. */
+  publish: boolean;
+  /** Objects, and blocks of a large object, on their way at once. */
+  parallel: number;
+  signal: AbortSignal;
+  onProgress(doneBytes: number, totalBytes: number): void;
+};
+
+export type UploadedPack = { pack: Pack; sentBytes: number; skippedBytes: number };
+
+const blockBytes = 4 * 1024 * 1024;
+/** Access lasts an hour at most, so it is asked for as it is needed. */
+const accessesAtOnce = 16;
+
+type Lacking = { digest: Uint8Array; path: string; bytes: number };
+
+/** Throws a `Failure` or `InvalidInput`; called again, it goes on with what is lacking. */
+export async function uploadPack(options: UploadPackOptions): Promise<UploadedPack> {
+  const { pack: local, fleet, signal, publish } = options;
+  const created = await fleet.packs.createPack(
+    { manifest: local.manifestBytes },
+    { signal, timeoutMs: 300_000 },
+  );
+  const { pack } = created;
+  if (pack === undefined) throw new Failure(exitCode.failed, 'the fleet answered without a pack');
+  const lacking = await Promise.all(created.missingObjectDigests.map((digest) => findLocal(local, digest)));
+  const totalBytes = lacking.reduce((sum, { bytes }) => sum + bytes, 0);
+  const allBytes = local.manifest.objects.reduce((sum, { size }) => sum + Number(size), 0);
+
+  let doneBytes = 0;
+  const onBytes = (count: number) => {
+    doneBytes += count;
+    options.onProgress(doneBytes, totalBytes);
+  };
+  for (let first = 0; first < lacking.length; first += accessesAtOnce) {
+    const batch = lacking.slice(first, first + accessesAtOnce);
+    const { accesses } = await fleet.broker.issueBlobAccess(
+      {
+        purpose: BlobPurpose.WRITE_OBJECT,
+        subjectId: pack.packId,
+        objectDigests: batch.map(({ digest }) => digest),
+      },
+      { signal },
+    );
+    const work = batch.map((object, index) => ({ object, url: accesses[index]?.url ?? '' }));
+    await inParallel(
+      work,
+      options.parallel,
+      (one, either) => send(one, options.parallel, either, onBytes),
+      signal,
+    );
+  }
+  if (!publish) return { pack, sentBytes: totalBytes, skippedBytes: Math.max(0, allBytes - totalBytes) };
+  const published = await fleet.packs.publishPack({ packId: pack.packId }, { signal, timeoutMs: 300_000 });
+  return {
+    pack: published.pack ?? pack,
+    sentBytes: totalBytes,
+    skippedBytes: Math.max(0, allBytes - totalBytes),
+  };
+}
+
+async function findLocal(local: PackFolder, digest: Uint8Array): Promise<Lacking> {
+  const path = local.objectPath(hexText(digest));
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile()) return { digest, path, bytes: found.size };
+  throw new InvalidInput([
+    { file: local.folder, field: '', message: `lacks its object ${hexText(digest)}; build the pack again` },
+  ]);
+}
+
+async function send(
+  { object, url }: { object: Lacking; url: string },
+  parallel: number,
+  signal: AbortSignal,
+  onBytes: (count: number) => void,
+): Promise<void> {
+  await requireWhole(object, signal);
+  let sent = 0;
+  const advance = (to: number) => {
+    if (to > sent) onBytes(to - sent);
+    sent = Math.max(sent, to);
+  };
+  try {
+    await new BlockBlobClient(url).uploadFile(object.path, {
+      blockSize: blockBytes,
+      maxSingleShotSize: blockBytes,
+      concurrency: parallel,
+      abortSignal: signal,
+      // An object never changes: whoever was first has written the same bytes.
+      conditions: { ifNoneMatch: '*' },
+      blobHTTPHeaders: { blobContentType: 'application/octet-stream' },
+      onProgress: ({ loadedBytes }) => advance(loadedBytes),
+    });
+  } catch (error) {
+    if (error instanceof RestError && error.statusCode === 409) advance(object.bytes);
+    else if (error instanceof RestError) throw refused(error, object);
+    else throw error;
+  }
+  advance(object.bytes);
+}
+
+/** What is damaged on this disk is not worth sending: the fleet would not publish it. */
+async function requireWhole({ digest, path }: Lacking, signal: AbortSignal): Promise<void> {
+  const hash = createHash('sha256');
+  for await (const piece of createReadStream(path, { highWaterMark: 1024 * 1024, signal })) {
+    hash.update(piece as Uint8Array);
+  }
+  if (!hash.digest().equals(digest)) {
+    throw new InvalidInput([{ file: path, field: '', message: 'is damaged; build the pack again' }]);
+  }
+}
+
+/** Blob Storage's error, without the address: it holds a signature. */
+function refused(error: RestError, { digest }: Lacking): Failure {
+  const reached = error.statusCode !== undefined;
+  return new Failure(
+    reached ? exitCode.failed : exitCode.unreachable,
+    `object ${hexText(digest)} was not stored: ${error.code ?? 'no answer'}${reached ? ` (${error.statusCode})` : ''}`,
+    { next: 'Upload the pack again: what is there is not sent twice.' },
+  );
+}

@@ -1,0 +1,38 @@
+/** Tables for people: aligned columns without lines between them. */
+import { stripVTControlCharacters } from 'node:util';
+import type { Terminal } from '../terminal.ts';
+
+export type Column<Item> = {
+  header: string;
+  /** May be coloured. Empty: a dash. */
+  value(item: Item, terminal: Terminal): string;
+};
+
+const gap = '  ';
+
+export function tableText<Item>(
+  columns: readonly Column<Item>[],
+  items: readonly Item[],
+  terminal: Terminal,
+): string {
+  const rows = items.map((item) => columns.map(({ value }) => printable(value(item, terminal)) || '-'));
+  const widths = columns.map(({ header }, index) =>
+    Math.max(header.length, ...rows.map((row) => widthOf(row[index] ?? ''))),
+  );
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, index) => cell + ' '.repeat(Math.max(0, (widths[index] ?? 0) - widthOf(cell))))
+      .join(gap)
+      .trimEnd();
+  const header = line(columns.map((column) => column.header));
+  return `${[terminal.style('bold', header), ...rows.map(line)].join('\n')}\n`;
+}
+
+/** One line, without what would move the cursor: names and reasons come from other people. */
+function printable(text: string): string {
+  // Colours are ours; any other control character is not.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replace(/[\x00-\x1a\x1c-\x1f\x7f]+/g, ' ');
+}
+
+const widthOf = (text: string): number => stripVTControlCharacters(text).length;

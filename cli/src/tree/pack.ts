@@ -1,0 +1,111 @@
+/** `iotdh pack …`. */
+import { Command, InvalidArgumentError } from 'commander';
+import type { GlobalOptions } from '../commands/context.ts';
+import type { ListOptions, UploadOptions } from '../commands/pack.ts';
+import type { BuildCommandOptions } from '../commands/pack-files.ts';
+import { positive, type Tree, withFleet } from './client.ts';
+
+const maxLevel = 19;
+
+function level(text: string): number {
+  const value = positive(text);
+  if (value > maxLevel) throw new InvalidArgumentError(`It is at most ${maxLevel}.`);
+  return value;
+}
+
+export function packCommand(tree: Tree): Command {
+  const { terminal } = tree;
+  const pack = new Command('pack').description('build, upload, list and yank service packs');
+
+  pack
+    .command('build')
+    .argument('<pack.yaml>', 'the description')
+    .description(
+      'Builds a pack from a description: the manifest, and its objects. The same input makes the same bytes.',
+    )
+    .option('--out <folder>', 'where the pack goes (default: NAME-VERSION in the current folder)')
+    .option('--earlier <folder...>', 'earlier packs whose objects are taken over where they still serve')
+    .option('--level <1-19>', 'of Zstandard', level, 9)
+    .option(
+      '--time <instant>',
+      'create_time where the description has none (SOURCE_DATE_EPOCH; default: now)',
+    )
+    .option('--force', 'replace a pack that is there')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ iotdh pack build pack.yaml --out build/carto-8.2.1 --earlier build/carto-8.2.0',
+    )
+    .action(async (description: string, _options: unknown, command: Command) =>
+      (await import('../commands/pack-files.ts')).build(
+        terminal,
+        description,
+        command.optsWithGlobals<BuildCommandOptions>(),
+      ),
+    );
+
+  pack
+    .command('inspect')
+    .argument('<pack>', 'the folder of a pack, or a manifest')
+    .description('Shows what a pack on this machine consists of.')
+    .addHelpText('after', '\nExample:\n  $ iotdh pack inspect carto-8.2.1 -o json')
+    .action(async (path: string, _options: unknown, command: Command) =>
+      (await import('../commands/pack-files.ts')).inspect(
+        terminal,
+        path,
+        command.optsWithGlobals<GlobalOptions>().output,
+      ),
+    );
+
+  pack
+    .command('upload')
+    .argument('<folder>', 'the folder of a pack')
+    .description(
+      'Hands a pack in and publishes it. Objects that are there already are not sent again, so a retry is cheap.',
+    )
+    .option('--draft', 'do not publish it')
+    .option('--parallel <number>', 'objects on their way at once', positive, 4)
+    .addHelpText('after', '\nExample:\n  $ iotdh pack upload carto-8.2.1')
+    .action((folder: string, options: UploadOptions, command: Command) =>
+      withFleet(tree, command, async (context) =>
+        (await import('../commands/pack.ts')).upload(context, folder, options),
+      ),
+    );
+
+  pack
+    .command('list')
+    .description('Lists packs, the newest first.')
+    .option('--name <name>', 'of this name')
+    .option('--state <state...>', 'draft, published or yanked')
+    .option('--limit <number>', 'at most so many', positive, 1_000)
+    .addHelpText('after', '\nExample:\n  $ iotdh pack list --name carto --state published')
+    .action((options: ListOptions, command: Command) =>
+      withFleet(tree, command, async (context) =>
+        (await import('../commands/pack.ts')).listPacks(context, options),
+      ),
+    );
+
+  pack
+    .command('get')
+    .argument('<pack>', 'NAME, NAME@VERSION or its id')
+    .description('Shows one pack.')
+    .addHelpText('after', '\nExample:\n  $ iotdh pack get carto@8.2.1')
+    .action((word: string, _options: unknown, command: Command) =>
+      withFleet(tree, command, async (context) =>
+        (await import('../commands/pack.ts')).getPack(context, word),
+      ),
+    );
+
+  pack
+    .command('yank')
+    .argument('<pack>', 'NAME@VERSION or its id')
+    .description('Keeps a pack from being assigned again. What was assigned before goes on.')
+    .requiredOption('--reason <text>', 'why, for the record')
+    .addHelpText('after', '\nExample:\n  $ iotdh pack yank carto@8.2.1 --reason "crashes with two monitors"')
+    .action((word: string, { reason }: { reason: string }, command: Command) =>
+      withFleet(tree, command, async (context) =>
+        (await import('../commands/pack.ts')).yankPack(context, word, reason),
+      ),
+    );
+
+  return pack;
+}
