@@ -28,7 +28,7 @@ export type ConsentsOptions = {
   clock: Clock;
   newId: () => string;
   /** How far a decision may be put off, in ms. Default 7 days. */
-  maxPostponeMs?: number;
+  maxPostponeMs?: () => number;
 };
 
 export type ConsentRequest = ConfirmPatchRequest | ConfirmBaseRequest;
@@ -46,9 +46,10 @@ export type Consents = {
 };
 
 const maxShownLength = 8000;
+const defaultPostponeMs = 7 * 24 * 60 * 60 * 1000;
 
 export function createConsents(options: ConsentsOptions): Consents {
-  const { store, machine, view, clock, newId, maxPostponeMs = 7 * 24 * 60 * 60 * 1000 } = options;
+  const { store, machine, view, clock, newId, maxPostponeMs = () => defaultPostponeMs } = options;
 
   async function decide(
     target: Target,
@@ -94,7 +95,7 @@ export function createConsents(options: ConsentsOptions): Consents {
     const kind = decision?.kind;
     if (kind?.case !== 'postpone' || kind.value.until === undefined) return null;
     const nowMs = clock.now();
-    const latestMs = nowMs + maxPostponeMs;
+    const latestMs = nowMs + maxPostponeMs();
     const untilMs = timestampMs(kind.value.until);
     return untilMs > nowMs && untilMs <= latestMs ? null : { kind: 'postpone_refused', nowMs, latestMs };
   }

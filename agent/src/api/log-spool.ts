@@ -20,7 +20,7 @@ export type LogBatch = { id: number; entries: LogEntry[] };
 
 export type LogSpool = {
   /** Keeps all lines or none. */
-  append(entries: readonly LogEntry[], once: Once): Outcome<null>;
+  append(entries: readonly LogEntry[], once: Pick<Once, 'end'>): Outcome<null>;
   /** The oldest lines that fit both limits, at least one; null when nothing waits. */
   next(maxEntries: number, maxBytes: number): LogBatch | null;
   /** Forgets the lines up to and with this one, after they were sent. False: the disk is full; they come again. */

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { AgentService, type LogEntry } from '@iotdh/proto/agent/v1';
+import { AgentService, type LogEntry, type StateSnapshot } from '@iotdh/proto/agent/v1';
 import { createLimits } from '@iotdh/proto/limits';
 import { createAnswers } from './answers.ts';
 import type { Clock } from './clock.ts';
@@ -40,7 +40,7 @@ export type ApiServerOptions = {
   /** `port` 0: any free one. `allowedOrigins`: pages that may call from a browser, such as `http://localhost:5173`. */
   loopback?: { port: number; token: string; allowedOrigins?: readonly string[] };
   /** How far a person may put a decision off, in ms. Default 7 days. */
-  maxPostponeMs?: number;
+  maxPostponeMs?: () => number;
   /** How many bytes of log may wait to be sent. Default 32 MiB. */
   maxLogBytes?: number;
   newId?: () => string;
@@ -64,6 +64,7 @@ export type ApiServer = {
    */
   interrupt(): Promise<Refusal | null>;
   /** For the rest of the agent. */
+  snapshot(): StateSnapshot;
   readonly consents: Consents;
   readonly records: MoveRecords;
   readonly log: LogSpool;
@@ -92,10 +93,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     ...(onLogLines && { onLines: onLogLines }),
   });
   const hostVersion = createHostVersion({ store, ...(onHostVersion && { onChange: onHostVersion }) });
+  const snapshot = createSnapshots({ machine, view, holds, store, clock });
   const service = createService({
-    ...{ machine, view, clock, lock, holds, consents, records, log, hostVersion },
+    ...{ machine, view, clock, lock, holds, consents, records, log, hostVersion, snapshot },
     answers: createAnswers({ store, clock }),
-    snapshot: createSnapshots({ machine, view, holds, store, clock }),
     stopping: stopping.signal,
   });
 
@@ -159,6 +160,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       return (address as AddressInfo | null | undefined)?.port ?? null;
     },
     interrupt: () => lock.run(holds.interrupt),
+    snapshot,
     consents,
     records,
     log,

@@ -264,7 +264,7 @@ test('a patch that fails its check says so, and a base is confirmed like a patch
 });
 
 test('a decision can be put off or declined, within limits, and is handed to the backend with its record', async (t) => {
-  const { rig, client } = await readyRig(t, { maxPostponeMs: 3_600_000 });
+  const { rig, client } = await readyRig(t, { maxPostponeMs: () => 3_600_000 });
   await rig.bringTo('WAIT_CONFIRM_PATCH');
   const about = { manifestDigest: patchDigest, person };
   const postpone = (ms: number) =>

@@ -180,10 +180,10 @@ export function createAzureBus(options: AzureBusOptions): Bus {
     start() {
       loop ??= run();
     },
-    async ask(payload) {
+    async ask(payload, askOptions) {
       const current = session;
       if (current === undefined) return { kind: 'offline' };
-      const stamped = outgoing.stamp(payload);
+      const stamped = outgoing.stamp(payload, askOptions);
       if (stamped.kind !== 'stamped') return { kind: 'refused', reason: stamped.kind };
       try {
         await current.send(stamped.message);

@@ -49,7 +49,10 @@ export type Bus = {
   /** Opens the link and keeps it open, and sends what the outbox holds. Once. */
   start(): void;
   /** Sends a message that is worthless later, such as a request for frames, without keeping it. */
-  ask(payload: Extract<DeviceToCloud['payload'], { case: string }>): Promise<AskOutcome>;
+  ask(
+    payload: Extract<DeviceToCloud['payload'], { case: string }>,
+    options?: { traceParent?: string },
+  ): Promise<AskOutcome>;
   /** Says goodbye; resolves within 5 s, whatever the hub does. Idempotent. */
   stop(): Promise<void>;
 };

@@ -14,5 +14,6 @@ export type OutgoingQueue = {
   /** Numbers a message that is not kept. Any kind but `stamped` says why that was not possible. */
   stamp(
     payload: Extract<DeviceToCloud['payload'], { case: string }>,
+    options?: { traceParent?: string },
   ): { kind: 'stamped'; message: Outgoing } | { kind: 'dropped' | 'full' | 'disk_full' | 'too_large' };
 };

@@ -24,7 +24,7 @@ const maxMessageBytes = 8192;
 const maxValueBytes = 1024;
 
 export const levelOf = (level: LogLevel): Level => levels[Math.max(0, level - LogLevel.DEBUG)] ?? 'fatal';
-export const numberOf = (level: Level): LogLevel => LogLevel.DEBUG + levels.indexOf(level);
+export const numberOf = (level: Level): LogLevel => (LogLevel.DEBUG + levels.indexOf(level)) as LogLevel;
 
 /** Whether a line of this level is to be sent when lines from `least` on are. */
 export const isAtLeast = (level: LogLevel, least: Level): boolean => level >= numberOf(least);

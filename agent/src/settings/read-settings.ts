@@ -15,6 +15,7 @@ export type Request =
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+export const kernelBootId = '/proc/sys/kernel/random/boot_id';
 const defaultConfig = '/etc/iotdh-agent/config.json';
 /** A configuration is a page of text. */
 const maxConfigBytes = 1024 * 1024;
@@ -94,6 +95,7 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
     }),
     serviceCommands: Object.fromEntries(top.object('serviceCommands')?.lists() ?? []),
     restartCommand: top.texts('restartCommand', ['systemctl', 'reboot']),
+    bootIdFile: top.text('bootIdFile', kernelBootId),
     telemetryIntervalMs: top.integer('telemetryIntervalMs', 60_000, { min: 1000, max: dayMs }),
     minLogLevel: top.oneOf('minLogLevel', levels, levelOf(variable('MIN_LOG_LEVEL'))),
     keptLogBytes: top.integer('keptLogBytes', 32 * 1024 * 1024, { min: 65_536, max: 4 * gibibyte }),

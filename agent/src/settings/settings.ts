@@ -18,7 +18,7 @@ export type Settings = {
   model: string;
   credentials: CredentialSettings;
   hub: {
-    /** An authority beside those of the system, for a hub of one's own; null: none. */
+    /** The one authority that is trusted, for a hub of one's own; null: those of the system. */
     caFile: string | null;
     /** Ways to the hub, the preferred one first. */
     routes: readonly Route[];
@@ -38,6 +38,8 @@ export type Settings = {
   serviceCommands: Readonly<Record<string, readonly string[]>>;
   /** What restarts the machine. */
   restartCommand: readonly string[];
+  /** Holds another text after each start of the machine; a file of one's own is also as old as the start. */
+  bootIdFile: string;
   telemetryIntervalMs: number;
   minLogLevel: Level;
   /** How much of its log the agent keeps on disk for a collection. */

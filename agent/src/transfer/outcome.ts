@@ -7,9 +7,16 @@ import type { Manifest } from '@iotdh/proto/update/v1';
  * - `corrupt`: what arrives does not match its digests, again and again;
  * - `bad_manifest`: the manifest breaks the contract, or names what no object yields;
  * - `unsupported`: every object that yields a content is a delta, which this agent does not read;
- * - `undecodable`: an object is as the manifest says, but does not yield its contents.
+ * - `undecodable`: an object is as the manifest says, but does not yield its contents;
+ * - `not_accepted`: this machine does not have or is not what the manifest asks for.
  */
-export type FailureReason = 'refused' | 'corrupt' | 'bad_manifest' | 'unsupported' | 'undecodable';
+export type FailureReason =
+  | 'refused'
+  | 'corrupt'
+  | 'bad_manifest'
+  | 'unsupported'
+  | 'undecodable'
+  | 'not_accepted';
 export type Failure = { kind: 'failed'; reason: FailureReason; detail: string };
 
 /** What has arrived stays on disk; running again goes on from there. */

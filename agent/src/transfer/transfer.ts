@@ -42,6 +42,11 @@ export type TransferOptions = {
   /** How often the same segment may arrive damaged. Default 5. */
   maxCorrupt?: number;
   onProgress?(progress: Progress): void;
+  /**
+   * Asked once the manifest is here, before a byte of its objects is asked for, and again by each run. `spaceBytes`: what the
+   * rest of the transfer will take on the disk of `folder`.
+   */
+  accept?(manifest: Manifest, spaceBytes: number): Promise<{ kind: 'accepted' } | Pause | Failure>;
 };
 
 export type Transfer = {
@@ -147,6 +152,8 @@ export function createTransfer(options: TransferOptions): Transfer {
     if (read.kind !== 'read') return read;
     const plan = planObjects(read.manifest, store.has);
     if (plan.kind !== 'planned') return plan;
+    const accepted = await options.accept?.(read.manifest, sum(plan.objects.map(spaceOf)));
+    if (accepted !== undefined && accepted.kind !== 'accepted') return accepted;
     totalBytes = doneBytes + sum(plan.objects.map((object) => Number(object.size) + listBytes(object)));
 
     const lists = new Map<ManifestObject, readonly Uint8Array[]>();
@@ -237,6 +244,11 @@ const segmentCountOf = ({ size, segmentSize }: ManifestObject): number =>
 /** How long the object is that holds the digests of an object's segments; 0 when the manifest holds them. */
 function listBytes(object: ManifestObject): number {
   return object.segmentDigests.case === 'segments' ? 0 : listEntryBytes * segmentCountOf(object);
+}
+
+/** An object as it is carried, and what it yields, are on disk together until it is decoded. */
+function spaceOf(object: ManifestObject): number {
+  return Number(object.size) + listBytes(object) + sum(object.contents.map(({ size }) => Number(size)));
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

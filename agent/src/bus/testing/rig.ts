@@ -148,7 +148,7 @@ let lastSequence = 0n;
 export async function sendTo(
   hub: LocalHub,
   payload: Command,
-  changes: Pick<Partial<CloudToDevice>, 'messageId' | 'version'> = {},
+  changes: Pick<Partial<CloudToDevice>, 'messageId' | 'version' | 'traceParent'> = {},
 ): Promise<string> {
   lastSequence += 1n;
   const isFrame = payload.case === 'frame' || payload.case === 'transferRefused';

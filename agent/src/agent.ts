@@ -1,0 +1,269 @@
+/** The agent, composed: every subsystem is made here, and only here do they meet. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { machinePort } from './api/machine-port.ts';
+import { createApiServer } from './api/server.ts';
+import { openToken } from './api/token.ts';
+import { createAzureBus } from './bus/azure-bus.ts';
+import { createWithdrawal } from './cloud/withdrawal.ts';
+import { createCloudSide } from './cloud-side.ts';
+import { openConnections } from './connections/connections.ts';
+import { hubCredentials } from './connections/hub-credentials.ts';
+import { createReplaceableBus } from './connections/replaceable-bus.ts';
+import { openDocument, writeDurably } from './durable/document.ts';
+import { createApplyPorts } from './effects/apply-ports.ts';
+import { createPromptPort } from './effects/prompt-port.ts';
+import { createReminders } from './effects/reminders.ts';
+import { createReportPort } from './effects/report-port.ts';
+import { createTransferPort } from './effects/transfer-port.ts';
+import { findCredentials } from './find-credentials.ts';
+import { createInstallers } from './installers.ts';
+import { createInventory } from './inventory/inventory.ts';
+import { createMachineFacts } from './inventory/machine-facts.ts';
+import { openProducts } from './inventory/products.ts';
+import { createLineBuffer } from './log/line-buffer.ts';
+import { createLog } from './log/log.ts';
+import type { Ports } from './machine/effect.ts';
+import type { OnFailPoint } from './machine/fail-point.ts';
+import { createMachine } from './machine/machine.ts';
+import { createRunner } from './machine/runner.ts';
+import { sleep } from './machine/sleep.ts';
+import { pendingUpdate } from './machine/snapshot.ts';
+import { redactEntry } from './redaction/redact.ts';
+import type { Settings } from './settings/settings.ts';
+import { takeFirmwareUpdateRequest } from './slots/firmware-update-request.ts';
+import { openStores } from './stores.ts';
+import type { Clock } from './transfer/clock.ts';
+import { readManifest } from './transfer/manifest.ts';
+import { createManifests } from './updates/manifests.ts';
+import { survey } from './updates/survey.ts';
+import { createUpdateView } from './updates/update-view.ts';
+
+export type AgentOptions = {
+  settings: Settings;
+  version: string;
+  /** The process's environment, of which scripts get what their manifest names. */
+  environment: Readonly<Record<string, string | undefined>>;
+  clock: Clock;
+  random: () => number;
+  /** The process's output. */
+  write: (text: string) => void;
+  /** The agent cannot go on; only a restart helps. */
+  onFailure: (error: unknown) => void;
+  onFailPoint?: OnFailPoint;
+};
+
+export type Agent = {
+  /** Serves host applications, goes on where the journal says, and opens the link. Throws when it cannot listen. */
+  start(): Promise<void>;
+  /** Within 5 s; what was under way goes on after the next start. Idempotent. */
+  stop(): Promise<void>;
+};
+
+/** Throws when the data folder is in use, of a newer agent, or cannot be written. */
+export function createAgent(options: AgentOptions): Agent {
+  const { settings, version, environment, clock, random, write, onFailure, onFailPoint } = options;
+  const { dataDir } = settings;
+  const { now, after } = clock;
+  const inData = (name: string) => join(dataDir, name);
+  const stores = openStores(dataDir, clock);
+  const { journal, host, outbox, updates } = stores;
+  const stopping = new AbortController();
+
+  const lines = createLineBuffer({
+    keep: (entries) => void server.log.append(entries, { end: host.write }),
+    ...{ after, onFailure },
+  });
+  const log = createLog({ now, write, redact: redactEntry, keep: lines.add, least: settings.minLogLevel });
+  const onDamaged = (path: string) =>
+    log({ level: 'error', component: 'disk', message: `${path} was damaged and has begun anew` });
+  const state = openDocument<{ appliedDigest: string; route?: string }>({
+    path: inData('agent.json'),
+    read: (parsed) => (typeof parsed === 'object' ? (parsed as { appliedDigest: string }) : null),
+    initial: { appliedDigest: '' },
+    onDamaged,
+  });
+
+  // The machine, and what people and the cloud can know about it.
+  const machine = createMachine({ journal, now, ...(onFailPoint && { onFailPoint }) });
+  const pending = () => pendingUpdate(machine.snapshot());
+  const manifests = createManifests({
+    updates,
+    read(bytes, digest) {
+      const read = readManifest(bytes, digest);
+      return read.kind === 'read' ? read.manifest : null;
+    },
+  });
+  const view = createUpdateView({ updates, manifests });
+  const facts = createMachineFacts({ model: settings.model });
+  const products = openProducts({
+    path: inData('products.json'),
+    now,
+    onChange: () => cloud.hello.inventoryChanged(),
+    onDamaged,
+  });
+  const inventory = createInventory({
+    ...{ agentVersion: version, facts, register: products },
+    hostVersion: () => server.hostVersion.last(),
+  });
+
+  // The link to the hub. Until the device has credentials there is none, and everything waits in the outbox.
+  const caPem = settings.hub.caFile === null ? null : readFileSync(settings.hub.caFile, 'utf8');
+  const bus = createReplaceableBus((credentials) =>
+    createAzureBus({
+      ...{ credentials, outgoing: outbox, clock, random },
+      routes: settings.hub.routes,
+      receivers: cloud.receivers,
+      onAssignment: cloud.assignments.onAssignment,
+      routeMemory: {
+        read: () => state.value.route,
+        write: (route) => state.write({ ...state.value, route }),
+      },
+      notes: ({ level, what, detail }) => log({ level, component: 'bus', message: what, about: { detail } }),
+      ...(caPem !== null && { sdk: { ca: caPem } }),
+    }),
+  );
+  const credentials = findCredentials({ settings, signal: stopping.signal, random, sleep, log });
+  const connections = openConnections({
+    folder: dataDir,
+    onHubSettings: () => void openLink(),
+    hubOpens: bus.opens,
+    onDamaged,
+  });
+  async function openLink(): Promise<void> {
+    const given = await credentials();
+    if (given !== null && !stopping.signal.aborted) bus.use(hubCredentials(given, connections.hub()));
+  }
+
+  // What the machine decides on is executed by these.
+  const installers = createInstallers({ settings, environment, facts, products, connections, bus, clock });
+  const withdrawal = createWithdrawal({
+    snapshot: machine.snapshot,
+    submit: (event) => runner.submit(event),
+    interrupt: () => server.interrupt(),
+    log,
+  });
+  const transfer = createTransferPort({
+    ...{ updates, view, withdrawal, sleep, clock, random, log },
+    ask: (value, traceParent) => bus.ask({ case: 'frameRequest', value }, { traceParent }),
+    preflight: async (manifest) =>
+      manifest.content.case === 'patch'
+        ? installers.patch.preflight(manifest)
+        : ((await installers.base?.preflight(manifest)) ?? {
+            kind: 'unmet',
+            reason: 'this machine has no slots',
+          }),
+    reservedBytes: settings.reservedDiskBytes,
+    frameWindow: () => cloud.configuration.now.frameWindow,
+  });
+  const prompt = createPromptPort({ updates, withdrawal, now, sleep });
+  const reminders = createReminders({
+    ...{ updates, snapshot: machine.snapshot, pending, withdrawal, now, after },
+    interrupt: () => server.interrupt(),
+  });
+  const ports: Ports = {
+    start_transfer: transfer.start,
+    // The cloud keeps nothing of a transfer and sends only what is asked for: not asking any more is all that it takes.
+    stop_transfer: async () => ({ kind: 'done' }),
+    prompt: prompt.prompt,
+    async ask_assignment() {
+      await cloud.assignments.ask();
+      return { kind: 'done' };
+    },
+    ...createApplyPorts({
+      ...{ updates, manifests, sleep, log, installer: installers.patch, base: installers.base },
+      contentPath: ({ updateId, target }, digest) =>
+        join(updates.folderOf(updateId, target), 'contents', digest),
+    }),
+    ...createReportPort({
+      ...{ updates, inventory, now, log },
+      tell: (payload, traceParent) => cloud.tell(payload, traceParent),
+      consentBehind: (decision) => server.consents.behind(decision),
+      onApplied: (appliedDigest) => state.write({ ...state.value, appliedDigest }),
+      onDecided: () => void reminders.look(),
+      forget: (updateId) => installers.patch.forget(updateId),
+    }),
+  };
+  const runner = createRunner({
+    ...{ journal, machine, ports, sleep, ...(onFailPoint && { onFailPoint }) },
+    survey: async () => survey(updates, machine.snapshot()),
+    onFinding({ kind, ...about }) {
+      const level = kind === 'effect_failed' ? 'warn' : 'error';
+      log({ level, component: 'machine', message: kind.replaceAll('_', ' '), about });
+    },
+  });
+
+  // What host applications talk to.
+  const { socket, loopback } = settings.api;
+  const server = createApiServer({
+    ...{ view, store: host, clock, redact: redactEntry, onFailure },
+    machine: machinePort({ machine, runner, journal }),
+    ...(socket && { socket }),
+    ...(loopback && { loopback: { ...loopback, token: openToken(loopback.tokenFile) } }),
+    maxPostponeMs: () => cloud.configuration.now.maxPostponeMs,
+    onLogLines: () => cloud.logs.onLines(),
+    onHostVersion() {
+      const said = server.hostVersion.last()?.product;
+      if (said !== undefined)
+        void products.set(said.product, said.version, 'host_application').catch(onFailure);
+    },
+  });
+
+  // What the cloud is told, and what it says.
+  const cloud = createCloudSide({
+    ...{
+      settings,
+      version,
+      stores,
+      machine,
+      runner,
+      server,
+      bus,
+      facts,
+      inventory,
+      pending,
+      withdrawal,
+      transfer,
+    },
+    ...{ clock, sleep, log, onDamaged, onFailure, signal: stopping.signal },
+    appliedDigest: () => state.value.appliedDigest,
+    onOfferedAgain() {
+      prompt.onOfferedAgain();
+      void reminders.look();
+    },
+    onMoved(state) {
+      void reminders.look();
+      if (state === 'WAIT_CONFIRM_BASE' && takeFirmwareUpdateRequest(inData('firmware-update-requested'))) {
+        void runner.submit({ type: 'boot_fwupd' });
+      }
+    },
+  });
+
+  let stopped: Promise<void> | undefined;
+  async function stop(): Promise<void> {
+    log({ level: 'info', component: 'agent', message: 'the agent stops' });
+    stopping.abort();
+    reminders.stop();
+    await Promise.all([server.stop(), runner.stop(), bus.stop(), cloud.stop()]);
+    lines.flush();
+    await stores.close();
+  }
+
+  return {
+    async start() {
+      log({ level: 'info', component: 'agent', message: 'the agent starts', about: { version } });
+      for (const path of stores.damaged) onDamaged(path);
+      runner.stopped.catch(onFailure);
+      await server.start();
+      if (server.port !== null) writeDurably(inData('loopback-port'), `${server.port}\n`);
+      runner.start();
+      cloud.start();
+      await withdrawal.resume();
+      openLink().catch(onFailure);
+    },
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}

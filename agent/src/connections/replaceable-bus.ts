@@ -1,0 +1,69 @@
+/** A bus that can be used before the device has credentials, and goes on when it gets others. */
+import type { Bus, Link } from '../bus/bus.ts';
+import type { Credentials } from '../bus/credentials.ts';
+
+export type ReplaceableBus = Omit<Bus, 'start'> & {
+  /** Opens the link as this device, ending the one before. Throws when the credentials cannot be any. */
+  use(credentials: Credentials): void;
+  /** Resolves to whether the link is open, or opens before the signal aborts. */
+  opens(signal: AbortSignal): Promise<boolean>;
+};
+
+export function createReplaceableBus(make: (credentials: Credentials) => Bus): ReplaceableBus {
+  const listeners = new Set<(link: Link) => void>();
+  let current: Bus | null = null;
+  let link: Link = { kind: 'idle' };
+  let turn: Promise<void> = Promise.resolve();
+  let stopped = false;
+
+  function setLink(next: Link): void {
+    link = next;
+    for (const listener of listeners) listener(next);
+  }
+
+  function onLink(listener: (link: Link) => void): () => void {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  return {
+    get link() {
+      return link;
+    },
+    onLink,
+    use(credentials) {
+      if (stopped) return;
+      const made = make(credentials);
+      const before = current;
+      current = made;
+      made.onLink((next) => {
+        if (current === made) setLink(next);
+      });
+      setLink({ kind: 'idle' });
+      // The hub ends the older of two links of one device, so the new one begins after the old one's end.
+      turn = turn.then(async () => {
+        await before?.stop();
+        if (!stopped && current === made) made.start();
+      });
+    },
+    ask: async (payload, options) => (await current?.ask(payload, options)) ?? { kind: 'offline' },
+    opens(signal) {
+      return new Promise((resolve) => {
+        const end = (open: boolean) => {
+          unlisten();
+          signal.removeEventListener('abort', giveUp);
+          resolve(open);
+        };
+        const giveUp = () => end(false);
+        const unlisten = onLink(({ kind }) => kind === 'open' && end(true));
+        signal.addEventListener('abort', giveUp);
+        if (link.kind === 'open' || signal.aborted) end(link.kind === 'open');
+      });
+    },
+    async stop() {
+      stopped = true;
+      await current?.stop();
+      await turn;
+    },
+  };
+}

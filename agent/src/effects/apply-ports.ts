@@ -1,0 +1,125 @@
+/** The ports that change the machine: `apply_patch`, `apply_base` and `arm_slot`. How each ended is on disk before it is told. */
+import type { Manifest } from '@iotdh/proto/update/v1';
+import type { Installer } from '../install/installer.ts';
+import type { Log } from '../log/log.ts';
+import type { EffectContext, Ports } from '../machine/effect.ts';
+import type { Update } from '../machine/update.ts';
+import type { BaseInstaller, BaseJob } from '../slots/base-installer.ts';
+import type { Manifests } from '../updates/manifests.ts';
+import type { HalfEnd } from '../updates/record.ts';
+import type { UpdateStore } from '../updates/update-store.ts';
+
+export type ApplyPortsOptions = {
+  updates: UpdateStore;
+  manifests: Manifests;
+  installer: Installer;
+  /** Null: this machine has no slots. */
+  base: BaseInstaller | null;
+  contentPath: (update: Update, digestHex: string) => string;
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  log: Log;
+};
+
+/** How long a machine may take to go down. */
+const restartMs = 15 * 60_000;
+const failed = (reason: string) => ({ kind: 'failed', reason }) as const;
+const noSlots = failed('this machine has no slots for a base');
+
+export function createApplyPorts(
+  options: ApplyPortsOptions,
+): Pick<Ports, 'apply_patch' | 'apply_base' | 'arm_slot'> {
+  const { updates, manifests, installer, base, contentPath, sleep, log } = options;
+
+  function say({ updateId, manifest }: Update, level: 'info' | 'warn' | 'error', message: string): void {
+    const about = {
+      assignment_id: updateId,
+      version: manifest.version,
+      trace_parent: updates.traceOf(updateId),
+    };
+    log({ level, component: 'install', message, about });
+  }
+
+  function keep(update: Update, end: HalfEnd): void {
+    updates.change(update.updateId, update.target, { end });
+  }
+
+  function jobOf(update: Update, { id, signal, progress }: EffectContext): BaseJob | null {
+    const manifest: Manifest | null = manifests.of(update);
+    if (manifest === null) return null;
+    const path = (digestHex: string) => contentPath(update, digestHex);
+    return { id, manifest, manifestDigest: update.manifest.digest, contentPath: path, signal, progress };
+  }
+
+  /** The event of an end that is on disk. */
+  function eventOf(
+    { manifest: { digest } }: Update,
+    { ending, reason }: HalfEnd,
+  ): Awaited<ReturnType<Ports['apply_patch']>> {
+    const event =
+      ending === 'applied'
+        ? ({ type: 'integrity_ok', manifestDigest: digest } as const)
+        : ({ type: 'integrity_fault', manifestDigest: digest, reason } as const);
+    return { kind: 'event', event };
+  }
+
+  async function applyPatch(
+    update: Update,
+    context: EffectContext,
+  ): Promise<Awaited<ReturnType<Ports['apply_patch']>>> {
+    const before = updates.get(update.updateId)?.patch.end ?? null;
+    if (before !== null) return eventOf(update, before);
+    const job = jobOf(update, context);
+    if (job === null) return failed('the manifest is not on this disk');
+    say(update, 'info', 'the patch is being applied');
+    // One update applies its patch once, so its own name serves, and survives the loss of the journal.
+    const outcome = await installer.apply({ ...job, id: update.updateId });
+    switch (outcome.kind) {
+      case 'applied': {
+        const end: HalfEnd = { ending: 'applied', reason: '', steps: outcome.steps };
+        keep(update, end);
+        say(update, 'info', 'the patch is applied and passed its checks');
+        return eventOf(update, end);
+      }
+      case 'fault': {
+        const ending = outcome.takenBack ? 'taken_back' : 'failed';
+        const end: HalfEnd = { ending, reason: outcome.reason, steps: outcome.steps };
+        keep(update, end);
+        say(update, 'error', `the patch failed (${ending}): ${outcome.reason}`);
+        return eventOf(update, end);
+      }
+      case 'restarting':
+        say(update, 'info', 'the machine restarts');
+        await sleep(restartMs, context.signal);
+        return failed('the machine has not restarted yet');
+      case 'failed':
+        return outcome;
+    }
+  }
+
+  return {
+    apply_patch: ({ update }, context) => applyPatch(update, context),
+    async apply_base({ update }, context) {
+      const job = jobOf(update, context);
+      if (base === null) return noSlots;
+      if (job === null) return failed('the manifest is not on this disk');
+      say(update, 'info', 'the base is being written');
+      return base.applyBase(job);
+    },
+    async arm_slot({ update }, context) {
+      const job = jobOf(update, context);
+      if (base === null) return noSlots;
+      if (job === null) return failed('the manifest is not on this disk');
+      const result = await base.arm(job);
+      if (result.kind !== 'event') return result;
+      const { proven } = result.event;
+      const reason = proven ? '' : 'the new system did not prove itself';
+      keep(update, {
+        ending: proven ? 'applied' : 'taken_back',
+        reason,
+        steps: base.steps(job.manifestDigest),
+      });
+      say(update, proven ? 'info' : 'error', proven ? 'the base runs and is proven' : reason);
+      return result;
+    },
+  };
+}

@@ -1,0 +1,149 @@
+/** The port `start_transfer`: brings what the manifest lists, and ends an update that can never be brought. */
+import type { Frame, FrameRequest, TransferRefused } from '@iotdh/proto/bus/v1';
+import { type Manifest, UpdateKind } from '@iotdh/proto/update/v1';
+import type { AskOutcome } from '../bus/bus.ts';
+import type { Withdrawal } from '../cloud/withdrawal.ts';
+import type { Log } from '../log/log.ts';
+import type { Ports } from '../machine/effect.ts';
+import type { Update } from '../machine/update.ts';
+import type { Clock } from '../transfer/clock.ts';
+import type { Failure, Pause, TransferOutcome } from '../transfer/outcome.ts';
+import { createTransfer, type Transfer } from '../transfer/transfer.ts';
+import { sourceOf, type UpdateRecord } from '../updates/record.ts';
+import type { UpdateStore } from '../updates/update-store.ts';
+import type { UpdateView } from '../updates/update-view.ts';
+
+export type TransferPortOptions = {
+  updates: UpdateStore;
+  view: UpdateView;
+  ask: (request: FrameRequest, traceParent: string) => Promise<AskOutcome>;
+  /** Whether this machine has and is what the manifest asks for. */
+  preflight: (manifest: Manifest) => Promise<{ kind: 'met' } | { kind: 'unmet'; reason: string }>;
+  withdrawal: Pick<Withdrawal, 'withdraw'>;
+  /** Space that is left free on the disk. */
+  reservedBytes: number;
+  frameWindow: () => number;
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  clock: Clock;
+  random: () => number;
+  log: Log;
+};
+
+export type TransferPort = {
+  start: Ports['start_transfer'];
+  onFrame(frame: Frame): Promise<void>;
+  onRefused(refused: TransferRefused): void;
+  onLinkOpen(): void;
+};
+
+/** A full disk is looked at again after this. */
+const diskFullMs = 15_000;
+
+const failed = (reason: string) => ({ kind: 'failed', reason }) as const;
+
+export function createTransferPort(options: TransferPortOptions): TransferPort {
+  const { updates, view, ask, preflight, withdrawal, reservedBytes, frameWindow, sleep, clock, random, log } =
+    options;
+  let current: Transfer | null = null;
+
+  async function accept(
+    update: Update,
+    record: UpdateRecord,
+    manifest: Manifest,
+    spaceBytes: number,
+  ): Promise<{ kind: 'accepted' } | Pause | Failure> {
+    const refuse = (detail: string, reason: Failure['reason']): Failure => ({
+      kind: 'failed',
+      reason,
+      detail,
+    });
+    const ref = sourceOf(record, update.target)?.ref;
+    const kind = manifest.content.case === 'patch' ? UpdateKind.PATCH : UpdateKind.BASE;
+    if (ref?.kind !== kind || ref.name !== manifest.name || ref.version !== manifest.version) {
+      return refuse('the manifest is not the pack that was offered', 'bad_manifest');
+    }
+    const answer = await preflight(manifest);
+    if (answer.kind === 'unmet') return refuse(answer.reason, 'not_accepted');
+    if (spaceBytes + reservedBytes > updates.freeBytes()) return { kind: 'paused', reason: 'disk_full' };
+    return { kind: 'accepted' };
+  }
+
+  function transferOf(update: Update, record: UpdateRecord, progress: () => void): Transfer | null {
+    const source = sourceOf(record, update.target);
+    if (source === null) return null;
+    return createTransfer({
+      transferId: source.transferId,
+      manifest: source.ref,
+      frameSize: source.frameSize,
+      folder: updates.folderOf(update.updateId, update.target),
+      source: { ask: (request) => ask(request, record.traceParent) },
+      window: frameWindow(),
+      accept: (manifest, spaceBytes) => accept(update, record, manifest, spaceBytes),
+      onProgress(reached) {
+        progress();
+        view.noteProgress(update, reached);
+      },
+      ...{ clock, random },
+    });
+  }
+
+  /** Runs until it is whole, has failed for good, or is no longer wanted; a full disk only delays it. */
+  async function runToEnd(transfer: Transfer, update: Update, signal: AbortSignal): Promise<TransferOutcome> {
+    for (let told = false; ; told = true) {
+      const outcome = await transfer.run(signal);
+      if (outcome.kind !== 'paused' || outcome.reason !== 'disk_full' || signal.aborted) return outcome;
+      if (!told) say(update, 'warn', 'there is no room on the disk: the transfer waits');
+      await sleep(diskFullMs, signal);
+    }
+  }
+
+  function say({ updateId, target, manifest }: Update, level: 'info' | 'warn', message: string): void {
+    const about = {
+      ...{ assignment_id: updateId, target, version: manifest.version },
+      trace_parent: updates.traceOf(updateId),
+    };
+    log({ level, component: 'transfer', message, about });
+  }
+
+  async function end(update: Update, { reason, detail }: Failure): Promise<void> {
+    const refused = reason === 'not_accepted' || reason === 'bad_manifest' || reason === 'unsupported';
+    updates.change(update.updateId, update.target, {
+      end: { ending: refused ? 'refused' : 'not_received', reason: detail, steps: [] },
+    });
+    await withdrawal.withdraw(update.updateId, 'refused', detail);
+  }
+
+  return {
+    async start({ update }, { signal, progress }) {
+      const { updateId, target, manifest } = update;
+      const record = updates.get(updateId);
+      const transfer = record && transferOf(update, record, progress);
+      if (transfer === null) {
+        // The disk has lost what was offered; without it nothing can be asked for.
+        await withdrawal.withdraw(updateId, 'refused', 'the offer is no longer on this disk');
+        return failed('the offer is no longer on this disk');
+      }
+      if (record?.[target].begun === false) updates.change(updateId, target, { begun: true });
+      say(update, 'info', 'the transfer begins or goes on');
+      current = transfer;
+      try {
+        const outcome = await runToEnd(transfer, update, signal);
+        if (outcome.kind === 'paused') return failed(`the transfer is paused: ${outcome.reason}`);
+        if (outcome.kind === 'failed') {
+          say(update, 'warn', `the transfer failed (${outcome.reason}): ${outcome.detail}`);
+          await end(update, outcome);
+          return failed(outcome.detail);
+        }
+        const carriedBytes = view.progress(update).totalBytes;
+        updates.change(updateId, target, { complete: true, carriedBytes });
+        say(update, 'info', 'the transfer is complete');
+        return { kind: 'event', event: { type: 'transfer_complete', manifestDigest: manifest.digest } };
+      } finally {
+        current = null;
+      }
+    },
+    onFrame: async (frame) => current?.onFrame(frame),
+    onRefused: (refused) => current?.onRefused(refused),
+    onLinkOpen: () => current?.onLinkOpen(),
+  };
+}

@@ -1,0 +1,110 @@
+/**
+ * Enrolment: a one-time token and a signing request against the device's certificate. Tried until it succeeds, because a
+ * workstation is often switched on before its network is.
+ */
+import { readFileSync, rmSync } from 'node:fs';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
+import { createConnectTransport } from '@connectrpc/connect-node';
+import { BrokerService, type EnrolDeviceResponse } from '@iotdh/proto/broker/v1';
+import type { Identity, IdentityFolder } from './identity.ts';
+import { makeKey, makeSigningRequest } from './signing-request.ts';
+
+export type EnrolOptions = {
+  brokerUrl: string;
+  tokenFile: string;
+  /** The one authority that is trusted, as PEM; null: those of the system. */
+  caPem: string | null;
+  identity: IdentityFolder;
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  random: () => number;
+  onAttemptFailed: (failure: EnrolFailure) => void;
+  signal: AbortSignal;
+};
+
+/** `retryMs`: when it is tried again. `byPerson`: a person has to do something first, such as to bring a new token. */
+export type EnrolFailure = { reason: string; retryMs: number; byPerson: boolean };
+
+const callMs = 30_000;
+const maxRetryMs = 300_000;
+/** How often a token that will not do is looked at again, in case somebody has replaced it. */
+const byPersonMs = 60_000;
+const maxTokenBytes = 512;
+
+/** The device's identity: the one on disk, or a new one. Null when the signal came first. Rejects when the disk is broken. */
+export async function enrol(options: EnrolOptions): Promise<Identity | null> {
+  const { identity, signal, sleep, random, onAttemptFailed, tokenFile } = options;
+  for (let attempt = 1; !signal.aborted; attempt += 1) {
+    const known = identity.read();
+    if (known !== null) {
+      rmSync(tokenFile, { force: true });
+      return known;
+    }
+    const failure = await tryOnce(options);
+    if (failure === null) continue;
+    const waitMs = Math.min(1000 * 2 ** Math.min(attempt - 1, 10), maxRetryMs) * (0.5 + random() / 2);
+    const retryMs = Math.round(failure.byPerson ? byPersonMs : waitMs);
+    if (signal.aborted) break;
+    onAttemptFailed({ ...failure, retryMs });
+    await sleep(retryMs, signal);
+  }
+  return null;
+}
+
+/** Null when the identity is on disk. */
+async function tryOnce(options: EnrolOptions): Promise<Omit<EnrolFailure, 'retryMs'> | null> {
+  const { identity, brokerUrl, caPem, signal } = options;
+  const token = readToken(options.tokenFile);
+  if (token === null) return { reason: 'there is no enrolment token to read', byPerson: true };
+  const keyPem = identity.key() ?? makeKey();
+  identity.keepKey(keyPem);
+  const signingRequest = await makeSigningRequest(keyPem);
+  const client = createClient(
+    BrokerService,
+    createConnectTransport({
+      baseUrl: brokerUrl,
+      httpVersion: '1.1',
+      readMaxBytes: 256 * 1024,
+      nodeOptions: caPem === null ? {} : { ca: caPem },
+    }),
+  );
+  try {
+    const request = { enrolmentToken: token, signingRequest };
+    const response = await client.enrolDevice(request, { timeoutMs: callMs, signal });
+    if (response.hubHost === '') {
+      return {
+        reason: 'the broker names no hub, and this agent does not ask a provisioning service',
+        byPerson: true,
+      };
+    }
+    identity.keepIdentity({
+      deviceId: response.deviceId,
+      hubHost: response.hubHost,
+      certificatePem: chainPem(response),
+    });
+    return null;
+  } catch (error) {
+    const { code, rawMessage } = ConnectError.from(error);
+    const passing = [Code.Unavailable, Code.DeadlineExceeded, Code.Internal, Code.Canceled, Code.Unknown];
+    const reason = `${Code[code]}: ${rawMessage}`.replaceAll(token, '[token]').slice(0, 300);
+    return { reason, byPerson: !passing.includes(code) };
+  }
+}
+
+function readToken(path: string): string | null {
+  try {
+    const token = readFileSync(path, 'utf8').trim();
+    return token.length === 0 || Buffer.byteLength(token) > maxTokenBytes ? null : token;
+  } catch {
+    // Its absence is said by the caller, as is a file that may not be read.
+    return null;
+  }
+}
+
+function chainPem({ certificate }: EnrolDeviceResponse): string {
+  return (certificate?.chain ?? [])
+    .map((der) => {
+      const lines = Buffer.from(der).toString('base64').replace(/.{64}/g, '$&\n').trimEnd();
+      return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
+    })
+    .join('');
+}

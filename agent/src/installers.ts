@@ -1,0 +1,61 @@
+/** What changes this machine, composed: the installers of a PATCH and of a BASE, and what they ask of the machine. */
+import { join } from 'node:path';
+import type { openConnections } from './connections/connections.ts';
+import type { ReplaceableBus } from './connections/replaceable-bus.ts';
+import { makePrivateFolder } from './durable/document.ts';
+import { createHost } from './host/host.ts';
+import { runChecks } from './install/checks.ts';
+import { createInstaller } from './install/create-installer.ts';
+import type { Installer } from './install/installer.ts';
+import type { MachineFacts as InstallerFacts } from './install/ports.ts';
+import { createSandbox } from './install/sandbox.ts';
+import type { MachineFacts } from './inventory/machine-facts.ts';
+import type { ProductRegister } from './inventory/products.ts';
+import { redactText } from './redaction/redact.ts';
+import { kernelBootId } from './settings/read-settings.ts';
+import type { Settings } from './settings/settings.ts';
+import { type BaseInstaller, createBaseInstaller } from './slots/base-installer.ts';
+import { createFileImageSlots } from './slots/file-image-slots.ts';
+import { createProof } from './slots/prove-system.ts';
+import type { Clock } from './transfer/clock.ts';
+
+export type InstallersOptions = {
+  settings: Settings;
+  environment: Readonly<Record<string, string | undefined>>;
+  facts: MachineFacts & InstallerFacts;
+  products: ProductRegister;
+  connections: ReturnType<typeof openConnections>;
+  bus: Pick<ReplaceableBus, 'opens'>;
+  clock: Clock;
+};
+
+export type Installers = {
+  patch: Installer;
+  /** Null: this machine has no slots. */
+  base: BaseInstaller | null;
+};
+
+export function createInstallers(options: InstallersOptions): Installers {
+  const { settings, environment, facts, products, connections, bus, clock } = options;
+  const { bootIdFile } = settings;
+  const host = createHost({ ...settings, kernelBoot: bootIdFile === kernelBootId });
+  const stateFolder = join(settings.dataDir, 'install');
+  const patch = createInstaller({
+    ...{ stateFolder, host, connections, products, facts, environment, clock },
+    roots: settings.roots,
+    updateServices: {},
+    redact: redactText,
+  });
+  if (settings.slots === null) return { patch, base: null };
+
+  const baseFolder = join(settings.dataDir, 'base');
+  makePrivateFolder(baseFolder);
+  const prove = createProof({
+    sandbox: createSandbox({ folder: join(baseFolder, 'scripts'), environment, clock, redact: redactText }),
+    versionOf: (product) => products.versionOf(product),
+    ...{ runChecks, clock, uptimeMs: host.uptimeMs, connected: bus.opens },
+  });
+  const partitions = Object.fromEntries(settings.partitions.map(({ name, bytes }) => [name, bytes]));
+  const slots = createFileImageSlots({ folder: settings.slots.folder, partitions });
+  return { patch, base: createBaseInstaller({ slots, host, prove, products, folder: baseFolder, clock }) };
+}

@@ -1,0 +1,181 @@
+/** A workstation for tests: the agent's real process, a hub over TLS with a small cloud behind it, and the SDK as host application. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { create, toJson } from '@bufbuild/protobuf';
+import {
+  AssignmentPointerSchema,
+  Carrier,
+  type DeviceToCloud,
+  type Frame,
+  type FrameRequest,
+  type UpdateResult,
+  UpgradeOfferSchema,
+} from '@iotdh/proto/bus/v1';
+import type { ManifestRef } from '@iotdh/proto/update/v1';
+import { createLocalHub, type LocalHub } from '../../../local-hub/src/index.ts';
+import { type AgentClient, type AgentState, createAgentClient } from '../../../sdk-ts/src/index.ts';
+import { unixSocketFetch } from '../../../sdk-ts/src/node.ts';
+import { deviceId, type Seen, sendTo, tapTelemetry } from '../bus/testing/rig.ts';
+import { answer } from '../transfer/testing/cloud.ts';
+import type { Blobs } from '../transfer/testing/pack.ts';
+import type { TestPack } from './pack.ts';
+
+export const person = { id: 'nurse-7', name: 'N. Seven' };
+export const traceParent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const program = fileURLToPath(new URL('../../bin/iotdh-agent.js', import.meta.url));
+
+export type Workstation = Awaited<ReturnType<typeof createWorkstation>>;
+
+export async function createWorkstation(t: TestContext, changes: Record<string, unknown> = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-agent-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const hub: LocalHub = await createLocalHub({ sku: 'off' });
+  t.after(() => hub.stop());
+  const inFolder = (name: string) => join(folder, name);
+  const root = inFolder('app');
+  mkdirSync(root);
+  writeFileSync(join(root, 'version.txt'), '1.0\n');
+  writeFileSync(inFolder('connection-string'), await hub.deviceConnectionString(deviceId), { mode: 0o600 });
+  writeFileSync(inFolder('hub-ca.pem'), hub.caPem);
+  const config = {
+    dataDir: inFolder('data'),
+    model: 'Carto 3',
+    credentials: { connectionStringFile: inFolder('connection-string') },
+    hub: { caFile: inFolder('hub-ca.pem'), routes: ['mqtt'] },
+    api: { socket: { path: inFolder('agent.sock') } },
+    roots: { 'host-app': { path: root } },
+    telemetryIntervalMs: 1000,
+    ...changes,
+  };
+  writeFileSync(inFolder('config.json'), JSON.stringify(config));
+
+  const blobs: Blobs = new Map();
+  const cloud = createCloud(hub, blobs);
+  const client: AgentClient = createAgentClient({ fetch: unixSocketFetch(inFolder('agent.sock')) });
+
+  let agent: ChildProcess | null = null;
+  let output = '';
+  async function start(): Promise<void> {
+    const child = spawn(process.execPath, [program, '--config', inFolder('config.json')], {
+      env: { PATH: process.env.PATH, TEST_FOLDER: folder },
+      stdio: ['ignore', 'inherit', 'pipe'],
+    });
+    agent = child;
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  async function kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<number | null> {
+    const child = agent;
+    agent = null;
+    if (child === null || child.exitCode !== null || child.signalCode !== null)
+      return child?.exitCode ?? null;
+    child.kill(signal);
+    await once(child, 'exit');
+    return child.exitCode;
+  }
+  t.after(() => kill());
+  await start();
+
+  return {
+    ...{ folder, root, hub, blobs, cloud, client, start, kill },
+    get output() {
+      return output;
+    },
+    /** Waits until the agent is in this state, or has passed through it from now on. */
+    async reached(state: AgentState): Promise<void> {
+      for (;;) {
+        const now = await client.getState({ timeoutMs: 20_000 });
+        if (now.state === state) return;
+        const timeIsOver = AbortSignal.timeout(20_000);
+        for await (const { to } of client.stateChanges({ after: now.position, signal: timeIsOver })) {
+          if (to === state) return;
+        }
+      }
+    },
+    async confirm(): Promise<void> {
+      const { pendingUpdate } = await client.getState();
+      if (pendingUpdate === null) throw new Error('nothing is pending');
+      await client.confirm(pendingUpdate, { decision: 'confirm', person });
+    },
+    installed: () => readFileSync(join(root, 'version.txt'), 'utf8').trim(),
+    /** The states that the cloud was told of, from the first on. */
+    statesTold: () =>
+      cloud.messages.all.flatMap(({ payload }) => (payload.case === 'stateChanged' ? [payload.value] : [])),
+  };
+}
+
+type Payload<K> = Extract<DeviceToCloud['payload'], { case: K }>['value'];
+
+function createCloud(hub: LocalHub, blobs: Blobs) {
+  const messages: Seen<DeviceToCloud> = tapTelemetry(hub);
+  const requests: FrameRequest[] = [];
+  /** What becomes of the answer to a request; a test may hold frames back. */
+  let reply = (frames: Frame[]): Frame[] => frames;
+  void messages.find(({ payload }) => {
+    if (payload.case === 'frameRequest') {
+      requests.push(payload.value);
+      for (const value of reply(answer(blobs, payload.value))) {
+        void sendTo(hub, { case: 'frame', value }).catch(() => {});
+      }
+    }
+    return false;
+  });
+
+  async function offer(
+    pack: TestPack,
+    options: { fallback?: ManifestRef; assignmentId?: string; point?: boolean } = {},
+  ) {
+    const { fallback, assignmentId = randomUUID(), point = true } = options;
+    const about = { assignmentId, manifest: pack.ref, ...(fallback && { fallback }) };
+    if (point) {
+      const pointer = toJson(AssignmentPointerSchema, create(AssignmentPointerSchema, about));
+      await hub.engine.twins.update(deviceId, { desired: { assignment: pointer } } as never, {
+        replace: false,
+      });
+    }
+    const value = create(UpgradeOfferSchema, {
+      ...about,
+      transferId: randomUUID(),
+      title: pack.title,
+      frameSize: 4096,
+      carriers: [Carrier.BUS],
+    });
+    await sendTo(hub, { case: 'upgradeOffer', value }, { traceParent });
+    return assignmentId;
+  }
+
+  return {
+    messages,
+    requests,
+    offer,
+    onReply(next: typeof reply) {
+      reply = next;
+    },
+    cancel: (assignmentId: string) =>
+      sendTo(hub, {
+        case: 'cancel',
+        value: { $typeName: 'iotdh.bus.v1.Cancel', assignmentId, reason: 'not now' },
+      }),
+    async clearPointer() {
+      await hub.engine.twins.update(deviceId, { desired: { assignment: null } } as never, { replace: false });
+    },
+    async said<K extends NonNullable<DeviceToCloud['payload']['case']>>(
+      kind: K,
+      wanted: (value: Payload<K>) => boolean = () => true,
+    ): Promise<DeviceToCloud & { payload: { case: K; value: Payload<K> } }> {
+      const found = await messages.find(
+        ({ payload }) => payload.case === kind && wanted(payload.value as Payload<K>),
+      );
+      return found as DeviceToCloud & { payload: { case: K; value: Payload<K> } };
+    },
+    results: (): UpdateResult[] =>
+      messages.all.flatMap(({ payload }) => (payload.case === 'updateResult' ? [payload.value] : [])),
+  };
+}
