@@ -3,6 +3,19 @@
  * a process of its own over one data folder. `iotdh dev`, the demo and the tests start it.
  */
 
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { databasePart } from './database-part.ts';
+import { lockFolder } from './folder-lock.ts';
+import { hubPart } from './hub-part.ts';
+import type { Part } from './part.ts';
+import { choosePorts, type Ports } from './ports.ts';
+import { operatorFileIn, type ServiceName, serviceNames, serviceParts } from './service-parts.ts';
+
+export type { Part, Ports };
+
+export type PartName = 'hub' | 'database' | ServiceName;
+
 /** What `startEnvironment` needs. */
 export type EnvironmentOptions = {
   /** Where everything is kept; made if it is missing. The same folder again is the same hub, database, blobs and ports. */
@@ -12,39 +25,15 @@ export type EnvironmentOptions = {
   /** Ports to take when they are free. The others, and those that are taken, are chosen by the system once and then kept. */
   preferredPorts?: Partial<Ports>;
   /** Whose limits and throttles the hub applies. Default `off`. */
-  sku?: 'S1' | 'S2' | 'S3' | 'F1' | 'off';
-  /** More of the environment of the backend's process, such as OTEL_EXPORTER_OTLP_ENDPOINT. */
-  backendEnv?: Readonly<Record<string, string>>;
+  sku?: 'S1' | 'S2' | 'S3' | 'off';
+  /** More settings of each service, such as OTEL_EXPORTER_OTLP_ENDPOINT. */
+  serviceEnv?: Readonly<Record<string, string>>;
   /** Ends the start half-way; nothing is left running then. */
   signal?: AbortSignal;
-};
-
-/** TCP ports on loopback, kept in the folder so that they stay the same over restarts. */
-export type Ports = {
-  hub: number;
-  hubAmqp: number;
-  blobs: number;
-  database: number;
-  api: number;
-  broker: number;
-  health: number;
-};
-
-export type PartName = 'hub' | 'database' | 'backend';
-
-/** One process of the environment. */
-export type Part = {
-  readonly name: PartName;
-  /** 0 while it does not run. */
-  readonly pid: number;
-  /** What it writes to stdout and stderr, over all its lives. */
-  readonly logPath: string;
-  /** SIGKILL, as a power cut would; resolves when it is gone. */
-  kill(): Promise<void>;
-  /** SIGTERM; resolves when it is gone. */
-  stop(): Promise<void>;
-  /** Starts it again on the same ports and data; resolves when it is ready. */
-  start(): Promise<void>;
+  /** Told when a part ends that was not asked to. Default: it is logged. */
+  onLost?: (name: PartName) => void;
+  /** Passed on to every process: PATH at least, and MONGODB_URI for another database. Default: that of this process. */
+  env?: Readonly<Record<string, string | undefined>>;
 };
 
 /** The connection strings hold keys. */
@@ -67,8 +56,6 @@ export type Environment = {
   readonly folder: string;
   readonly apiUrl: string;
   readonly brokerUrl: string;
-  /** Where the backend says that it is ready: /readyz below it. */
-  readonly healthUrl: string;
   /** The authority that clients of every part must trust, PEM. */
   readonly caPath: string;
   /** The operator's bearer token, `{"token": …, "name": …}`, mode 0600. */
@@ -81,3 +68,77 @@ export type Environment = {
   /** Stops every part, the last started first. Idempotent. */
   stop(): Promise<void>;
 };
+
+/**
+ * Starts it and waits until every part is ready. Throws, with nothing left running, when a part cannot start or the folder is in
+ * use by another process. Every part ends when this process does, even when it is killed.
+ */
+export async function startEnvironment(options: EnvironmentOptions): Promise<Environment> {
+  const { log = () => undefined, preferredPorts = {}, signal, sku = 'off' } = options;
+  const folder = resolve(options.folder);
+  await mkdir(join(folder, 'logs'), { recursive: true, mode: 0o700 });
+  // What was opened, closed in reverse when the start fails half-way.
+  const opened = new AsyncDisposableStack();
+  try {
+    opened.defer(await lockFolder(folder));
+    const ports = await choosePorts(folder, preferredPorts, log);
+    const onLost = options.onLost ?? ((name: PartName) => log(`${name} has ended without being asked to`));
+    const shared = { folder, ports, sku, env: options.env ?? process.env };
+    const hub = hubPart({ ...shared, onLost: () => onLost('hub') });
+    const database = databasePart({ ...shared, onLost: () => onLost('database') });
+    const start = async (part: Part) => {
+      signal?.throwIfAborted();
+      const beganMs = performance.now();
+      await part.start();
+      log(`${part.name} is ready after ${Math.round(performance.now() - beganMs)} ms`);
+    };
+    const startTogether = async (parts: readonly Part[]) => {
+      opened.defer(async () => void (await Promise.allSettled(parts.map((part) => part.stop()))));
+      for (const one of await Promise.allSettled(parts.map(start))) {
+        if (one.status === 'rejected') throw one.reason;
+      }
+    };
+    await startTogether([hub.part, database.part]);
+    const services = serviceParts({
+      ...shared,
+      hub: hub.announcement(),
+      databaseUri: database.uri(),
+      more: options.serviceEnv ?? {},
+      onLost,
+    });
+    await startTogether(serviceNames.map((name) => services[name]));
+    signal?.throwIfAborted();
+    const {
+      storage = '',
+      caPath,
+      adminTokenPath,
+      service,
+      eventHub,
+      eventHubOverTls,
+      ...rest
+    } = hub.announcement();
+    return {
+      folder,
+      apiUrl: `https://localhost:${ports.api}`,
+      brokerUrl: `https://localhost:${ports.broker}`,
+      caPath,
+      operatorTokenFile: operatorFileIn(folder),
+      hub: {
+        hostName: rest.hostName,
+        service,
+        events: eventHub,
+        eventsOverTls: eventHubOverTls,
+        idScope: rest.provisioning.idScope,
+        adminTokenPath,
+      },
+      storageConnectionString: storage,
+      databaseUri: database.uri(),
+      ports,
+      parts: { hub: hub.part, database: database.part, ...services },
+      stop: () => opened.disposeAsync(),
+    };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}

@@ -1,0 +1,157 @@
+/** A process of the environment: started, awaited, stopped, killed, and gone when whoever started it is gone. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+
+/** One process of the environment. */
+export type Part = {
+  readonly name: string;
+  /** 0 while it does not run. */
+  readonly pid: number;
+  /** What it writes to stdout and stderr, over all its lives. */
+  readonly logPath: string;
+  /** SIGKILL, as a power cut would; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves when it is gone. */
+  stop(): Promise<void>;
+  /** Starts it again on the same ports and data; resolves when it is ready. */
+  start(): Promise<void>;
+};
+
+export type PartOptions = {
+  name: string;
+  logPath: string;
+  /** The program of Node.js and its arguments, asked for at each start. */
+  command(): { main: string; args: readonly string[]; env: Readonly<Record<string, string | undefined>> };
+  /** Whether stdout's first line is an answer, which may hold keys, rather than for the log. */
+  announces?: boolean;
+  /** Resolves when it serves; its first line on stdout if it announces, else what it sent to its parent. */
+  ready(child: { announced: Promise<string>; signal: AbortSignal }): Promise<void>;
+  /** Told when it ends without having been asked to. */
+  onLost?(code: number | null): void;
+  /** How long it may take to be ready. Default 60 s. */
+  readyMs?: number;
+  /** How long it may take to end after SIGTERM before it is killed. Default 25 s: services drain. */
+  stopMs?: number;
+};
+
+/**
+ * Loaded into each process: the channel to the parent closes when the parent ends, however it ends. What does not end by itself
+ * then is ended.
+ */
+const endWithParent = `data:text/javascript,${encodeURIComponent(`
+import { isMainThread } from 'node:worker_threads';
+if (isMainThread) {
+  process.once('disconnect', () => {
+    process.kill(process.pid, 'SIGTERM');
+    setTimeout(() => process.exit(1), 10_000).unref();
+  });
+  process.channel?.unref();
+}`)}`;
+
+const logTailBytes = 4_000;
+
+export function createPart(options: PartOptions): Part {
+  const { name, logPath, readyMs = 60_000, stopMs = 25_000, onLost = () => undefined } = options;
+  let child: ChildProcess | undefined;
+  let gone: Promise<void> = Promise.resolve();
+  let asked = false;
+
+  async function start(): Promise<void> {
+    const { main, args, env } = options.command();
+    const log = await open(logPath, 'a', 0o600);
+    const started = fork(main, args, {
+      env: { ...env },
+      execArgv: ['--import', endWithParent],
+      stdio: ['ignore', options.announces === true ? 'pipe' : log.fd, log.fd, 'ipc'],
+      // Ctrl-C in a terminal reaches its whole group: the environment decides in which order its parts end.
+      detached: true,
+    });
+    await log.close();
+    child = started;
+    asked = false;
+    const ended = new AbortController();
+    gone = new Promise((resolve) => {
+      started.once('close', (code) => {
+        ended.abort(new Error(`${name} ended with ${code === null ? 'a signal' : `code ${code}`}`));
+        if (child === started) child = undefined;
+        if (!asked) onLost(code);
+        resolve();
+      });
+    });
+    started.once('error', (error) => ended.abort(error));
+    const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(readyMs)]);
+    const aborted = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    try {
+      const announced = announcementOf(started, options.announces === true, logPath);
+      await Promise.race([options.ready({ announced, signal }), aborted]);
+    } catch (cause) {
+      asked = true;
+      await end('SIGKILL');
+      const tail = await tailOf(logPath);
+      const reason =
+        cause instanceof Error && cause.name === 'TimeoutError'
+          ? `was not ready after ${readyMs} ms`
+          : 'did not start';
+      throw new Error(`${name} ${reason}: ${tail || String(cause)} (all of it is in ${logPath})`, { cause });
+    }
+  }
+
+  async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    asked = true;
+    const running = child;
+    if (running === undefined) return gone;
+    running.kill(signal);
+    const timer = setTimeout(() => running.kill('SIGKILL'), stopMs);
+    await gone;
+    clearTimeout(timer);
+  }
+
+  return {
+    name,
+    logPath,
+    get pid() {
+      return child?.pid ?? 0;
+    },
+    start,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  };
+}
+
+/** The first line on stdout, or the first message to the parent. What comes later on stdout goes to the log. */
+function announcementOf(child: ChildProcess, onStdout: boolean, logPath: string): Promise<string> {
+  const announced = new Promise<string>((resolve) => {
+    if (!onStdout || child.stdout === null) {
+      child.once('message', (message) => resolve(String(message)));
+      return;
+    }
+    const log = createWriteStream(logPath, { flags: 'a' });
+    let first = true;
+    createInterface({ input: child.stdout })
+      .on('line', (line) => {
+        if (first) resolve(line);
+        else log.write(`${line}\n`);
+        first = false;
+      })
+      .once('close', () => log.end());
+  });
+  return announced;
+}
+
+/** The last line of a log that says something. */
+async function tailOf(path: string): Promise<string> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return '';
+  try {
+    const { size } = await file.stat();
+    const length = Math.min(size, logTailBytes);
+    const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
+    return buffer.toString().trim().split('\n').at(-1)?.slice(0, 500) ?? '';
+  } finally {
+    await file.close();
+  }
+}

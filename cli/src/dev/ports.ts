@@ -1,0 +1,98 @@
+/** Chooses the ports of an environment once, and keeps them, so that what was told to others stays true. */
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { writeWhole } from './write-whole.ts';
+
+/** TCP ports on loopback, kept in the folder so that they stay the same over restarts. */
+export type Ports = {
+  hub: number;
+  hubAmqp: number;
+  blobs: number;
+  database: number;
+  api: number;
+  broker: number;
+  apiHealth: number;
+  brokerHealth: number;
+  listenerHealth: number;
+  updaterHealth: number;
+};
+
+export const portNames = [
+  'hub',
+  'hubAmqp',
+  'blobs',
+  'database',
+  'api',
+  'broker',
+  'apiHealth',
+  'brokerHealth',
+  'listenerHealth',
+  'updaterHealth',
+] as const satisfies (keyof Ports)[];
+
+export const portsFile = 'ports.json';
+
+/** Whether nobody listens on it, on either loopback address. */
+export async function isFree(port: number): Promise<boolean> {
+  const free = await Promise.all(['127.0.0.1', '::1'].map((host) => canListen(port, host)));
+  return free.every((one) => one);
+}
+
+function canListen(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    // A machine without IPv6 has nothing in the way there.
+    server.once('error', ({ code }: NodeJS.ErrnoException) =>
+      resolve(code !== 'EADDRINUSE' && code !== 'EACCES'),
+    );
+    server.listen({ port, host }, () => server.close(() => resolve(true)));
+  });
+}
+
+/** The ports that the folder keeps; empty when it keeps none. */
+export async function keptPorts(folder: string): Promise<Partial<Ports>> {
+  const text = await readFile(join(folder, portsFile), 'utf8').catch(() => '{}');
+  try {
+    const value = JSON.parse(text) as Record<string, unknown>;
+    const known = portNames.filter((name) => Number.isInteger(value[name]) && Number(value[name]) > 0);
+    return Object.fromEntries(known.map((name) => [name, Number(value[name])]));
+  } catch {
+    return {};
+  }
+}
+
+/** Kept ones while they are free, else preferred ones while they are free, else any. Says what had to move. */
+export async function choosePorts(
+  folder: string,
+  preferred: Partial<Ports>,
+  log: (line: string) => void,
+): Promise<Ports> {
+  const kept = await keptPorts(folder);
+  const chosen: Partial<Ports> = {};
+  // All are held until all are chosen: the system would give the same one twice.
+  await using held = new AsyncDisposableStack();
+  const taken = new Set<number>();
+  const hold = async (port: number) => {
+    if (taken.has(port) || (port !== 0 && !(await isFree(port)))) return undefined;
+    const server = createServer();
+    const got = await new Promise<number | undefined>((resolve) => {
+      server.once('error', () => resolve(undefined));
+      server.listen({ port, host: '127.0.0.1' }, () => resolve((server.address() as { port: number }).port));
+    });
+    if (got === undefined) return undefined;
+    held.defer(() => new Promise<void>((resolve) => server.close(() => resolve())));
+    taken.add(got);
+    return got;
+  };
+  for (const name of portNames) {
+    const wanted = kept[name] ?? preferred[name];
+    const port = (wanted === undefined ? undefined : await hold(wanted)) ?? (await hold(0));
+    if (port === undefined) throw new Error('no TCP port is free on this machine');
+    if (wanted !== undefined && port !== wanted) log(`port ${wanted} is taken; ${name} uses ${port}`);
+    chosen[name] = port;
+  }
+  const ports = chosen as Ports;
+  await writeWhole(join(folder, portsFile), `${JSON.stringify(ports, undefined, 2)}\n`);
+  return ports;
+}
