@@ -1,6 +1,4 @@
 /** The settings of the API's process, by the names of its environment. */
-import { readFileSync } from 'node:fs';
-import type { TlsOptions } from '../../shared/rpc/listener.ts';
 import { oneOf, optionalText, text, whole } from '../../shared/settings.ts';
 
 export const shape = {
@@ -24,19 +22,6 @@ export const shape = {
   graceMs: whole('GRACE_MS', { min: 100, max: 600_000, fallback: 20_000 }),
   logLevel: oneOf('LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info'),
 };
-
-/** The server's certificate and key. Undefined: the settings name none. Throws when they name only one of the two. */
-export function tlsOf(settings: {
-  certFile: string | undefined;
-  keyFile: string | undefined;
-}): TlsOptions | undefined {
-  const { certFile, keyFile } = settings;
-  if (certFile === undefined && keyFile === undefined) return undefined;
-  if (certFile === undefined || keyFile === undefined) {
-    throw new Error('TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or neither');
-  }
-  return { certPem: readFileSync(certFile, 'utf8'), keyPem: readFileSync(keyFile, 'utf8') };
-}
 
 /** The origins in a list that is separated by commas. */
 export const originsOf = (list: string): string[] =>

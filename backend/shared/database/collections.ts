@@ -209,7 +209,7 @@ export type RequestDocument = {
   expireTime: Date;
 };
 
-/** A certificate that the authentication broker issued. `_id` is its SHA-256. */
+/** A certificate that the authentication broker issued. `_id` is its SHA-256 as the registry of IoT Hub has it: upper-case hex. */
 export type CertificateDocument = {
   _id: string;
   deviceId: string;
