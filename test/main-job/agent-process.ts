@@ -1,0 +1,34 @@
+/**
+ * The agent as it is, but for its death: where DEATHS names a file, it kills itself at every fail point that the file does not list
+ * yet, once it has written it down. Started again until it lives, it has died at each point of its way exactly once.
+ */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { createAgent } from '../../agent/src/agent.ts';
+import { systemClock } from '../../agent/src/api/clock.ts';
+import type { OnFailPoint } from '../../agent/src/machine/fail-point.ts';
+import { readRequest } from '../../agent/src/settings/read-settings.ts';
+
+const { DEATHS: deaths } = process.env;
+
+const dieOnce: OnFailPoint = (point, subject) => {
+  if (deaths === undefined) return;
+  const name = `${point} ${subject}`;
+  const survived = existsSync(deaths) ? readFileSync(deaths, 'utf8').split('\n') : [];
+  if (survived.includes(name)) return;
+  appendFileSync(deaths, `${name}\n`);
+  process.kill(process.pid, 'SIGKILL');
+};
+
+const request = readRequest(process.argv.slice(2), process.env);
+if (request.kind !== 'run') throw new Error(JSON.stringify(request));
+const agent = createAgent({
+  ...{ settings: request.settings, version: '0.0.0', environment: process.env },
+  ...{ clock: systemClock, random: Math.random, onFailPoint: dieOnce },
+  write: (text) => process.stderr.write(text),
+  onFailure(error) {
+    console.error(error);
+    process.exit(1);
+  },
+});
+process.once('SIGTERM', () => void agent.stop().then(() => process.exit(0)));
+await agent.start();

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { UpdateOutcome } from '@iotdh/proto/bus/v1';
+import { buildPatch } from './packs.ts';
+import { rigOfFile } from './rig.ts';
+
+const rig = rigOfFile();
+const person = { id: 'm.keller', name: 'M. Keller' };
+
+test('a service pack goes from the operator to a running new version, with a person’s consent', async (t) => {
+  const { operator } = rig;
+  const workstation = await rig.workstation(t, 'carto-1');
+  const { host } = workstation;
+  const patch = await buildPatch({ folder: rig.folder('patch'), version: '2.0' });
+  const packId = await operator.publish(patch);
+  const assignmentId = await operator.assign('carto-1', packId);
+
+  // Nothing happens to a machine in use.
+  assert.equal((await host.getState()).state, 'BUSY');
+  await host.ready();
+  const { pendingUpdate } = await workstation.reached('WAIT_CONFIRM_PATCH');
+  assert.ok(pendingUpdate);
+  assert.equal(pendingUpdate.manifestDigest, patch.digest);
+  assert.equal(await workstation.installed(), '1.0');
+  await host.confirm(pendingUpdate, { decision: 'confirm', person });
+
+  const { result } = await operator.ended(assignmentId, t.signal);
+  assert.equal(result?.outcome, UpdateOutcome.APPLIED);
+  assert.equal(await workstation.installed(), '2.0');
+  assert.deepEqual(workstation.chain(), [
+    'READY',
+    'INTRANSIT_PATCH',
+    'READY_WITHPATCH',
+    'WAIT_CONFIRM_PATCH',
+    'APPLYING_PATCH',
+    'READY',
+  ]);
+  assert.ok(
+    result.inventory.some(({ product }) => product?.product === 'Workstation' && product.version === '2.0'),
+  );
+  assert.ok((await workstation.stop()) < 5_000, 'a clean shutdown takes less than 5 s');
+});

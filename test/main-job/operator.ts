@@ -1,0 +1,100 @@
+/** The operator's side of a test: hands packs in, registers devices, assigns, and sees what the backend knows. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BlockBlobClient } from '@azure/storage-blob';
+import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
+import { createConnectTransport } from '@connectrpc/connect-node';
+import { BlobPurpose, BrokerService } from '@iotdh/proto/broker/v1';
+import {
+  type Assignment,
+  AssignmentService,
+  AssignmentState,
+  DeviceService,
+  LogService,
+  PackService,
+} from '@iotdh/proto/fleet/v1';
+import { trustAuthority } from '../../backend/shared/trust.ts';
+import type { Environment } from '../../cli/src/dev/environment.ts';
+import type { BuiltPack } from '../../cli/src/pack-build/build-pack.ts';
+import { manifestOf } from './packs.ts';
+
+export type Operator = {
+  devices: Client<typeof DeviceService>;
+  packs: Client<typeof PackService>;
+  assignments: Client<typeof AssignmentService>;
+  logs: Client<typeof LogService>;
+  /** Hands a pack in with all its objects and publishes it; resolves to its id. */
+  publish(pack: BuiltPack): Promise<string>;
+  assign(deviceId: string, packId: string, fallbackPackId?: string): Promise<string>;
+  /** Resolves once the assignment has ended; asks again until then, also while the backend is away. */
+  ended(assignmentId: string, signal: AbortSignal): Promise<Assignment>;
+};
+
+export async function createOperator(environment: Environment): Promise<Operator> {
+  const { token } = JSON.parse(await readFile(environment.operatorTokenFile, 'utf8')) as { token: string };
+  const ca = await readFile(environment.caPath, 'utf8');
+  // The client of Blob Storage has no setting of its own for it.
+  trustAuthority(ca);
+  const bearing: Interceptor = (next) => (request) => {
+    request.header.set('authorization', `Bearer ${token}`);
+    return next(request);
+  };
+  const transportTo = (baseUrl: string) =>
+    createConnectTransport({ baseUrl, httpVersion: '1.1', interceptors: [bearing], nodeOptions: { ca } });
+  const api = transportTo(environment.apiUrl);
+  const devices = createClient(DeviceService, api);
+  const packs = createClient(PackService, api);
+  const assignments = createClient(AssignmentService, api);
+  const broker = createClient(BrokerService, transportTo(environment.brokerUrl));
+
+  return {
+    ...{ devices, packs, assignments, logs: createClient(LogService, api) },
+    async publish(built) {
+      const { pack, missingObjectDigests } = await packs.createPack({ manifest: await manifestOf(built) });
+      const packId = pack?.packId ?? '';
+      if (missingObjectDigests.length > 0) {
+        const { accesses } = await broker.issueBlobAccess({
+          purpose: BlobPurpose.WRITE_OBJECT,
+          subjectId: packId,
+          objectDigests: missingObjectDigests,
+        });
+        for (const { url, objectDigest } of accesses) {
+          const name = Buffer.from(objectDigest).toString('hex');
+          await new BlockBlobClient(url).uploadFile(join(built.folder, 'objects', name));
+        }
+      }
+      await packs.publishPack({ packId });
+      return packId;
+    },
+    async assign(deviceId, packId, fallbackPackId = '') {
+      const request = { packId, deviceIds: [deviceId], fallbackPackId, requestId: crypto.randomUUID() };
+      const { assignments: made } = await assignments.createAssignments(request);
+      return made[0]!.assignmentId;
+    },
+    async ended(assignmentId, signal) {
+      for (;;) {
+        signal.throwIfAborted();
+        const found = await assignments
+          .getAssignment({ assignmentId }, { signal, timeoutMs: 5_000 })
+          .catch(() => undefined);
+        if (found?.assignment?.state === AssignmentState.ENDED) return found.assignment;
+        await pause(100, signal);
+      }
+    },
+  };
+}
+
+/** Between two looks at something that tells nobody when it changes. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      },
+      { once: true },
+    );
+  });
+}

@@ -1,0 +1,167 @@
+/**
+ * A workstation of a test: the real agent as a process that can be killed, and a host application over the SDK that keeps every
+ * change of state it was told of, over all of the agent's lives.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { bootFileImageSlots, createFileImageSlots } from '../../agent/src/slots/file-image-slots.ts';
+import type { Environment } from '../../cli/src/dev/environment.ts';
+import { createSeen, type Seen } from '../../demo/seen.ts';
+import { type AgentClient, createAgentClient, type StateChange } from '../../sdk-ts/src/index.ts';
+import { unixSocketFetch } from '../../sdk-ts/src/node.ts';
+import type { Operator } from './operator.ts';
+
+export type Workstation = {
+  readonly deviceId: string;
+  readonly host: AgentClient;
+  /** Every change, each once and in order. */
+  readonly changes: Seen<StateChange>;
+  /** Where the host application is installed. */
+  readonly root: string;
+  /** The version that the installed files say, or null without any. */
+  installed(): Promise<string | null>;
+  /** Resolves at the n-th time (default: first) that this state is reached. */
+  reached(state: StateChange['to'], n?: number): Promise<StateChange>;
+  /** The states in order, from the first change on. */
+  chain(): string[];
+  /** Starts the agent; resolves once it runs. */
+  start(): Promise<void>;
+  /** From now on the agent dies at each fail point that it has not died at yet, and is started again. Answers the points so far. */
+  dieEverywhere(): () => string[];
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves to how long it took, in ms. */
+  stop(): Promise<number>;
+  /** What the agent wrote to stderr and stdout, over all its lives. */
+  said(): Promise<string>;
+};
+
+export type WorkstationOptions = {
+  environment: Environment;
+  operator: Operator;
+  deviceId: string;
+  folder: string;
+  /** Changes of its configuration. */
+  settings?: Record<string, unknown>;
+};
+
+const partitionBytes = 1_000_000;
+const program = join(import.meta.dirname, 'agent-process.ts');
+
+/** Registers the device and starts its agent, which enrols and is BUSY. */
+export async function startWorkstation(t: TestContext, options: WorkstationOptions): Promise<Workstation> {
+  const { environment, operator, deviceId, folder } = options;
+  const at = (...parts: string[]) => join(folder, ...parts);
+  await mkdir(at('application', 'data'), { recursive: true });
+  await writeFile(at('application', 'version'), '1.0');
+  const registered = await operator.devices.registerDevice({ deviceId, requestId: crypto.randomUUID() });
+  await writeFile(at('token'), registered.enrolmentToken, { mode: 0o600 });
+  await writeFile(
+    at('config.json'),
+    JSON.stringify({
+      dataDir: at('data'),
+      credentials: {
+        enrolment: { brokerUrl: environment.brokerUrl, tokenFile: at('token'), caFile: environment.caPath },
+      },
+      hub: { caFile: environment.caPath },
+      api: { socket: { path: at('agent.sock'), mode: '0600' } },
+      roots: { application: { path: at('application') } },
+      slots: { folder: at('slots') },
+      partitions: [{ name: 'system', role: 'boot', bytes: partitionBytes }],
+      bootIdFile: at('boot-id'),
+      restartCommand: ['sh', '-c', `touch '${at('restarting')}'; kill -9 $PPID`],
+      reservedDiskBytes: 0,
+      ...options.settings,
+    }),
+  );
+
+  const log = createWriteStream(at('agent.log'), { flags: 'a' });
+  const changes = createSeen<StateChange>();
+  const following = new AbortController();
+  const host = createAgentClient({ fetch: unixSocketFetch(at('agent.sock')) });
+  let child: ChildProcess | undefined;
+  let isDying = false;
+
+  async function follow(): Promise<void> {
+    for await (const change of host.stateChanges({ signal: following.signal })) changes.add(change);
+  }
+
+  function boot(): void {
+    bootFileImageSlots(at('slots'));
+    writeFileSync(at('boot-id'), crypto.randomUUID());
+  }
+
+  function spawnAgent(): void {
+    const spawned = spawn(process.execPath, [program, '--config', at('config.json')], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...(isDying && { DEATHS: at('deaths') }) },
+    });
+    spawned.stdout.pipe(log, { end: false });
+    spawned.stderr.pipe(log, { end: false });
+    child = spawned;
+    spawned.once('exit', () => {
+      if (following.signal.aborted || child !== spawned) return;
+      // The machine is started anew: what was armed is what comes up.
+      if (existsSync(at('restarting'))) {
+        rmSync(at('restarting'));
+        boot();
+        spawnAgent();
+      } else if (isDying) spawnAgent();
+    });
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    const ended = child;
+    child = undefined;
+    if (ended === undefined || ended.exitCode !== null || ended.signalCode !== null) return;
+    const exited = once(ended, 'exit');
+    ended.kill(signal);
+    await exited;
+  }
+
+  const workstation: Workstation = {
+    ...{ deviceId, host, changes, root: at('application') },
+    installed: () => readFile(at('application', 'version'), 'utf8').catch(() => null),
+    reached(state, n = 1) {
+      let seen = 0;
+      return changes.find((change) => change.to === state && ++seen === n, t.signal);
+    },
+    chain: () => changes.all.map((change) => change.to),
+    async start() {
+      spawnAgent();
+      await host.getState({ timeoutMs: 30_000 });
+    },
+    dieEverywhere() {
+      isDying = true;
+      const ended = child;
+      ended?.kill('SIGKILL');
+      return () => (existsSync(at('deaths')) ? readFileSync(at('deaths'), 'utf8').trim().split('\n') : []);
+    },
+    kill: () => end('SIGKILL'),
+    async stop() {
+      const started = performance.now();
+      await end('SIGTERM');
+      return performance.now() - started;
+    },
+    said: () => readFile(at('agent.log'), 'utf8'),
+  };
+
+  const followed = follow().catch((error: unknown) => {
+    if (!following.signal.aborted) changes.fail(error);
+  });
+  t.after(async () => {
+    following.abort();
+    await end('SIGKILL');
+    await followed;
+    log.end();
+    await rm(folder, { recursive: true, force: true });
+  });
+  createFileImageSlots({ folder: at('slots'), partitions: { system: partitionBytes } });
+  boot();
+  await workstation.start();
+  return workstation;
+}
