@@ -4,7 +4,9 @@ import { HelloReason, UpdateOutcome } from '@iotdh/proto/bus/v1';
 import { addPatch } from './testing/pack.ts';
 import { createWorkstation, traceParent } from './testing/workstation.ts';
 
-test('an update goes all the way: offered, brought, confirmed, applied, checked, and told to the cloud', async (t) => {
+test('an update goes all the way: offered, brought, confirmed, applied, checked, and told to the cloud', {
+  timeout: 40_000,
+}, async (t) => {
   const station = await createWorkstation(t);
   const { client, cloud } = station;
   const pack = addPatch(station.blobs, { version: '2.0' });

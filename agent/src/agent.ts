@@ -254,6 +254,9 @@ export function createAgent(options: AgentOptions): Agent {
       log({ level: 'info', component: 'agent', message: 'the agent starts', about: { version } });
       for (const path of stores.damaged) onDamaged(path);
       runner.stopped.catch(onFailure);
+      // Wherever a snapshot or an owed effect names an update, it does so by its id.
+      const named = JSON.stringify([machine.snapshot(), journal.effects()]);
+      await updates.sweep((updateId) => named.includes(updateId));
       await server.start();
       if (server.port !== null) writeDurably(inData('loopback-port'), `${server.port}\n`);
       runner.start();

@@ -84,10 +84,6 @@ export function createOffers(options: OffersOptions): Offers {
       pointedAt() === offer.assignmentId ? { ...record, pointedAt: offer.assignmentId } : record;
     updates.put(pointed);
     const outcome = answered(offer, await submit({ type: 'cloud_cmdupgrade', pack: packOf(pointed) }), true);
-    const kept = [offer.assignmentId, present()?.offer.assignmentId, pending()?.updateId];
-    for (const { offer: other } of updates.all()) {
-      if (!kept.includes(other.assignmentId)) await updates.remove(other.assignmentId);
-    }
     if (pending()?.updateId !== offer.assignmentId && !isNoted(offer))
       await updates.remove(offer.assignmentId);
     return outcome;
@@ -133,7 +129,12 @@ export function createOffers(options: OffersOptions): Offers {
     async take({ payload, traceParent }) {
       const offer = payload.value;
       if (offer.manifest?.kind !== UpdateKind.PATCH) return takeBase(offer);
+      const { finished, failedPatch } = snapshot().memory;
       const known = present();
+      if (known === null && [finished?.updateId, failedPatch].includes(offer.assignmentId)) {
+        say(offer, 'the offer is refused: its update has ended here');
+        return 'acted';
+      }
       if (known?.offer.assignmentId === offer.assignmentId) return takeAgain(known, offer);
       if (known !== null && !(await makeWay(offer))) {
         say(offer, `the offer is refused: ${known.offer.assignmentId} is under way`, 'warn');

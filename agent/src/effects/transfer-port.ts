@@ -89,10 +89,10 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
 
   /** Runs until it is whole, has failed for good, or is no longer wanted; a full disk only delays it. */
   async function runToEnd(transfer: Transfer, update: Update, signal: AbortSignal): Promise<TransferOutcome> {
-    for (let told = false; ; told = true) {
+    for (let attempt = 1; ; attempt += 1) {
       const outcome = await transfer.run(signal);
       if (outcome.kind !== 'paused' || outcome.reason !== 'disk_full' || signal.aborted) return outcome;
-      if (!told) say(update, 'warn', 'there is no room on the disk: the transfer waits');
+      if (attempt === 1) say(update, 'warn', 'there is no room on the disk: the transfer waits');
       await sleep(diskFullMs, signal);
     }
   }

@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { watch } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -81,6 +82,10 @@ export async function createWorkstation(t: TestContext, changes: Record<string, 
     return child.exitCode;
   }
   t.after(() => kill());
+  // What the agent said is what tells why a test failed.
+  t.after((context) => {
+    if ('passed' in context && context.passed === false) process.stderr.write(output);
+  });
   await start();
 
   return {
@@ -104,6 +109,14 @@ export async function createWorkstation(t: TestContext, changes: Record<string, 
       if (pendingUpdate === null) throw new Error('nothing is pending');
       await client.confirm(pendingUpdate, { decision: 'confirm', person });
     },
+    /** Resolves once the agent, or what it runs, has made this file in the workstation's folder. */
+    async made(name: string): Promise<void> {
+      const timeIsOver = AbortSignal.timeout(20_000);
+      const events = watch(folder, { signal: timeIsOver });
+      if (existsSync(inFolder(name))) return;
+      for await (const { filename } of events) if (filename === name) return;
+    },
+    make: (name: string) => writeFileSync(inFolder(name), ''),
     installed: () => readFileSync(join(root, 'version.txt'), 'utf8').trim(),
     /** The states that the cloud was told of, from the first on. */
     statesTold: () =>
@@ -116,9 +129,11 @@ type Payload<K> = Extract<DeviceToCloud['payload'], { case: K }>['value'];
 function createCloud(hub: LocalHub, blobs: Blobs) {
   const messages: Seen<DeviceToCloud> = tapTelemetry(hub);
   const requests: FrameRequest[] = [];
+  const offers = new Map<string, () => Promise<unknown>>();
   /** What becomes of the answer to a request; a test may hold frames back. */
   let reply = (frames: Frame[]): Frame[] => frames;
   void messages.find(({ payload }) => {
+    if (payload.case === 'offerRequest') void offers.get(payload.value.assignmentId)?.();
     if (payload.case === 'frameRequest') {
       requests.push(payload.value);
       for (const value of reply(answer(blobs, payload.value))) {
@@ -147,7 +162,9 @@ function createCloud(hub: LocalHub, blobs: Blobs) {
       frameSize: 4096,
       carriers: [Carrier.BUS],
     });
-    await sendTo(hub, { case: 'upgradeOffer', value }, { traceParent });
+    const send = () => sendTo(hub, { case: 'upgradeOffer', value }, { traceParent });
+    offers.set(assignmentId, send);
+    await send();
     return assignmentId;
   }
 
@@ -174,6 +191,12 @@ function createCloud(hub: LocalHub, blobs: Blobs) {
         ({ payload }) => payload.case === kind && wanted(payload.value as Payload<K>),
       );
       return found as DeviceToCloud & { payload: { case: K; value: Payload<K> } };
+    },
+    send: (payload: Parameters<typeof sendTo>[1]) => sendTo(hub, payload),
+    /** Resolves once the device has asked for frames so often. */
+    async asked(times: number): Promise<void> {
+      let count = 0;
+      await messages.find(({ payload }) => payload.case === 'frameRequest' && ++count >= times);
     },
     results: (): UpdateResult[] =>
       messages.all.flatMap(({ payload }) => (payload.case === 'updateResult' ? [payload.value] : [])),

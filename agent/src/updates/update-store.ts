@@ -18,6 +18,8 @@ export type UpdateStore = {
   folderOf(updateId: string, target: Target): string;
   /** The record and all that was brought. Durable when it resolves; remembers the trace for what is still to be told. */
   remove(updateId: string): Promise<void>;
+  /** Removes what was offered and never begun, unless somebody still names it. */
+  sweep(isNamed: (updateId: string) => boolean): Promise<void>;
   /** The trace that an update belongs to, also shortly after its end; empty: none. */
   traceOf(updateId: string): string;
   /** Bytes that this agent may still write on the disk of the updates. */
@@ -61,6 +63,20 @@ export function openUpdates(folder: string, onDamaged: (path: string) => void): 
     records.set(assignmentId, record);
   }
 
+  async function remove(updateId: string): Promise<void> {
+    const record = records.get(updateId);
+    if (record !== undefined) {
+      const others = ended.value.filter((entry) => entry.updateId !== updateId);
+      ended.write([...others, { updateId, traceParent: record.traceParent }].slice(-maxEnded));
+      // Gone by one rename, however long the deleting takes.
+      makePrivateFolder(removing);
+      renameSync(join(folder, updateId), join(removing, updateId));
+      records.delete(updateId);
+      syncFolder(folder);
+    }
+    await rm(removing, { recursive: true, force: true });
+  }
+
   return {
     get: (updateId) => records.get(updateId) ?? null,
     all: () => [...records.values()],
@@ -71,18 +87,11 @@ export function openUpdates(folder: string, onDamaged: (path: string) => void): 
       put({ ...record, [target]: { ...record[target], ...changes } });
     },
     folderOf: (updateId, target) => join(folder, updateId, target),
-    async remove(updateId) {
-      const record = records.get(updateId);
-      if (record !== undefined) {
-        const others = ended.value.filter((entry) => entry.updateId !== updateId);
-        ended.write([...others, { updateId, traceParent: record.traceParent }].slice(-maxEnded));
-        // Gone by one rename, however long the deleting takes.
-        makePrivateFolder(removing);
-        renameSync(join(folder, updateId), join(removing, updateId));
-        records.delete(updateId);
-        syncFolder(folder);
+    remove,
+    async sweep(isNamed) {
+      for (const [updateId, { patch, base }] of records) {
+        if (!patch.begun && !base.begun && !isNamed(updateId)) await remove(updateId);
       }
-      await rm(removing, { recursive: true, force: true });
     },
     traceOf: (updateId) =>
       records.get(updateId)?.traceParent ??

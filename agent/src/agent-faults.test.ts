@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { CollectLogsSchema, LogRoute, UpdateOutcome } from '@iotdh/proto/bus/v1';
+import { addBase, addPatch } from './testing/pack.ts';
+import { createWorkstation, type Workstation } from './testing/workstation.ts';
+
+/** A check that says when it runs and waits until it may end. */
+const waitingCheck = 'touch "$TEST_FOLDER/checking"; while [ ! -e "$TEST_FOLDER/go" ]; do sleep 0.05; done\n';
+
+/** Lets the first answers through and holds back the rest, until `release`. */
+function holdFrames({ cloud }: Workstation, answers: number): () => void {
+  let given = 0;
+  cloud.onReply((frames) => {
+    given += 1;
+    return given <= answers ? frames : [];
+  });
+  return () => cloud.onReply((frames) => frames);
+}
+
+/** What does not happen within this never does. */
+const limit = { timeout: 40_000 };
+const chain = (station: Workstation) => station.statesTold().map(({ sequence }) => Number(sequence));
+const updatesOnDisk = ({ folder }: Workstation) =>
+  readdirSync(join(folder, 'data', 'updates'), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+
+test(
+  'an agent that is killed in transit and while applying goes on, and the update ends well',
+  limit,
+  async (t) => {
+    const station = await createWorkstation(t);
+    const { client, cloud } = station;
+    const pack = addPatch(station.blobs, { version: '2.0', check: waitingCheck, fileBytes: 400_000 });
+    await client.ready();
+    await station.reached('READY');
+    const release = holdFrames(station, 3);
+    await cloud.offer(pack);
+    await cloud.asked(4);
+    await station.kill('SIGKILL');
+    release();
+    await station.start();
+    await station.reached('WAIT_CONFIRM_PATCH');
+    await station.confirm();
+    await station.made('checking');
+    await station.kill('SIGKILL');
+    await station.start();
+    station.make('go');
+    await station.reached('READY');
+    assert.equal(station.installed(), '2.0');
+    const { payload } = await cloud.said('updateResult');
+    assert.equal(payload.value.outcome, UpdateOutcome.APPLIED);
+    await cloud.said('stateChanged', ({ sequence }) => sequence === 6n);
+    assert.deepEqual([...new Set(chain(station))], [1, 2, 3, 4, 5, 6]);
+  },
+);
+
+test('a link that is cut in transit delays the update, and no more', limit, async (t) => {
+  const station = await createWorkstation(t);
+  const { client, cloud } = station;
+  const pack = addPatch(station.blobs, { version: '2.0', fileBytes: 400_000 });
+  await client.ready();
+  await station.reached('READY');
+  const release = holdFrames(station, 3);
+  await cloud.offer(pack);
+  await cloud.asked(4);
+  release();
+  station.hub.faults.inject({ kind: 'cut-link' });
+  await station.reached('WAIT_CONFIRM_PATCH');
+});
+
+test(
+  'a failed check takes everything back, and without slots the base that follows is refused',
+  limit,
+  async (t) => {
+    const station = await createWorkstation(t);
+    const { client, cloud } = station;
+    const pack = addPatch(station.blobs, { version: '2.0', check: 'echo does not start; exit 3\n' });
+    const base = addBase(station.blobs, '1.0');
+    await client.ready();
+    await station.reached('READY');
+    await cloud.offer(pack, { fallback: base.ref });
+    await station.reached('WAIT_CONFIRM_PATCH');
+    await station.confirm();
+    await station.reached('INTRANSIT_BASE');
+    assert.equal(station.installed(), '1.0');
+    const first = await cloud.said('updateResult');
+    assert.equal(first.payload.value.outcome, UpdateOutcome.TAKEN_BACK);
+    assert.ok(first.payload.value.steps.some(({ exitCode }) => exitCode === 3));
+    const second = await cloud.said('updateResult', ({ manifestDigest }) =>
+      Buffer.from(base.ref.digest).equals(manifestDigest),
+    );
+    assert.equal(second.payload.value.outcome, UpdateOutcome.REFUSED);
+    await station.reached('READY');
+  },
+);
+
+test(
+  'a failed patch without a base waits in INTRANSIT_BASE, and is busy and ready again like any other',
+  limit,
+  async (t) => {
+    const station = await createWorkstation(t);
+    const { client, cloud } = station;
+    await client.ready();
+    await station.reached('READY');
+    await cloud.offer(addPatch(station.blobs, { version: '2.0', check: 'exit 3\n' }));
+    await station.reached('WAIT_CONFIRM_PATCH');
+    await station.confirm();
+    await station.reached('INTRANSIT_BASE');
+    // The backend ends the assignment, since there is nothing to fall back to.
+    await cloud.said('updateResult');
+    await cloud.clearPointer();
+    const exam = await client.busy({ activity: 'procedure' });
+    assert.equal((await client.getState()).state, 'BUSY');
+    await exam.release();
+    await station.reached('INTRANSIT_BASE');
+  },
+);
+
+test('a cancelled update is stopped, forgotten and reported, and the next one is taken', limit, async (t) => {
+  const station = await createWorkstation(t);
+  const { client, cloud } = station;
+  await client.ready();
+  await station.reached('READY');
+  const release = holdFrames(station, 0);
+  const assignmentId = await cloud.offer(addPatch(station.blobs, { version: '2.0' }));
+  await cloud.asked(1);
+  await cloud.cancel(assignmentId);
+  const { payload } = await cloud.said('updateResult');
+  assert.equal(payload.value.outcome, UpdateOutcome.CANCELLED);
+  assert.equal(payload.value.assignmentId, assignmentId);
+  await station.reached('READY');
+  release();
+  await cloud.offer(addPatch(station.blobs, { version: '2.1' }));
+  await station.reached('WAIT_CONFIRM_PATCH');
+  assert.equal((await client.getState()).pendingUpdate?.version, '2.1');
+  assert.equal(updatesOnDisk(station).length, 1);
+});
+
+test('of two offers the newest wins only when the twin points at it', limit, async (t) => {
+  const station = await createWorkstation(t);
+  const { client, cloud } = station;
+  await client.ready();
+  await station.reached('READY');
+  holdFrames(station, 0);
+  const first = await cloud.offer(addPatch(station.blobs, { version: '2.0' }));
+  await cloud.asked(1);
+  await cloud.offer(addPatch(station.blobs, { version: '2.1' }), { point: false });
+  cloud.onReply((frames) => frames);
+  await cloud.offer(addPatch(station.blobs, { version: '2.2' }));
+  const { payload } = await cloud.said('updateResult');
+  assert.equal(payload.value.outcome, UpdateOutcome.CANCELLED);
+  assert.equal(payload.value.assignmentId, first);
+  await station.reached('WAIT_CONFIRM_PATCH');
+  assert.equal((await client.getState()).pendingUpdate?.version, '2.2');
+  assert.match(station.output, /the offer is refused: .* is under way/);
+});
+
+test('a pack that this machine cannot take is refused before a byte of it moves', limit, async (t) => {
+  const station = await createWorkstation(t, { roots: {} });
+  const { client, cloud } = station;
+  await client.ready();
+  await station.reached('READY');
+  const pack = addPatch(station.blobs, { version: '2.0' });
+  await cloud.offer(pack);
+  const { payload } = await cloud.said('updateResult');
+  assert.equal(payload.value.outcome, UpdateOutcome.REFUSED);
+  await station.reached('READY');
+  assert.ok(cloud.requests.every(({ objectDigest }) => Buffer.from(pack.ref.digest).equals(objectDigest)));
+});
+
+test(
+  'a device that was away asks for what its twin points at, and an offer is waited with while it is busy',
+  limit,
+  async (t) => {
+    const station = await createWorkstation(t);
+    const { client, cloud } = station;
+    const pack = addPatch(station.blobs, { version: '2.0' });
+    await client.getState();
+    await cloud.said('hello');
+    const assignmentId = await cloud.offer(pack);
+    await client.ready();
+    const { payload } = await cloud.said('offerRequest');
+    assert.equal(payload.value.assignmentId, assignmentId);
+    await station.reached('WAIT_CONFIRM_PATCH');
+  },
+);
+
+test('logs are kept, redacted, sent and collected', limit, async (t) => {
+  const station = await createWorkstation(t);
+  const { client, cloud } = station;
+  await client.log([{ component: 'carto.mapping', message: 'loaded DOE^JOHN' }]);
+  const shipped = await cloud.said('logBatch', ({ entries }) =>
+    entries.some(({ component }) => component === 'carto.mapping'),
+  );
+  assert.ok(shipped.payload.value.entries.every(({ message }) => !message.includes('DOE')));
+  const collectionId = '3f8a2c1e-5b1d-4c5e-9f43-0c2a1de0b7aa';
+  const value = create(CollectLogsSchema, { collectionId, components: ['carto'], route: LogRoute.BUS });
+  await cloud.send({ case: 'collectLogs', value });
+  const { payload } = await cloud.said('logBatch', (batch) => batch.collectionId === collectionId);
+  assert.deepEqual(
+    payload.value.entries.map(({ message }) => message),
+    ['[name]'],
+  );
+  assert.equal(payload.value.last, true);
+  assert.ok(!existsSync(join(station.folder, 'data', 'connections.json')));
+});
