@@ -221,9 +221,16 @@ export function createD2cListener(options: D2cListenerOptions): Service {
     const cancel = clock.after(graceMs, () => hurry.abort());
     await starting.catch(() => {});
     await Promise.allSettled([...working]);
+    // Gives the partitions back, which others otherwise take once they have been silent for a while.
+    const left = async () => {
+      await subscription?.close();
+      await consumer?.close();
+    };
+    const late = new Promise<void>((resolve) => hurry.signal.addEventListener('abort', () => resolve()));
+    await Promise.race([left(), late]).catch((error: unknown) => {
+      log.warn('the partitions were not given back', { error });
+    });
     cancel();
-    await subscription?.close();
-    await consumer?.close();
     trouble = 'it has stopped';
   }
 

@@ -34,7 +34,7 @@ async function createIfMissing(db: Db, name: keyof Collections): Promise<void> {
 /** Makes every collection and index that is missing. Idempotent, and safe when several replicas do it at once. */
 export async function ensureIndexes(db: Db): Promise<void> {
   const collections = collectionsOf(db);
-  // One after another: a collection that two commands create at once is an error on some servers.
+  // One after another, here and below: what makes collections or indexes at once waits for itself on some servers.
   for (const name of Object.keys(collections)) await createIfMissing(db, name as keyof Collections);
   const {
     devices,
@@ -53,51 +53,65 @@ export async function ensureIndexes(db: Db): Promise<void> {
     requests,
     certificates,
   } = collections;
-  await Promise.all([
-    devices.createIndexes([
-      { key: { 'enrolment.tokenDigest': 1 }, sparse: true },
-      { key: { site: 1, _id: 1 } },
-      { key: { 'report.snapshot.state': 1, _id: 1 } },
-    ]),
-    packs.createIndexes([
-      { key: { 'manifest.digest': 1 }, unique: true },
-      // A name and a version mean one manifest.
-      { key: { 'manifest.name': 1, 'manifest.version': 1 }, unique: true },
-      { key: { createTime: -1, _id: 1 } },
-    ]),
-    assignments.createIndexes([
-      // A device has at most one assignment that goes on.
-      { key: { deviceId: 1 }, unique: true, partialFilterExpression: { goesOn: true }, name: 'one_goes_on' },
-      { key: { deviceId: 1, createTime: -1 } },
-      { key: { transferId: 1 }, unique: true },
-      { key: { packId: 1, createTime: -1 } },
-      { key: { createTime: -1, _id: 1 } },
-    ]),
-    orders.createIndexes([
-      { key: { deviceId: 1, sequence: 1 }, unique: true },
-      { key: { state: 1, dueTime: 1 } },
-      { key: { expireTime: 1 }, expireAfterSeconds: 0 },
-    ]),
-    states.createIndexes([{ key: { deviceId: 1, receivedTime: -1 } }]),
-    consents.createIndexes([{ key: { deviceId: 1, receivedTime: -1 } }]),
-    updateResults.createIndexes([{ key: { assignmentId: 1 } }, { key: { deviceId: 1, receivedTime: -1 } }]),
-    logLines.createIndexes([
-      { key: { deviceId: 1, time: -1, _id: -1 } },
-      { key: { collectionId: 1, time: 1 } },
-      { key: { receivedTime: 1 }, expireAfterSeconds: kept.logLines },
-    ]),
-    logCollections.createIndexes([{ key: { deviceId: 1, createTime: -1 } }]),
-    telemetry.createIndexes([{ key: { 'source.deviceId': 1, 'source.name': 1, time: -1 } }]),
-    received.createIndexes([{ key: { time: 1 }, expireAfterSeconds: kept.received }]),
-    setAside.createIndexes([
-      { key: { deviceId: 1, time: -1 } },
-      { key: { time: 1 }, expireAfterSeconds: kept.setAside },
-    ]),
-    events.createIndexes([
-      { key: { time: 1 }, expireAfterSeconds: kept.events },
-      { key: { deviceId: 1, _id: 1 } },
-    ]),
-    certificates.createIndexes([{ key: { tokenDigest: 1 } }, { key: { deviceId: 1, keyDigest: 1 } }]),
-    requests.createIndexes([{ key: { expireTime: 1 }, expireAfterSeconds: 0 }]),
-  ]);
+  const makers = [
+    () =>
+      devices.createIndexes([
+        { key: { 'enrolment.tokenDigest': 1 }, sparse: true },
+        { key: { site: 1, _id: 1 } },
+        { key: { 'report.snapshot.state': 1, _id: 1 } },
+      ]),
+    () =>
+      packs.createIndexes([
+        { key: { 'manifest.digest': 1 }, unique: true },
+        // A name and a version mean one manifest.
+        { key: { 'manifest.name': 1, 'manifest.version': 1 }, unique: true },
+        { key: { createTime: -1, _id: 1 } },
+      ]),
+    () =>
+      assignments.createIndexes([
+        // A device has at most one assignment that goes on.
+        {
+          key: { deviceId: 1 },
+          unique: true,
+          partialFilterExpression: { goesOn: true },
+          name: 'one_goes_on',
+        },
+        { key: { deviceId: 1, createTime: -1 } },
+        { key: { transferId: 1 }, unique: true },
+        { key: { packId: 1, createTime: -1 } },
+        { key: { createTime: -1, _id: 1 } },
+      ]),
+    () =>
+      orders.createIndexes([
+        { key: { deviceId: 1, sequence: 1 }, unique: true },
+        { key: { state: 1, dueTime: 1 } },
+        { key: { expireTime: 1 }, expireAfterSeconds: 0 },
+      ]),
+    () => states.createIndexes([{ key: { deviceId: 1, receivedTime: -1 } }]),
+    () => consents.createIndexes([{ key: { deviceId: 1, receivedTime: -1 } }]),
+    () =>
+      updateResults.createIndexes([{ key: { assignmentId: 1 } }, { key: { deviceId: 1, receivedTime: -1 } }]),
+    () =>
+      logLines.createIndexes([
+        { key: { deviceId: 1, time: -1, _id: -1 } },
+        { key: { collectionId: 1, time: 1 } },
+        { key: { receivedTime: 1 }, expireAfterSeconds: kept.logLines },
+      ]),
+    () => logCollections.createIndexes([{ key: { deviceId: 1, createTime: -1 } }]),
+    () => telemetry.createIndexes([{ key: { 'source.deviceId': 1, 'source.name': 1, time: -1 } }]),
+    () => received.createIndexes([{ key: { time: 1 }, expireAfterSeconds: kept.received }]),
+    () =>
+      setAside.createIndexes([
+        { key: { deviceId: 1, time: -1 } },
+        { key: { time: 1 }, expireAfterSeconds: kept.setAside },
+      ]),
+    () =>
+      events.createIndexes([
+        { key: { time: 1 }, expireAfterSeconds: kept.events },
+        { key: { deviceId: 1, _id: 1 } },
+      ]),
+    () => certificates.createIndexes([{ key: { tokenDigest: 1 } }, { key: { deviceId: 1, keyDigest: 1 } }]),
+    () => requests.createIndexes([{ key: { expireTime: 1 }, expireAfterSeconds: 0 }]),
+  ];
+  for (const make of makers) await make();
 }

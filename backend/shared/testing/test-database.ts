@@ -25,9 +25,9 @@ export async function testDatabaseUri(): Promise<string> {
 
 export type TestDatabase = Database & { uri: string; name: string };
 
-/** An empty database with all its indexes; dropped after the test. */
-export async function testDatabase(t: TestContext): Promise<TestDatabase> {
-  const uri = await testDatabaseUri();
+/** An empty database with all its indexes; dropped after the test. On another server when its URI is given. */
+export async function testDatabase(t: TestContext, given?: string): Promise<TestDatabase> {
+  const uri = given ?? (await testDatabaseUri());
   const name = `test-${randomUUID()}`;
   const database = openDatabase({ uri, name, appName: 'test' });
   t.after(async () => {

@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { type Event, LogLevel, ProductKind, State } from '@iotdh/proto/agent/v1';
+import {
+  ConsentSchema,
+  type Event,
+  LogLevel,
+  ProductKind,
+  State,
+  StateChangedSchema,
+} from '@iotdh/proto/agent/v1';
 import {
   type DeviceToCloud,
   DeviceToCloudSchema,
