@@ -41,7 +41,8 @@ test('every documented error comes with its code, its reason and its detail', as
   const base = await publishedPack(rig, { kind: 'base' });
   for (const deviceId of ['free', 'busy', 'applying', 'retired']) await devices.registerDevice({ deviceId });
   await devices.retireDevice({ deviceId: 'retired', reason: 'sold' });
-  const [busy] = (await assignments.createAssignments({ packId: published, deviceIds: ['busy'] })).assignments;
+  const [busy] = (await assignments.createAssignments({ packId: published, deviceIds: ['busy'] }))
+    .assignments;
   const [applying] = (await assignments.createAssignments({ packId: published, deviceIds: ['applying'] }))
     .assignments;
   await rig.database.collections.assignments.updateOne(
@@ -95,7 +96,11 @@ test('every documented error comes with its code, its reason and its detail', as
   const watching = (afterCursor: string) => events.watch({ afterCursor })[Symbol.asyncIterator]().next();
 
   const rows: [string, () => Promise<unknown>, Expected][] = [
-    ['RegisterDevice: taken', () => devices.registerDevice({ deviceId: 'free' }), conflict(ResourceKind.DEVICE, 'free')],
+    [
+      'RegisterDevice: taken',
+      () => devices.registerDevice({ deviceId: 'free' }),
+      conflict(ResourceKind.DEVICE, 'free'),
+    ],
     ['RegisterDevice: limits', () => devices.registerDevice({ deviceId: 'no/slash' }), violates('device_id')],
     ['GetDevice', () => devices.getDevice({ deviceId: 'nobody' }), noDevice],
     ['ListDevices', () => devices.listDevices({ pageToken: 'forged' }), badToken],
@@ -112,12 +117,24 @@ test('every documented error comes with its code, its reason and its detail', as
         },
       },
     ],
-    ['UpdateDevice: id reused', () => devices.updateDevice({ deviceId: 'free', site: 'two', requestId }), reused],
+    [
+      'UpdateDevice: id reused',
+      () => devices.updateDevice({ deviceId: 'free', site: 'two', requestId }),
+      reused,
+    ],
     ['RetireDevice', () => devices.retireDevice({ deviceId: 'nobody', reason: 'r' }), noDevice],
-    ['RetireDevice: limits', () => devices.retireDevice({ deviceId: 'free', reason: '' }), violates('reason')],
+    [
+      'RetireDevice: limits',
+      () => devices.retireDevice({ deviceId: 'free', reason: '' }),
+      violates('reason'),
+    ],
     ['PurgeDevice', () => devices.purgeDevice({ deviceId: 'nobody' }), noDevice],
 
-    ['CreatePack: no manifest', () => packs.createPack({ manifest: Buffer.from('nonsense') }), broken(/no encoded/)],
+    [
+      'CreatePack: no manifest',
+      () => packs.createPack({ manifest: Buffer.from('nonsense') }),
+      broken(/no encoded/),
+    ],
     ['CreatePack: limits', () => spoilt((manifest) => (manifest.title = '')), broken(/^title/)],
     [
       'CreatePack: a digest that nothing yields',
@@ -146,7 +163,8 @@ test('every documented error comes with its code, its reason and its detail', as
     ],
     [
       'CreatePack: another manifest of this name and version',
-      () => packs.createPack({ manifest: toBinary(ManifestSchema, { ...drafted.manifest, title: 'Another' }) }),
+      () =>
+        packs.createPack({ manifest: toBinary(ManifestSchema, { ...drafted.manifest, title: 'Another' }) }),
       conflict(ResourceKind.PACK, draft!.packId),
     ],
     ['PublishPack: none', () => packs.publishPack({ packId: nowhere }), noPack],
@@ -161,7 +179,11 @@ test('every documented error comes with its code, its reason and its detail', as
         },
       },
     ],
-    ['PublishPack: yanked', () => packs.publishPack({ packId: yanked }), precondition(ErrorReason.PACK_NOT_ASSIGNABLE)],
+    [
+      'PublishPack: yanked',
+      () => packs.publishPack({ packId: yanked }),
+      precondition(ErrorReason.PACK_NOT_ASSIGNABLE),
+    ],
     ['GetPack', () => packs.getPack({ packId: nowhere }), noPack],
     ['GetPackManifest', () => packs.getPackManifest({ packId: nowhere }), noPack],
     ['ListPacks', () => packs.listPacks({ pageToken: 'forged' }), badToken],
@@ -170,7 +192,11 @@ test('every documented error comes with its code, its reason and its detail', as
     ['CreateAssignments: no pack', () => assign(nowhere, 'free2'), noPack],
     ['CreateAssignments: no device', () => assign(published, 'nobody'), noDevice],
     ['CreateAssignments: no fallback', () => assign(published, 'nobody', nowhere), noPack],
-    ['CreateAssignments: a draft', () => assign(draft!.packId, 'x'), precondition(ErrorReason.PACK_NOT_ASSIGNABLE)],
+    [
+      'CreateAssignments: a draft',
+      () => assign(draft!.packId, 'x'),
+      precondition(ErrorReason.PACK_NOT_ASSIGNABLE),
+    ],
     ['CreateAssignments: yanked', () => assign(yanked, 'x'), precondition(ErrorReason.PACK_NOT_ASSIGNABLE)],
     [
       'CreateAssignments: a fallback that is no BASE',
@@ -182,7 +208,11 @@ test('every documented error comes with its code, its reason and its detail', as
       () => assign(base, 'x', base),
       precondition(ErrorReason.PACK_NOT_ASSIGNABLE),
     ],
-    ['CreateAssignments: retired', () => assign(published, 'retired'), precondition(ErrorReason.DEVICE_RETIRED)],
+    [
+      'CreateAssignments: retired',
+      () => assign(published, 'retired'),
+      precondition(ErrorReason.DEVICE_RETIRED),
+    ],
     [
       'CreateAssignments: one goes on',
       () => assign(published, 'busy'),
@@ -199,18 +229,34 @@ test('every documented error comes with its code, its reason and its detail', as
     ],
     ['GetAssignment', () => assignments.getAssignment({ assignmentId: nowhere }), noAssignment],
     ['ListAssignments', () => assignments.listAssignments({ pageToken: 'forged' }), badToken],
-    ['CancelAssignment', () => assignments.cancelAssignment({ assignmentId: nowhere, reason: 'r' }), noAssignment],
+    [
+      'CancelAssignment',
+      () => assignments.cancelAssignment({ assignmentId: nowhere, reason: 'r' }),
+      noAssignment,
+    ],
     [
       'CancelAssignment: applying',
       () => assignments.cancelAssignment({ assignmentId: applying!.assignmentId, reason: 'r' }),
       precondition(ErrorReason.UPDATE_UNDER_WAY),
     ],
 
-    ['Watch: a cursor of another database', () => watching('e1-999999'), { code: Code.OutOfRange, reason: ErrorReason.CURSOR_EXPIRED }],
-    ['Watch: no cursor', () => watching('forged'), { code: Code.OutOfRange, reason: ErrorReason.CURSOR_EXPIRED }],
+    [
+      'Watch: a cursor of another database',
+      () => watching('e1-999999'),
+      { code: Code.OutOfRange, reason: ErrorReason.CURSOR_EXPIRED },
+    ],
+    [
+      'Watch: no cursor',
+      () => watching('forged'),
+      { code: Code.OutOfRange, reason: ErrorReason.CURSOR_EXPIRED },
+    ],
     ['ListLogs: no device', () => logs.listLogs({ deviceId: 'nobody' }), noDevice],
     ['ListLogs: page', () => logs.listLogs({ deviceId: 'free', pageToken: 'forged' }), badToken],
-    ['CollectLogs: no device', () => logs.collectLogs({ deviceId: 'nobody', request: collect(randomUUID()) }), noDevice],
+    [
+      'CollectLogs: no device',
+      () => logs.collectLogs({ deviceId: 'nobody', request: collect(randomUUID()) }),
+      noDevice,
+    ],
     [
       'CollectLogs: retired',
       () => logs.collectLogs({ deviceId: 'retired', request: collect(randomUUID()) }),

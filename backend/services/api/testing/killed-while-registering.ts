@@ -1,0 +1,41 @@
+/**
+ * A process of its own, for the test that kills it: it registers a device and is gone, as by kill -9, between the identity in the
+ * hub and the record in the database. Its one argument holds what it needs, as JSON.
+ */
+import { createObjects } from '../../../shared/blobs.ts';
+import { openDatabase } from '../../../shared/database/connect.ts';
+import { createHub } from '../../../shared/hub.ts';
+import { silentLog } from '../../../shared/log.ts';
+import { createMetrics } from '../../../shared/metrics.ts';
+import { createOperators } from '../../../shared/operators.ts';
+import { createTracing } from '../../../shared/tracing.ts';
+import { createApi } from '../api.ts';
+import { clientsOf, operatorName, operatorToken } from './rig.ts';
+
+const { uri, name, hubConnectionString, caPem, storage, deviceId, requestId } = JSON.parse(
+  process.argv[2] ?? '{}',
+) as Record<string, string>;
+
+const hub = createHub({ connectionString: hubConnectionString ?? '', caPem });
+const api = createApi({
+  database: openDatabase({ uri: uri ?? '', name: name ?? '', appName: 'killed' }),
+  objects: createObjects({ connectionString: storage ?? '' }),
+  hub: {
+    ...hub,
+    async ask(call) {
+      const answer = await hub.ask(call);
+      process.kill(process.pid, 'SIGKILL');
+      return answer;
+    },
+  },
+  operators: createOperators([{ name: operatorName, token: operatorToken }]),
+  port: 0,
+  log: silentLog,
+  tracing: createTracing({ service: 'killed' }),
+  metrics: createMetrics({ service: 'killed' }),
+});
+await api.start();
+await clientsOf(api).devices.registerDevice({
+  ...(deviceId !== undefined && { deviceId }),
+  ...(requestId !== undefined && { requestId }),
+});
