@@ -7,6 +7,8 @@ export type OutputTail = {
   add(bytes: Uint8Array): void;
   /** The end as text, redacted, of at most 4 KiB; if something was dropped, its first line says how much. */
   text(): string;
+  /** Everything that is kept, as it came. */
+  whole(): string;
 };
 
 /** `maxBytes`: how much of the end is kept. `redact` sees all of that. */
@@ -28,6 +30,10 @@ export function createOutputTail(maxBytes: number, redact: (text: string) => str
       kept.push(Buffer.from(end));
       keptBytes += end.length;
       if (keptBytes > 2 * maxBytes) shrink();
+    },
+    whole() {
+      shrink();
+      return Buffer.concat(kept).toString('utf8');
     },
     text() {
       shrink();

@@ -1,5 +1,6 @@
 /** Runs a program so that nothing that it started outlives its time limit, or this process. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 import { createOutputTail } from './output-tail.ts';
 
@@ -18,14 +19,15 @@ export type RunOptions = {
   /** Written to its standard input, which is then closed. Default: nothing. */
   input?: string;
   /**
-   * Whether the program goes on when this process dies. For package managers, which are worse off killed than late.
-   * Default: no.
+   * A file that takes the output of a program that goes on when this process dies or the signal is aborted: a pipe that nobody
+   * reads would end it. For package managers, which are worse off killed than late. Default: it does not go on.
    */
-  outlives?: boolean;
+  outlivesInto?: string;
 };
 
 export type RunEnd =
-  | { kind: 'exited'; exitCode: number; output: string }
+  /** `output` is for reports: redacted, at most 4 KiB. `stdout` is the end of standard output alone, as it came. */
+  | { kind: 'exited'; exitCode: number; output: string; stdout: string }
   | { kind: 'killed'; signal: string; output: string }
   | { kind: 'timed_out'; output: string }
   | { kind: 'stopped'; output: string }
@@ -48,6 +50,8 @@ const watched =
 export const runProgram: RunProgram = (command, options) => {
   const { signal, clock } = options;
   const tail = createOutputTail(options.maxOutputBytes, options.redact);
+  const stdout = createOutputTail(options.maxOutputBytes, (text) => text);
+  const { outlivesInto } = options;
   if (signal.aborted) return Promise.resolve({ kind: 'stopped', output: '' });
   return new Promise((resolve) => {
     let cut: 'timed_out' | 'stopped' | null = null;
@@ -58,7 +62,10 @@ export const runProgram: RunProgram = (command, options) => {
 
     function end(why: 'timed_out' | 'stopped'): void {
       cut ??= why;
-      killGroup(child);
+      if (outlivesInto !== undefined && why === 'stopped') {
+        child.unref();
+        settle({ kind: 'stopped', output: '' });
+      } else killGroup(child);
     }
 
     function settle(outcome: RunEnd): void {
@@ -67,7 +74,10 @@ export const runProgram: RunProgram = (command, options) => {
       resolve(outcome);
     }
 
-    child.stdout?.on('data', tail.add);
+    child.stdout?.on('data', (bytes: Buffer) => {
+      tail.add(bytes);
+      stdout.add(bytes);
+    });
     child.stderr?.on('data', tail.add);
     // A program may end without having read its input.
     child.stdin?.on('error', () => {});
@@ -78,7 +88,7 @@ export const runProgram: RunProgram = (command, options) => {
     });
     let cancelDrain: (() => void) | undefined;
     child.on('exit', () => {
-      killGroup(child);
+      if (outlivesInto === undefined) killGroup(child);
       cancelDrain = clock.after(drainMs, () => {
         child.stdout?.destroy();
         child.stderr?.destroy();
@@ -87,24 +97,49 @@ export const runProgram: RunProgram = (command, options) => {
     child.on('close', (code, by) => {
       cancelDrain?.();
       for (const stream of child.stdio) stream?.destroy();
+      if (outlivesInto !== undefined) {
+        const written = readEnd(outlivesInto, options.maxOutputBytes);
+        tail.add(written);
+        stdout.add(written);
+      }
       const output = tail.text();
       if (cut !== null) settle({ kind: cut, output });
       else if (code === null) settle({ kind: 'killed', signal: by ?? 'unknown', output });
-      else settle({ kind: 'exited', exitCode: code, output });
+      else settle({ kind: 'exited', exitCode: code, output, stdout: stdout.whole() });
     });
   });
 };
 
-function start({ file, args }: Command, { folder, environment, outlives = false }: RunOptions): ChildProcess {
-  const watch = !outlives && process.platform !== 'win32';
-  const [program, given] = watch ? ['/bin/sh', ['-c', watched, 'sh', file, ...args]] : [file, args];
-  return spawn(program, given, {
+function start({ file, args }: Command, { folder, environment, outlivesInto }: RunOptions): ChildProcess {
+  const bounds = {
     cwd: folder,
     env: { ...environment },
     detached: process.platform !== 'win32',
     windowsHide: true,
-    stdio: watch ? ['pipe', 'pipe', 'pipe', 'pipe'] : ['pipe', 'pipe', 'pipe'],
-  });
+  } as const;
+  if (outlivesInto !== undefined) {
+    const output = openSync(outlivesInto, 'w', 0o600);
+    try {
+      return spawn(file, args, { ...bounds, stdio: ['ignore', output, output] });
+    } finally {
+      closeSync(output);
+    }
+  }
+  if (process.platform === 'win32') return spawn(file, args, { ...bounds, stdio: ['pipe', 'pipe', 'pipe'] });
+  const stdio = ['pipe', 'pipe', 'pipe', 'pipe'] as const;
+  return spawn('/bin/sh', ['-c', watched, 'sh', file, ...args], { ...bounds, stdio: [...stdio] });
+}
+
+/** The end of a file, of at most so many bytes. */
+function readEnd(path: string, maxBytes: number): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(file);
+    const bytes = Buffer.alloc(Math.min(size, maxBytes));
+    return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, size - bytes.length));
+  } finally {
+    closeSync(file);
+  }
 }
 
 function killGroup(child: ChildProcess): void {
