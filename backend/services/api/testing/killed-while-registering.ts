@@ -12,14 +12,23 @@ import { createTracing } from '../../../shared/tracing.ts';
 import { createApi } from '../api.ts';
 import { clientsOf, operatorName, operatorToken } from './rig.ts';
 
-const { uri, name, hubConnectionString, caPem, storage, deviceId, requestId } = JSON.parse(
-  process.argv[2] ?? '{}',
-) as Record<string, string>;
+type Needed = {
+  uri: string;
+  name: string;
+  hubConnectionString: string;
+  caPem: string;
+  storage: string;
+  deviceId: string;
+  requestId: string;
+};
 
-const hub = createHub({ connectionString: hubConnectionString ?? '', caPem });
+const needed = JSON.parse(process.argv[2] ?? '{}') as Needed;
+const { uri, name, hubConnectionString, caPem, storage, deviceId, requestId } = needed;
+
+const hub = createHub({ connectionString: hubConnectionString, caPem });
 const api = createApi({
-  database: openDatabase({ uri: uri ?? '', name: name ?? '', appName: 'killed' }),
-  objects: createObjects({ connectionString: storage ?? '' }),
+  database: openDatabase({ uri, name, appName: 'killed' }),
+  objects: createObjects({ connectionString: storage }),
   hub: {
     ...hub,
     async ask(call) {
@@ -35,7 +44,4 @@ const api = createApi({
   metrics: createMetrics({ service: 'killed' }),
 });
 await api.start();
-await clientsOf(api).devices.registerDevice({
-  ...(deviceId !== undefined && { deviceId }),
-  ...(requestId !== undefined && { requestId }),
-});
+await clientsOf(api).devices.registerDevice({ deviceId, requestId });
