@@ -2,7 +2,6 @@
  * The firmware updater: carries out the orders to devices, and answers their requests for frames. Everything that goes to a
  * device goes through one pacer and one connection; everything that must last is in the database.
  */
-import type { EventHubConsumerClientOptions } from '@azure/event-hubs';
 import type { ContainerClient } from '@azure/storage-blob';
 import type { Objects } from '../../shared/blobs.ts';
 import type { Clock } from '../../shared/clock.ts';
@@ -43,6 +42,8 @@ export type FirmwareUpdaterOptions = {
   hubConnectionString: string;
   caPem: string | undefined;
   events: { connectionString: string; consumerGroup: string; checkpoints: ContainerClient | undefined };
+  /** How long after a replica died others take over, in ms. Default 15 s. */
+  takeoverMs?: number;
   /** C2D messages a minute for this process; `off` for no limit until the hub throttles. */
   c2dPerMinute: number | 'off';
   /** Units of 4 KiB a day that frames may use in this process; `off` for no limit. */
@@ -58,7 +59,6 @@ export type FirmwareUpdaterOptions = {
   tracing: Pick<Tracing, 'startSpan'>;
   /** For tests that cannot wait for what is otherwise minutes. */
   quick?: {
-    events?: EventHubConsumerClientOptions;
     leaseMs?: number;
     backoff?: { baseMs: number; maxMs: number };
     commandLifetimeMs?: number;
@@ -116,7 +116,7 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
     ...options.events,
     clock,
     log,
-    ...(quick.events && { client: quick.events }),
+    ...(options.takeoverMs !== undefined && { takeoverMs: options.takeoverMs }),
     onMessages: createHandleMessages({
       read: createRequestReader(),
       answerFrames,

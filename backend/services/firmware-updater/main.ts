@@ -46,6 +46,7 @@ const updater = createFirmwareUpdater({
     consumerGroup: settings.consumerGroup,
     checkpoints,
   },
+  takeoverMs: settings.takeoverMs,
   c2dPerMinute: paceOf(settings),
   frameUnitsPerDay: frameUnitsPerDay === 0 ? 'off' : frameUnitsPerDay,
   cacheBytes: settings.cacheMebibytes * 1024 * 1024,

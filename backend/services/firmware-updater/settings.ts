@@ -13,6 +13,8 @@ export const shape = {
   caFile: optionalText('IOTHUB_CA_FILE'),
   storageConnectionString: text('AZURE_STORAGE_CONNECTION_STRING', { secret: true }),
   checkpointContainer: text('CHECKPOINT_CONTAINER', { fallback: 'checkpoints' }),
+  /** How long after a replica died others take over what its devices ask. */
+  takeoverMs: whole('TAKEOVER_MS', { min: 1_000, max: 300_000, fallback: 15_000 }),
   collector: optionalText('OTEL_EXPORTER_OTLP_ENDPOINT'),
   /** Whose limits apply; `off`: none, until the hub throttles. */
   hubSku: oneOf('IOTHUB_SKU', ['off', 'S1', 'S2', 'S3'], 'S1'),

@@ -1,47 +1,10 @@
 /** The updater against a real hub, database and storage, with a device on Microsoft's SDK: what reaches the device, and what does not. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { test } from 'node:test';
 import { TransferRefusal } from '@iotdh/proto/bus/v1';
-import type { AssignmentDocument } from '../../shared/database/collections.ts';
 import { type Device, framesIn } from './testing/device.ts';
-import type { TestPack } from './testing/pack.ts';
+import { frameSize, pull, pullAll } from './testing/pull.ts';
 import { createRig } from './testing/rig.ts';
-
-const frameSize = 4_096;
-
-/** Asks for an object window by window, and again for what did not come, as an agent does; answers its bytes. */
-async function pull(device: Device, { transferId }: AssignmentDocument, object: string, size: number) {
-  const count = Math.ceil(size / frameSize);
-  for (let first = 0; first < count; first += 32) {
-    const window = Math.min(32, count - first);
-    const wanted = Array.from({ length: window }, (_, index) => (first + index) * frameSize);
-    let here = false;
-    while (!here) {
-      await device.ask({
-        transferId,
-        object,
-        frameSize,
-        first,
-        count: window,
-        receivedBytes: first * frameSize,
-      });
-      const patience = AbortSignal.timeout(3_000);
-      const arrived = device.until((all) => wanted.every((offset) => framesIn(all, object).has(offset)));
-      here = await Promise.race([arrived.then(() => true), once(patience, 'abort').then(() => false)]);
-    }
-  }
-  const frames = framesIn(device.received, object);
-  const offsets = Array.from({ length: count }, (_, index) => index * frameSize);
-  return Buffer.concat(offsets.map((offset) => frames.get(offset)?.data ?? Buffer.alloc(0)));
-}
-
-async function pullAll(device: Device, assignment: AssignmentDocument, pack: TestPack): Promise<void> {
-  for (const [digest, bytes] of pack.objects) {
-    const came = await pull(device, assignment, digest, bytes.length);
-    assert.ok(came.equals(bytes), `object ${digest} of ${bytes.length} bytes came as other bytes`);
-  }
-}
 
 test('the firmware updater with its surroundings', { timeout: 120_000 }, async (t) => {
   const rig = await createRig(t);

@@ -29,10 +29,10 @@ export type ConsumerOptions = {
   log: Log;
   /** Messages of one partition, in order. Rejects never. */
   onMessages(messages: readonly DeviceMessage[]): Promise<void>;
+  /** How long after a replica died others take over its partitions, in ms. Default 15 s. */
+  takeoverMs?: number;
   /** How often a partition's checkpoint is written, in ms. Default 5 s. */
   checkpointEveryMs?: number;
-  /** For tests: how quickly partitions are balanced and errors retried. */
-  client?: EventHubConsumerClientOptions;
 };
 
 export type Consumer = {
@@ -50,15 +50,24 @@ const goodbyeMs = 5_000;
 
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { connectionString, consumerGroup, checkpoints, clock, log, onMessages } = options;
-  const { checkpointEveryMs = 5_000 } = options;
+  const { takeoverMs = 15_000, checkpointEveryMs = 5_000 } = options;
+  const clientOptions: EventHubConsumerClientOptions = {
+    // A partition that cannot be read is given back and claimed anew, which is better than a long wait for it.
+    retryOptions: { retryDelayInMs: 200, maxRetries: 2 },
+    loadBalancingOptions: {
+      strategy: 'greedy',
+      updateIntervalInMs: takeoverMs / 5,
+      partitionOwnershipExpirationIntervalInMs: takeoverMs,
+    },
+  };
   const client =
     checkpoints === undefined
-      ? new EventHubConsumerClient(consumerGroup, connectionString, options.client)
+      ? new EventHubConsumerClient(consumerGroup, connectionString, clientOptions)
       : new EventHubConsumerClient(
           consumerGroup,
           connectionString,
           new BlobCheckpointStore(checkpoints),
-          options.client,
+          clientOptions,
         );
   const checkpointed = new Map<string, number>();
   let subscription: Subscription | undefined;

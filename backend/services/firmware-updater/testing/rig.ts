@@ -1,9 +1,11 @@
 /** Everything the updater works with, real and local, for tests; and the operator's side of it. */
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
+import { ContainerClient } from '@azure/storage-blob';
 import { create } from '@bufbuild/protobuf';
 import { ConfigurationSchema } from '@iotdh/proto/bus/v1';
 import { Long } from 'mongodb';
+import { createObjects } from '../../../shared/blobs.ts';
 import { systemClock } from '../../../shared/clock.ts';
 import type { AssignmentDocument, OrderDocument } from '../../../shared/database/collections.ts';
 import { appendOrder, type NewOrder } from '../../../shared/database/orders.ts';
@@ -14,7 +16,7 @@ import { offerOf } from '../../../shared/messages/offer.ts';
 import { createMetrics, type Metrics } from '../../../shared/metrics.ts';
 import type { Service } from '../../../shared/service.ts';
 import { testDatabase } from '../../../shared/testing/test-database.ts';
-import { testBlobs, testHubWithBlobs } from '../../../shared/testing/test-hub.ts';
+import { testHubWithBlobs } from '../../../shared/testing/test-hub.ts';
 import { createTracing } from '../../../shared/tracing.ts';
 import { createFirmwareUpdater, type FirmwareUpdaterOptions } from '../firmware-updater.ts';
 import { type Device, openDevice } from './device.ts';
@@ -36,13 +38,15 @@ function createCleanups(t: TestContext): (() => Promise<unknown>)[] {
 export async function createRig(t: TestContext, hubOptions: Parameters<typeof testHubWithBlobs>[1] = {}) {
   const cleanups = createCleanups(t);
   const hub = await testHubWithBlobs(t, { consumerGroups: ['firmware-updater'], ...hubOptions });
-  const [database, blobs] = await Promise.all([testDatabase(t), testBlobs(t, hub)]);
+  const objects = createObjects({ connectionString: hub.storageConnectionString });
+  const checkpoints = new ContainerClient(hub.storageConnectionString, 'test-checkpoints');
+  const [database] = await Promise.all([testDatabase(t), objects.prepare(), checkpoints.create()]);
   const { client, collections } = database;
   const lines: string[] = [];
   const events: FirmwareUpdaterOptions['events'] = {
     connectionString: hub.eventHubConnectionString(),
     consumerGroup: 'firmware-updater',
-    checkpoints: await blobs.newContainer(),
+    checkpoints,
   };
 
   async function addDevice(deviceId: string): Promise<void> {
@@ -74,9 +78,18 @@ export async function createRig(t: TestContext, hubOptions: Parameters<typeof te
     hub,
     database,
     collections,
-    objects: blobs.objects,
+    objects,
     lines,
     addDevice,
+    /** For the updater as a process of its own. */
+    environment: {
+      MONGODB_URI: database.uri,
+      MONGODB_DATABASE: database.name,
+      IOTHUB_CONNECTION_STRING: hub.connectionString('iothubowner'),
+      IOTHUB_EVENTS_CONNECTION_STRING: hub.eventHubConnectionString(),
+      IOTHUB_CA_FILE: hub.caPath,
+      AZURE_STORAGE_CONNECTION_STRING: hub.storageConnectionString,
+    },
     events,
     /** An order that changes nothing on the device. */
     configure: (deviceId: string): Promise<OrderDocument> =>
@@ -96,7 +109,7 @@ export async function createRig(t: TestContext, hubOptions: Parameters<typeof te
     /** A pack of one object of so many bytes, stored. */
     async addPack(bytes: number): Promise<TestPack> {
       const pack = createPack(bytes);
-      await storePack(blobs.objects, pack);
+      await storePack(objects, pack);
       return pack;
     },
     /** What the API does: an assignment, and the order to offer it. */
@@ -155,7 +168,7 @@ export async function createRig(t: TestContext, hubOptions: Parameters<typeof te
         replicaId: randomUUID(),
         prepare: async () => {},
         database,
-        objects: blobs.objects,
+        objects,
         hub: api,
         hubConnectionString: hub.connectionString('service'),
         caPem: hub.caPem,
@@ -167,19 +180,9 @@ export async function createRig(t: TestContext, hubOptions: Parameters<typeof te
         log: createLog({ service: 'firmware-updater', write: (line) => void lines.push(line) }),
         metrics,
         tracing: createTracing({ service: 'firmware-updater' }),
+        takeoverMs: 1_000,
         ...changes,
-        quick: {
-          backoff: { baseMs: 50, maxMs: 400 },
-          events: {
-            retryOptions: { retryDelayInMs: 100, maxRetries: 2 },
-            loadBalancingOptions: {
-              strategy: 'greedy',
-              updateIntervalInMs: 200,
-              partitionOwnershipExpirationIntervalInMs: 2_000,
-            },
-          },
-          ...changes.quick,
-        },
+        quick: { backoff: { baseMs: 50, maxMs: 400 }, ...changes.quick },
       });
       await service.start();
       cleanups.push(async () => {

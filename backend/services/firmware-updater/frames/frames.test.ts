@@ -1,0 +1,105 @@
+/** The parts of an answer that need no surroundings. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { DeviceToCloudSchema, FrameRequestSchema } from '@iotdh/proto/bus/v1';
+import { createRequestReader } from '../requests/read-request.ts';
+import { createBlocks } from './blocks.ts';
+import { frameNumbers } from './frame-numbers.ts';
+import { createQuota } from './quota.ts';
+
+const digest = 'ab'.repeat(32);
+
+test('ranges and bitmaps name the same frames, no more than the window, each once', () => {
+  const ranges = [
+    { first: 3n, count: 2 },
+    { first: 4n, count: 1_000_000 },
+  ].map((range) => ({ $typeName: 'iotdh.bus.v1.FrameRange' as const, ...range }));
+  const asRanges = {
+    case: 'ranges' as const,
+    value: { $typeName: 'iotdh.bus.v1.FrameRanges' as const, ranges },
+  };
+  assert.deepEqual(frameNumbers({ missing: asRanges, window: 4 }), [3, 4, 5, 6]);
+  const bits = Uint8Array.of(0b0000_0011, 0b1000_0000);
+  const asBitmap = { $typeName: 'iotdh.bus.v1.FrameBitmap' as const, first: 3n, bits };
+  assert.deepEqual(frameNumbers({ missing: { case: 'bitmap', value: asBitmap }, window: 9 }), [3, 4, 18]);
+  assert.deepEqual(frameNumbers({ missing: { case: 'bitmap', value: asBitmap }, window: 2 }), [3, 4]);
+});
+
+test('bytes are read across blocks, a block once for all who want it at the same time, and a failure is not kept', async () => {
+  const object = Buffer.from(Array.from({ length: 25 }, (_, n) => n));
+  const reads: number[] = [];
+  let fails = 1;
+  const blocks = createBlocks({
+    blockBytes: 10,
+    objects: {
+      async read(_digest, offset, length) {
+        reads.push(offset);
+        if (fails > 0) {
+          fails -= 1;
+          throw new Error('away');
+        }
+        return object.subarray(offset, offset + length);
+      },
+    },
+  });
+  await assert.rejects(blocks.read(digest, 0, 5, 25), /away/);
+  const [a, b] = await Promise.all([blocks.read(digest, 8, 4, 25), blocks.read(digest, 9, 3, 25)]);
+  assert.deepEqual([...(a ?? [])], [8, 9, 10, 11]);
+  assert.deepEqual([...(b ?? [])], [9, 10, 11]);
+  assert.deepEqual([...((await blocks.read(digest, 18, 7, 25)) ?? [])], [18, 19, 20, 21, 22, 23, 24]);
+  assert.deepEqual(reads, [0, 0, 10, 20]);
+});
+
+test('an object that is shorter than its manifest says is an error, not a short frame', async () => {
+  const blocks = createBlocks({ objects: { read: async () => Buffer.alloc(3) } });
+  await assert.rejects(blocks.read(digest, 0, 5, 25), /3 bytes where 25/);
+});
+
+test('the day’s share is used up in units of 4 KiB, and begins anew at midnight UTC', () => {
+  const quota = createQuota({ unitsPerDay: 31 });
+  const noon = Date.UTC(2026, 10, 23, 12);
+  quota.count(61_500, noon);
+  assert.equal(quota.usedUntil(noon), undefined);
+  quota.count(61_500, noon);
+  const midnight = Date.UTC(2026, 10, 24);
+  assert.equal(quota.usedUntil(noon), midnight);
+  assert.equal(quota.usedUntil(midnight), undefined);
+});
+
+test('when the hub itself is exhausted it is tried again within the hour', () => {
+  const quota = createQuota({ unitsPerDay: 'off' });
+  quota.exhausted(1_000);
+  assert.equal(quota.usedUntil(1_000), 3_601_000);
+  assert.equal(quota.usedUntil(3_601_000), undefined);
+});
+
+test('only requests are read; every truncation and every other kind is somebody else’s', () => {
+  const read = createRequestReader();
+  const transferId = '00000000-0000-4000-8000-000000000001';
+  const missing = { case: 'bitmap' as const, value: { first: 0n, bits: Uint8Array.of(1) } };
+  const request = create(FrameRequestSchema, {
+    transferId,
+    objectDigest: new Uint8Array(32),
+    frameSize: 1_024,
+    missing,
+    window: 1,
+  });
+  const envelope = {
+    version: 1,
+    journalId: transferId,
+    sequence: 1n,
+    messageId: transferId,
+    time: timestampFromMs(1),
+  };
+  const bytesOf = (payload: MessageInitShape<typeof DeviceToCloudSchema>['payload']): Uint8Array =>
+    toBinary(DeviceToCloudSchema, create(DeviceToCloudSchema, { ...envelope, ...(payload && { payload }) }));
+  const bytes = bytesOf({ case: 'frameRequest', value: request });
+  const result = read(bytes);
+  assert.equal(result.kind === 'request' && result.payload.case, 'frameRequest');
+  for (let length = 0; length < bytes.length; length += 1) {
+    assert.equal(read(bytes.slice(0, length)).kind, 'other');
+  }
+  assert.equal(read(bytesOf({ case: 'telemetry', value: {} })).kind, 'other');
+});
