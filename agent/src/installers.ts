@@ -1,14 +1,17 @@
 /** What changes this machine, composed: the installers of a PATCH and of a BASE, and what they ask of the machine. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { openConnections } from './connections/connections.ts';
 import type { ReplaceableBus } from './connections/replaceable-bus.ts';
 import { makePrivateFolder } from './durable/document.ts';
 import { createHost } from './host/host.ts';
+import { createApt } from './install/apt/apt.ts';
 import { runChecks } from './install/checks.ts';
 import { createInstaller } from './install/create-installer.ts';
 import type { Installer } from './install/installer.ts';
-import type { MachineFacts as InstallerFacts } from './install/ports.ts';
+import type { MachineFacts as InstallerFacts, UpdateServices } from './install/ports.ts';
 import { createSandbox } from './install/sandbox.ts';
+import { createWindowsUpdate } from './install/windows/windows-update.ts';
 import type { MachineFacts } from './inventory/machine-facts.ts';
 import type { ProductRegister } from './inventory/products.ts';
 import { redactText } from './redaction/redact.ts';
@@ -40,10 +43,11 @@ export function createInstallers(options: InstallersOptions): Installers {
   const { bootIdFile } = settings;
   const host = createHost({ ...settings, kernelBoot: bootIdFile === kernelBootId });
   const stateFolder = join(settings.dataDir, 'install');
+  makePrivateFolder(stateFolder);
   const patch = createInstaller({
     ...{ stateFolder, host, connections, products, facts, environment, clock },
     roots: settings.roots,
-    updateServices: {},
+    updateServices: updateServices(stateFolder, options),
     redact: redactText,
   });
   if (settings.slots === null) return { patch, base: null };
@@ -58,4 +62,12 @@ export function createInstallers(options: InstallersOptions): Installers {
   const partitions = Object.fromEntries(settings.partitions.map(({ name, bytes }) => [name, bytes]));
   const slots = createFileImageSlots({ folder: settings.slots.folder, partitions });
   return { patch, base: createBaseInstaller({ slots, host, prove, products, folder: baseFolder, clock }) };
+}
+
+/** Those that the machine has; components that need another are refused before a byte of them moves. */
+function updateServices(folder: string, { environment, clock }: InstallersOptions): UpdateServices {
+  const surroundings = { environment, clock, redact: redactText };
+  if (process.platform === 'win32') return { windows: createWindowsUpdate(surroundings) };
+  if (!existsSync('/usr/bin/apt-get')) return {};
+  return { apt: createApt({ ...surroundings, outputPath: join(folder, 'apt-output') }) };
 }

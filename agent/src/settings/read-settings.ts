@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Route, routes } from '../bus/bus.ts';
-import { levels } from '../log/log.ts';
+import { type Level, levels } from '../log/log.ts';
 import { type Fields, fieldsOf, SettingsError } from './fields.ts';
 import type { CredentialSettings, Settings } from './settings.ts';
 
@@ -64,17 +64,16 @@ function readConfig(path: string): unknown {
 export function settingsFrom(config: unknown, environment: Environment = {}): Settings {
   const top = fieldsOf(config, '');
   const variable = (name: string) => environment[`IOTDH_AGENT_${name}`] || undefined;
-  const dataDir = resolve(variable('DATA_DIR') ?? top.text('dataDir', '/var/lib/iotdh-agent'));
-  top.has('dataDir');
+  const dataDir = resolve(over(variable('DATA_DIR'), top.text('dataDir', '/var/lib/iotdh-agent')));
   const hub = top.object('hub') ?? fieldsOf({}, 'hub');
   const api = top.object('api') ?? fieldsOf({}, 'api');
   const slots = top.object('slots');
   const settings: Settings = {
     dataDir,
-    model: variable('MODEL') ?? top.text('model', ''),
+    model: over(variable('MODEL'), top.text('model', '')),
     credentials: credentialsFrom(top.object('credentials'), variable),
     hub: {
-      caFile: variable('HUB_CA_FILE') ?? hub.textOrNull('caFile'),
+      caFile: over(variable('HUB_CA_FILE'), hub.textOrNull('caFile')),
       routes: hub.texts('routes', routes).map(routeOf),
     },
     api: {
@@ -97,7 +96,7 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
     restartCommand: top.texts('restartCommand', ['systemctl', 'reboot']),
     bootIdFile: top.text('bootIdFile', kernelBootId),
     telemetryIntervalMs: top.integer('telemetryIntervalMs', 60_000, { min: 1000, max: dayMs }),
-    minLogLevel: top.oneOf('minLogLevel', levels, levelOf(variable('MIN_LOG_LEVEL'))),
+    minLogLevel: over(levelFrom(variable('MIN_LOG_LEVEL')), top.oneOf('minLogLevel', levels, 'info')),
     keptLogBytes: top.integer('keptLogBytes', 32 * 1024 * 1024, { min: 65_536, max: 4 * gibibyte }),
     reservedDiskBytes: top.integer('reservedDiskBytes', 64 * 1024 * 1024, { min: 0, max: 1024 * gibibyte }),
   };
@@ -110,14 +109,17 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
   return deepFreeze(settings);
 }
 
+/** What the environment says wins; the file's field was read in either case, so that it is a known one. */
+const over = <T>(fromEnvironment: T | undefined, fromFile: T): T => fromEnvironment ?? fromFile;
+
 type Variable = (name: string) => string | undefined;
 
 function credentialsFrom(fields: Fields | null, variable: Variable): CredentialSettings {
-  const file = variable('CONNECTION_STRING_FILE') ?? fields?.textOrNull('connectionStringFile') ?? null;
+  const file = over(variable('CONNECTION_STRING_FILE'), fields?.textOrNull('connectionStringFile') ?? null);
   const enrolment = fields?.object('enrolment') ?? null;
-  const brokerUrl = variable('BROKER_URL') ?? enrolment?.textOrNull('brokerUrl') ?? null;
-  const tokenFile = variable('ENROLMENT_TOKEN_FILE') ?? enrolment?.textOrNull('tokenFile') ?? null;
-  const caFile = variable('BROKER_CA_FILE') ?? enrolment?.textOrNull('caFile') ?? null;
+  const brokerUrl = over(variable('BROKER_URL'), enrolment?.textOrNull('brokerUrl') ?? null);
+  const tokenFile = over(variable('ENROLMENT_TOKEN_FILE'), enrolment?.textOrNull('tokenFile') ?? null);
+  const caFile = over(variable('BROKER_CA_FILE'), enrolment?.textOrNull('caFile') ?? null);
   fields?.end();
   enrolment?.end();
   if (file !== null && brokerUrl === null) {
@@ -137,8 +139,8 @@ function credentialsFrom(fields: Fields | null, variable: Variable): CredentialS
 
 function socketFrom(api: Fields, variable: Variable): Settings['api']['socket'] {
   const socket = api.object('socket') ?? fieldsOf({}, 'api.socket');
-  const path = variable('SOCKET') ?? socket.text('path', '/run/iotdh-agent/agent.sock');
-  const mode = variable('SOCKET_MODE') ?? socket.text('mode', '0600');
+  const path = over(variable('SOCKET'), socket.text('path', '/run/iotdh-agent/agent.sock'));
+  const mode = over(variable('SOCKET_MODE'), socket.text('mode', '0600'));
   socket.end();
   if (path === 'off') return null;
   if (mode !== '0600' && mode !== '0660') throw new SettingsError('api.socket.mode must be 0600 or 0660');
@@ -155,7 +157,7 @@ function loopbackFrom(api: Fields, variable: Variable, dataDir: string): Setting
   if (!Number.isInteger(fromVariable) || fromVariable < 0 || fromVariable > 65_535) {
     throw new SettingsError('IOTDH_AGENT_LOOPBACK_PORT must be a port');
   }
-  const tokenFile = variable('TOKEN_FILE') ?? fields.text('tokenFile', join(dataDir, 'api-token'));
+  const tokenFile = over(variable('TOKEN_FILE'), fields.text('tokenFile', join(dataDir, 'api-token')));
   const allowedOrigins = fields.texts('allowedOrigins', []);
   fields.end();
   return { port: fromVariable, tokenFile, allowedOrigins };
@@ -177,10 +179,10 @@ function routeOf(text: string): Route {
   return route;
 }
 
-function levelOf(text: string | undefined) {
-  const level = levels.find((known) => known === (text ?? 'info'));
-  if (level === undefined) throw new SettingsError(`IOTDH_AGENT_MIN_LOG_LEVEL must be one of ${levels}`);
-  return level;
+function levelFrom(text: string | undefined): Level | undefined {
+  const level = levels.find((known) => known === text);
+  if (text === undefined || level !== undefined) return level;
+  throw new SettingsError(`IOTDH_AGENT_MIN_LOG_LEVEL must be one of ${levels.join(', ')}`);
 }
 
 function absolute(path: string, name: string): string {

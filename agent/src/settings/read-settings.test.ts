@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { SettingsError } from './fields.ts';
+import { printSettings } from './print-settings.ts';
+import { readRequest, settingsFrom } from './read-settings.ts';
+
+const credentials = { connectionStringFile: '/etc/iotdh-agent/connection-string' };
+
+test('what nobody said is as on an ordinary Linux machine, and nothing can be changed afterwards', () => {
+  const settings = settingsFrom({ credentials });
+  assert.equal(settings.dataDir, '/var/lib/iotdh-agent');
+  assert.deepEqual(settings.api.socket, { path: '/run/iotdh-agent/agent.sock', mode: 0o600 });
+  assert.equal(settings.api.loopback, null);
+  assert.equal(settings.telemetryIntervalMs, 60_000);
+  assert.ok(Object.isFrozen(settings) && Object.isFrozen(settings.api.socket));
+});
+
+test('the environment wins over the file, and an argument over both', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-settings-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'config.json');
+  writeFileSync(file, JSON.stringify({ credentials, dataDir: '/one', model: 'A' }));
+  const environment = { IOTDH_AGENT_CONFIG: file, IOTDH_AGENT_DATA_DIR: '/two', IOTDH_AGENT_MODEL: 'B' };
+  const request = readRequest(['--data-dir', '/three'], environment);
+  assert.ok(request.kind === 'run');
+  assert.equal(request.settings.dataDir, '/three');
+  assert.equal(request.settings.model, 'B');
+});
+
+test('settings that will not do are refused with the field, and never with its value', () => {
+  for (const [config, message] of [
+    [{}, /credentials must have either/],
+    [{ credentials, api: { socket: { mode: '0777' } } }, /api.socket.mode must be 0600 or 0660/],
+    [{ credentials, api: { socket: { path: 'off' } } }, /must have a socket or loopback/],
+    [{ credentials, roots: { app: { path: 'relative' } } }, /roots.app.path must be an absolute path/],
+    [{ credentials, roots: { 'Not a name': { path: '/x' } } }, /is not a name that a manifest can use/],
+    [{ credentials, telemetryIntervalMs: 'often' }, /telemetryIntervalMs must be a whole number/],
+    [{ credentials, tlemetryIntervalMs: 1000 }, /tlemetryIntervalMs is not a setting/],
+    [{ credentials: { connectionString: 'HostName=secret' } }, /^(?!.*HostName).*$/],
+    [{ credentials: { enrolment: { brokerUrl: 'http://b', tokenFile: '/t' } } }, /https:/],
+  ] as const) {
+    assert.throws(
+      () => settingsFrom(config),
+      (error) => error instanceof SettingsError && message.test(error.message),
+      JSON.stringify(config),
+    );
+  }
+});
+
+test('what is printed names the files of secrets, and hides a password in an address', () => {
+  const brokerUrl = 'https://user:hunter2@broker.example';
+  const settings = settingsFrom({ credentials: { enrolment: { brokerUrl, tokenFile: '/t' } } });
+  assert.doesNotMatch(printSettings(settings), /hunter2/);
+  assert.match(printSettings(settings), /"mode": "0600"/);
+});
+
+test('a wrong argument and a file that is not there are answers, not crashes', () => {
+  assert.equal(readRequest(['--nonsense'], {}).kind, 'invalid');
+  assert.equal(readRequest(['--config', '/nowhere.json'], {}).kind, 'invalid');
+  assert.equal(readRequest(['--help'], {}).kind, 'help');
+});
