@@ -31,8 +31,11 @@ export async function testDatabase(t: TestContext, given?: string): Promise<Test
   const name = `test-${randomUUID()}`;
   const database = openDatabase({ uri, name, appName: 'test' });
   t.after(async () => {
-    await database.db.dropDatabase();
-    await database.close();
+    try {
+      await database.db.dropDatabase();
+    } finally {
+      await database.close();
+    }
   });
   await ensureIndexes(database.db);
   return { ...database, uri, name };
