@@ -3,7 +3,13 @@ import { Interpreter } from '@iotdh/proto/update/v1';
 import type { Command } from './process-group.ts';
 
 export type Found =
-  | { kind: 'found'; extension: string; command(script: string, args: readonly string[]): Command }
+  /** `environment`: what the interpreter needs besides what scripts are given. */
+  | {
+      kind: 'found';
+      extension: string;
+      environment?: Record<string, string>;
+      command(script: string, args: readonly string[]): Command;
+    }
   | { kind: 'refused'; reason: string };
 
 /** The interpreter on such a machine. Arguments reach the script as they are: no shell sees them. */
@@ -15,6 +21,9 @@ export function interpreterFor(interpreter: Interpreter, platform: NodeJS.Platfo
       return {
         kind: 'found',
         extension: '.mjs',
+        // zx starts bash on a socket, where bash takes itself for a remote shell and runs the user's .bashrc, which no
+        // manifest covers; but only on the outermost level.
+        environment: { SHLVL: '1' },
         command: (script, args) => ({
           file: process.execPath,
           args: ['--no-warnings', '--import', import.meta.resolve('zx/globals'), script, ...args],

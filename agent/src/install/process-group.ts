@@ -1,5 +1,5 @@
 /** Runs a program so that nothing that it started outlives its time limit, or this process. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { Clock } from './clock.ts';
 import { createOutputTail } from './output-tail.ts';
@@ -81,7 +81,7 @@ export const runProgram: RunProgram = (command, options) => {
     child.stderr?.on('data', tail.add);
     // A program may end without having read its input.
     child.stdin?.on('error', () => {});
-    child.stdin?.end(options.input ?? '');
+    child.stdin?.end(options.input);
     child.on('error', (error) => {
       if (child.pid === undefined)
         settle({ kind: 'not_started', reason: `${command.file}: ${error.message}` });
@@ -110,7 +110,8 @@ export const runProgram: RunProgram = (command, options) => {
   });
 };
 
-function start({ file, args }: Command, { folder, environment, outlivesInto }: RunOptions): ChildProcess {
+function start({ file, args }: Command, options: RunOptions): ChildProcess {
+  const { folder, environment, outlivesInto } = options;
   const bounds = {
     cwd: folder,
     env: { ...environment },
@@ -125,9 +126,10 @@ function start({ file, args }: Command, { folder, environment, outlivesInto }: R
       closeSync(output);
     }
   }
-  if (process.platform === 'win32') return spawn(file, args, { ...bounds, stdio: ['pipe', 'pipe', 'pipe'] });
-  const stdio = ['pipe', 'pipe', 'pipe', 'pipe'] as const;
-  return spawn('/bin/sh', ['-c', watched, 'sh', file, ...args], { ...bounds, stdio: [...stdio] });
+  const input = options.input === undefined ? 'ignore' : 'pipe';
+  if (process.platform === 'win32') return spawn(file, args, { ...bounds, stdio: [input, 'pipe', 'pipe'] });
+  const stdio: StdioOptions = [input, 'pipe', 'pipe', 'pipe'];
+  return spawn('/bin/sh', ['-c', watched, 'sh', file, ...args], { ...bounds, stdio });
 }
 
 /** The end of a file, of at most so many bytes. */

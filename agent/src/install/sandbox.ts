@@ -102,7 +102,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
         const timeLimitMs = script.timeLimit === undefined ? 0 : durationMs(script.timeLimit);
         const end = await run(interpreter.command(copy, script.arguments), {
           folder: working,
-          environment: environmentFor(script, temporary),
+          environment: { ...interpreter.environment, ...environmentFor(script, temporary) },
           timeLimitMs,
           maxOutputBytes: script.maxOutputBytes || defaultOutputBytes,
           redact,

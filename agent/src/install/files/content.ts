@@ -1,6 +1,6 @@
 /** Copies contents and proves, on the copy, that every byte is the one that the manifest names. */
 import { createHash } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { chmod, chown, copyFile, open } from 'node:fs/promises';
 import type { File } from '@iotdh/proto/update/v1';
 import { codeOf } from '../durable.ts';
@@ -10,13 +10,23 @@ export const hexOf = (digest: Uint8Array): string => Buffer.from(digest).toStrin
 /** A content that is not there, or is not what its name says. Nothing was changed. */
 export class BadContent extends Error {}
 
-/** SHA-256 of a file, in lower-case hex. The file is streamed. */
+const pieceBytes = 256 * 1024;
+
+/** SHA-256 of a file, in lower-case hex. Read piece by piece into one buffer: a stream's own are let go far too late. */
 export async function digestOf(path: string, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  for await (const bytes of createReadStream(path, { highWaterMark: 1024 * 1024, signal })) {
-    hash.update(bytes as Buffer);
+  const buffer = Buffer.allocUnsafe(pieceBytes);
+  const file = await open(path, 'r');
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const { bytesRead } = await file.read(buffer, 0, pieceBytes, null);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
   }
-  return hash.digest('hex');
 }
 
 export type Owner = { uid: number; gid: number };
