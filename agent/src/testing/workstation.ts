@@ -31,9 +31,15 @@ export const person = { id: 'nurse-7', name: 'N. Seven' };
 export const traceParent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const program = fileURLToPath(new URL('../../bin/iotdh-agent.js', import.meta.url));
 
+/** Fields of the configuration that are other than usual. */
+type Changes = Record<string, unknown>;
+
 export type Workstation = Awaited<ReturnType<typeof createWorkstation>>;
 
-export async function createWorkstation(t: TestContext, changes: Record<string, unknown> = {}) {
+export async function createWorkstation(
+  t: TestContext,
+  changes: Changes | ((folder: string) => Changes) = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'iotdh-agent-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const hub: LocalHub = await createLocalHub({ sku: 'off' });
@@ -52,7 +58,7 @@ export async function createWorkstation(t: TestContext, changes: Record<string, 
     api: { socket: { path: inFolder('agent.sock') } },
     roots: { 'host-app': { path: root } },
     telemetryIntervalMs: 1000,
-    ...changes,
+    ...(typeof changes === 'function' ? changes(folder) : changes),
   };
   writeFileSync(inFolder('config.json'), JSON.stringify(config));
 
@@ -71,6 +77,8 @@ export async function createWorkstation(t: TestContext, changes: Record<string, 
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
     });
+    // A process takes its time to start on a machine that has much to do.
+    await client.getState({ timeoutMs: 30_000 });
   }
   async function kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<number | null> {
     const child = agent;
