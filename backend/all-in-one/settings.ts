@@ -1,0 +1,26 @@
+/** The settings of all services in one process. Names are those of the services; where they differ, each has its own. */
+import { oneOf, optionalText, text, whole } from '../shared/settings.ts';
+
+const port = { min: 0, max: 65_535 } as const;
+
+export const shape = {
+  databaseUri: text('MONGODB_URI', { secret: true }),
+  databaseName: text('MONGODB_DATABASE', { fallback: 'iotdh' }),
+  hubConnectionString: text('IOTHUB_CONNECTION_STRING', { secret: true }),
+  eventsConnectionString: text('IOTHUB_EVENTS_CONNECTION_STRING', { secret: true }),
+  /** The hub as devices reach it. Absent: the host of the connection string. */
+  hubHost: optionalText('IOTHUB_DEVICE_HOST'),
+  caFile: optionalText('IOTHUB_CA_FILE'),
+  storageConnectionString: text('AZURE_STORAGE_CONNECTION_STRING', { secret: true }),
+  otlpEndpoint: optionalText('OTEL_EXPORTER_OTLP_ENDPOINT', { pattern: /^https?:\/\// }),
+  operatorTokenFile: text('OPERATOR_TOKEN_FILE'),
+  authorityFile: text('BROKER_AUTHORITY_FILE'),
+  apiPort: whole('API_PORT', { ...port, fallback: 8443 }),
+  brokerPort: whole('BROKER_PORT', { ...port, fallback: 8444 }),
+  certFile: optionalText('TLS_CERT_FILE'),
+  keyFile: optionalText('TLS_KEY_FILE'),
+  /** C2D messages a minute. 0: no limit until the hub throttles. Default: 80 % of one unit of S1. */
+  c2dPerMinute: whole('C2D_PER_MINUTE', { min: 0, max: 10_000_000, fallback: 80 }),
+  graceMs: whole('GRACE_MS', { min: 100, max: 600_000, fallback: 20_000 }),
+  logLevel: oneOf('LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info'),
+};
