@@ -79,7 +79,10 @@ export function createEventTail(options: EventTailOptions): EventTail {
     looking = true;
     again = false;
     look()
-      .catch(onFailure)
+      .catch((error: unknown) => {
+        // After the end the database is closed, which is no failure.
+        if (running) onFailure(error);
+      })
       .finally(() => {
         looking = false;
         if (again) nudge();
