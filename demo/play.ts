@@ -1,6 +1,7 @@
 /** The story of the demo: a service pack reaches a workstation with a person's consent; the next one fails, and the BASE takes over. */
 import { basename } from 'node:path';
-import { UpdateOutcome, type UpdateResult } from '@iotdh/proto/bus/v1';
+import { State } from '@iotdh/proto/agent/v1';
+import { UpdateOutcome } from '@iotdh/proto/bus/v1';
 import { type Assignment, AssignmentState, Connectivity, type FleetEvent } from '@iotdh/proto/fleet/v1';
 import { UpdateKind } from '@iotdh/proto/update/v1';
 import type { FromHostApplication } from './host-application/lines.ts';
@@ -8,6 +9,7 @@ import type { Machine } from './machine/machine.ts';
 import type { Descriptions } from './packs/author.ts';
 import { type Cloud, simulated, workstation } from './stage.ts';
 import type { Screen } from './story/screen.ts';
+import { lastStayMs, type Outcome } from './story/tell-the-end.ts';
 import { showQuestion } from './story/tell-workstation.ts';
 import { limited, pause } from './waiting.ts';
 
@@ -55,7 +57,7 @@ export async function buildPacks({ screen, cloud, descriptions }: Play): Promise
 }
 
 /** The service pack is assigned while an examination goes on, and applied after it. */
-export async function applyServicePack(play: Play): Promise<UpdateResult> {
+export async function applyServicePack(play: Play): Promise<Outcome> {
   const { machine, signal } = play;
   const within = limited(signal, 'the examination');
   const from = machine.screen.all.length;
@@ -66,14 +68,14 @@ export async function applyServicePack(play: Play): Promise<UpdateResult> {
   await pause(examinationMs, signal);
   machine.tell({ kind: 'end_examination' });
   await consent(play, from);
-  const result = await resultOf(play, assignment, UpdateKind.PATCH);
-  if (result.outcome !== UpdateOutcome.APPLIED) throw new Error('the service pack was not applied');
+  const outcome = await outcomeOf(play, assignment, UpdateKind.PATCH);
+  if (outcome.result.outcome !== UpdateOutcome.APPLIED) throw new Error('the service pack was not applied');
   await machine.screen.find(({ kind }) => kind === 'runs', limited(signal, 'the new version'), from);
-  return result;
+  return outcome;
 }
 
 /** The damaged pack arrives, fails its check and is taken back; the BASE that it falls back to is applied. */
-export async function fallBackToBase(play: Play): Promise<{ patch: UpdateResult; base: UpdateResult }> {
+export async function fallBackToBase(play: Play): Promise<Outcome[]> {
   const { screen, cloud, machine, descriptions } = play;
   await publish(screen, cloud, descriptions.damagedPack);
   const from = machine.screen.all.length;
@@ -83,24 +85,24 @@ export async function fallBackToBase(play: Play): Promise<{ patch: UpdateResult;
     ...['--fallback', 'imaging-workstation-baseline@2026.4'],
   );
   const asked = await consent(play, from);
-  const patch = await resultOf(play, assignment, UpdateKind.PATCH);
-  if (patch.outcome === UpdateOutcome.APPLIED) throw new Error('the damaged pack passed its check');
+  const patch = await outcomeOf(play, assignment, UpdateKind.PATCH);
+  if (patch.result.outcome === UpdateOutcome.APPLIED) throw new Error('the damaged pack passed its check');
   await consent(play, asked + 1);
-  const base = await resultOf(play, assignment, UpdateKind.BASE);
-  if (base.outcome !== UpdateOutcome.APPLIED) throw new Error('the baseline was not applied');
+  const base = await outcomeOf(play, assignment, UpdateKind.BASE);
+  if (base.result.outcome !== UpdateOutcome.APPLIED) throw new Error('the baseline was not applied');
   const ended = machine.screen.all.findLastIndex(({ kind }) => kind === 'answered');
   const within = limited(play.signal, 'the new version');
   await machine.screen.find(changeTo('READY'), within, ended);
-  return { patch, base };
+  return [patch, base];
 }
 
 async function publish(screen: Screen, { commandLine }: Cloud, description: string): Promise<void> {
   const name = basename(description);
-  const folder = description.replace(/\.yaml$/, '');
+  const folder = description.replace(/\.yaml$/, '.pack');
   await screen.timed(`iotdh pack build ${name}`, () =>
     commandLine.run('pack', 'build', description, '--out', folder, '--level', '3'),
   );
-  await screen.timed(`iotdh pack upload ${name.replace(/\.yaml$/, '')}`, () =>
+  await screen.timed(`iotdh pack upload ${basename(folder)}`, () =>
     commandLine.run('pack', 'upload', folder),
   );
 }
@@ -129,14 +131,20 @@ async function consent({ screen, machine, yes, signal }: Play, from: number): Pr
   return at;
 }
 
-async function resultOf(play: Play, assignmentId: string, kind: UpdateKind): Promise<UpdateResult> {
-  const withResult = await assignmentSeen(
-    play,
-    assignmentId,
-    ({ result }) => result?.kind === kind,
-    limited(play.signal, 'the result'),
-  );
-  return withResult.result!;
+/** Waits for the end of the assignment's PATCH or BASE, as the operator sees it. */
+async function outcomeOf(play: Play, assignmentId: string, kind: UpdateKind): Promise<Outcome> {
+  const within = limited(play.signal, 'the result');
+  const { result } = await assignmentSeen(play, assignmentId, (seen) => seen.result?.kind === kind, within);
+  const { all } = play.cloud.operator.events;
+  const [transit, applying] =
+    kind === UpdateKind.PATCH
+      ? [State.INTRANSIT_PATCH, State.APPLYING_PATCH]
+      : [State.INTRANSIT_BASE, State.APPLYING_BASE];
+  return {
+    result: result!,
+    transitMs: lastStayMs(all, deviceId, transit),
+    applyingMs: lastStayMs(all, deviceId, applying),
+  };
 }
 
 /** Waits until the operator sees the assignment like this. */

@@ -1,7 +1,7 @@
 /** Waiting with an end. */
 
 /** How long anything but a person may take, in ms. */
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 
 /** Aborts with the signal, or in good time with a reason that names what was waited for. */
 export function limited(signal: AbortSignal, what: string): AbortSignal {

@@ -39,14 +39,16 @@ export type HostApplication = {
 };
 
 const postponeMs = 3_600_000;
+/** After a boot the agent may start later than this program. */
+const agentStartMs = 120_000;
 
 export function createHostApplication(options: HostApplicationOptions): HostApplication {
   const { agent, room, product, person } = options;
   let examination: BusyLease | undefined;
 
-  async function reportVersion(): Promise<void> {
+  async function reportVersion(signal: AbortSignal): Promise<void> {
     const version = await options.readVersion();
-    await agent.reportVersion({ product, version });
+    await agent.reportVersion({ product, version }, { signal, timeoutMs: agentStartMs });
     room.show({ kind: 'runs', product, version });
   }
 
@@ -81,7 +83,7 @@ export function createHostApplication(options: HostApplicationOptions): HostAppl
 
   return {
     async run(signal) {
-      await reportVersion();
+      await reportVersion(signal);
       const { position, state, pendingUpdate } = await agent.getState({ signal });
       let stay = new AbortController();
       askIfDue(state, pendingUpdate, stay.signal);
@@ -93,7 +95,7 @@ export function createHostApplication(options: HostApplicationOptions): HostAppl
           stay = new AbortController();
           room.show({ kind: 'change', change });
           askIfDue(change.to, change.pendingUpdate, stay.signal);
-          if (change.from.startsWith('APPLYING') && change.to === 'READY') await reportVersion();
+          if (change.from.startsWith('APPLYING') && change.to === 'READY') await reportVersion(signal);
           await options.keepPosition(change.position);
         }
       } catch (error) {

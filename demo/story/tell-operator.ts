@@ -1,6 +1,6 @@
 /** What an operator sees of the fleet, as lines of the demo. */
 import { State } from '@iotdh/proto/agent/v1';
-import { UpdateOutcome } from '@iotdh/proto/bus/v1';
+import { StepResult, UpdateOutcome, type UpdateResult } from '@iotdh/proto/bus/v1';
 import { type Assignment, AssignmentState, Connectivity, type FleetEvent } from '@iotdh/proto/fleet/v1';
 import type { Screen } from './screen.ts';
 import { megabytes } from './words.ts';
@@ -12,21 +12,27 @@ export const wordsOf = (names: Readonly<Record<string, string | number>>, value:
 const stateOf = (state: State): string =>
   Object.keys(State).find((name) => State[name as keyof typeof State] === state) ?? '';
 
+function resultOf({ outcome, steps, carriedBytes }: UpdateResult): string {
+  const carried = carriedBytes > 0n ? `, ${megabytes(Number(carriedBytes))} carried` : '';
+  const failed = steps.find(({ result }) => result === StepResult.FAILED);
+  return `${wordsOf(UpdateOutcome, outcome)}${carried}${failed === undefined ? '' : `, because ${failed.detail}`}`;
+}
+
 /** Tells of one device; of the others only that they are there. */
 export function createOperatorTeller(screen: Screen, deviceId: string): (event: FleetEvent) => void {
   const tell = (text: string) => screen.event('operator', text);
   const connected = new Set<string>();
   const assignments = new Map<string, AssignmentState>();
+  const results = new Set<string>();
 
   function tellAssignment({ assignmentId, state, result }: Assignment): void {
-    if (assignments.get(assignmentId) === state) return;
+    if (assignments.get(assignmentId) !== state) tell(`assignment ${wordsOf(AssignmentState, state)}`);
     assignments.set(assignmentId, state);
-    tell(`assignment ${wordsOf(AssignmentState, state)}`);
     if (result === undefined) return;
-    const failed = result.steps.find(({ detail }) => detail !== '');
-    const why = failed === undefined ? '' : `: ${failed.detail}`;
-    const carried = result.carriedBytes > 0n ? `, ${megabytes(Number(result.carriedBytes))} carried` : '';
-    tell(`result ${wordsOf(UpdateOutcome, result.outcome)}${carried}${why}`);
+    // It stays with the assignment while the BASE goes on.
+    const name = `${assignmentId}/${result.kind}`;
+    if (!results.has(name)) tell(`result: ${resultOf(result)}`);
+    results.add(name);
   }
 
   return (event) => {
