@@ -26,7 +26,12 @@ export type UploadPackOptions = {
 
 export type UploadedPack = { pack: Pack; sentBytes: number; skippedBytes: number };
 
-const blockBytes = 4 * 1024 * 1024;
+/**
+ * What one request may carry ("Put Blob", from version 2019-12-12 on). Access that permits to create, and not to overwrite, is
+ * enough for one; blocks need more.
+ */
+const maxRequestBytes = 5_000 * 1024 * 1024;
+const blockBytes = 64 * 1024 * 1024;
 /** Access lasts an hour at most, so it is asked for as it is needed. */
 const accessesAtOnce = 16;
 
@@ -99,16 +104,19 @@ async function send(
     sent = Math.max(sent, to);
   };
   try {
-    await new BlockBlobClient(url).uploadFile(object.path, {
-      blockSize: blockBytes,
-      maxSingleShotSize: blockBytes,
-      concurrency: parallel,
+    const blob = new BlockBlobClient(url);
+    const shared = {
       abortSignal: signal,
       // An object never changes: whoever was first has written the same bytes.
       conditions: { ifNoneMatch: '*' },
       blobHTTPHeaders: { blobContentType: 'application/octet-stream' },
-      onProgress: ({ loadedBytes }) => advance(loadedBytes),
-    });
+      onProgress: ({ loadedBytes }: { loadedBytes: number }) => advance(loadedBytes),
+    };
+    if (object.bytes <= maxRequestBytes) {
+      await blob.upload(() => createReadStream(object.path), object.bytes, shared);
+    } else {
+      await blob.uploadFile(object.path, { ...shared, blockSize: blockBytes, concurrency: parallel });
+    }
   } catch (error) {
     if (error instanceof RestError && error.statusCode === 409) advance(object.bytes);
     else if (error instanceof RestError) throw refused(error, object);

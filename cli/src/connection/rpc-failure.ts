@@ -19,6 +19,12 @@ const nouns: Readonly<Record<number, [noun: string, list: string]>> = {
   [ResourceKind.LOG_COLLECTION]: ['log collection', 'iotdh logs DEVICE --collect'],
 };
 
+const conflictAdvice: Readonly<Record<number, string>> = {
+  [ResourceKind.ASSIGNMENT]: 'See it with: iotdh assignment get ID',
+  [ResourceKind.PACK]: 'It has this name and version with another manifest: give yours a new version.',
+  [ResourceKind.DEVICE]: 'See it with: iotdh device get ID',
+};
+
 const codes: Partial<Record<Code, ExitCode>> = {
   [Code.InvalidArgument]: exitCode.usage,
   [Code.Unauthenticated]: exitCode.auth,
@@ -54,12 +60,11 @@ export function rpcFailure(error: unknown): Failure | undefined {
   const [conflict] = error.findDetails(ResourceConflictSchema);
   if (conflict !== undefined) {
     const [noun] = nouns[conflict.kind] ?? ['thing'];
-    const next =
-      conflict.kind === ResourceKind.ASSIGNMENT ? `See it with: iotdh assignment get ${conflict.id}` : '';
-    return new Failure(exitCode.failed, `${noun} ${conflict.id} is in the way: ${error.rawMessage}`, {
-      next,
-      cause,
-    });
+    const next = conflictAdvice[conflict.kind]?.replace('ID', conflict.id) ?? '';
+    const message = error.rawMessage.includes(conflict.id)
+      ? error.rawMessage
+      : `${noun} ${conflict.id} is in the way: ${error.rawMessage}`;
+    return new Failure(exitCode.failed, message, { next, cause });
   }
   const [rejected] = error.findDetails(ManifestRejectedSchema);
   if (rejected !== undefined) {

@@ -1,0 +1,57 @@
+/** The commands against the services themselves: a hub, Blob Storage, a database and every service, as processes. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { bytesOf } from '../../../agent/src/transfer/testing/pack.ts';
+import { build, patchYaml, writeTree } from '../pack-build/testing/description.ts';
+import { runHere } from '../testing/fake-fleet.ts';
+import { startEnvironment } from './environment.ts';
+import { isAlive } from './folder-lock.ts';
+
+test('a pack is uploaded, taken up where an upload was cut, assigned and withdrawn; a killed service comes back; nothing is left', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-environment-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const environment = await startEnvironment({ folder: join(folder, 'dev') });
+  t.after(() => environment.stop());
+  const { apiUrl, brokerUrl, caPath, operatorTokenFile, parts } = environment;
+  const iotdh = async (...args: string[]) => {
+    const ran = await runHere(args, {
+      IOTDH_API_URL: apiUrl,
+      IOTDH_BROKER_URL: brokerUrl,
+      IOTDH_CA_FILE: caPath,
+      IOTDH_TOKEN_FILE: operatorTokenFile,
+    });
+    return { ...ran, json: () => JSON.parse(ran.out) as Record<string, string | undefined> };
+  };
+
+  await writeTree(join(folder, 'tree'), { 'a.txt': 'hello\n', 'big.bin': bytesOf(5_000_000, 1) });
+  const first = await build(folder, patchYaml);
+  const draft = await iotdh('pack', 'upload', first.folder, '--draft');
+  assert.equal(draft.code, 0, draft.notes);
+  assert.equal(draft.json().state, 'PACK_STATE_DRAFT');
+  const published = await iotdh('pack', 'upload', first.folder);
+  assert.equal(published.json().state, 'PACK_STATE_PUBLISHED', published.notes);
+  assert.match(published.notes, /Sent 0 B/);
+
+  assert.match((await iotdh('device', 'register', 'ws-1')).json().enrolmentToken ?? '', /^.{32,}$/);
+  assert.equal((await iotdh('device', 'register', 'ws-1')).code, 1);
+  const assigned = await iotdh('assign', 'carto', 'ws-1', '-o', 'name');
+  assert.equal(assigned.code, 0, assigned.notes);
+  const assignmentId = assigned.out.trim();
+
+  await parts.api.kill();
+  assert.equal((await iotdh('assignment', 'get', assignmentId)).code, 5);
+  await parts.api.start();
+  assert.equal((await iotdh('assignment', 'get', assignmentId)).json().state, 'ASSIGNMENT_STATE_WAITING');
+  assert.equal((await iotdh('assign', 'carto', 'ws-1')).code, 1, 'one goes on');
+  const cancelled = await iotdh('assignment', 'cancel', assignmentId, '--reason', 'a test');
+  assert.equal(cancelled.json().state, 'ASSIGNMENT_STATE_ENDED', cancelled.notes);
+  assert.equal((await iotdh('watch', assignmentId, '--exit-status')).code, 1);
+
+  const owners = Object.values(parts).map(({ pid }) => ({ pid, began: '' }));
+  assert.ok(owners.every(isAlive));
+  await environment.stop();
+  assert.ok(!owners.some(isAlive));
+});
