@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { watch } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -26,6 +28,13 @@ function createRig(t: TestContext) {
 function runs(pid: string): boolean {
   const status = `/proc/${pid.trim()}/stat`;
   return existsSync(status) && !/\) [ZX] /.test(readFileSync(status, 'utf8'));
+}
+
+/** Resolves once there is a file of that name. */
+async function appears(folder: string, name: string): Promise<void> {
+  const changes = watch(folder, { signal: AbortSignal.timeout(20_000) });
+  if (existsSync(join(folder, name))) return;
+  for await (const _ of changes) if (existsSync(join(folder, name))) return;
 }
 
 test('a script runs in an empty folder with few variables, and nothing is left of it', async (t) => {
@@ -77,11 +86,24 @@ test('a script ends when the agent stops', async (t) => {
   const { machine, author, run } = createRig(t);
   const stop = new AbortController();
   const ended = run(author.script('echo $$ >"$MACHINE/self"; sleep 60'), stop.signal);
-  for await (const _ of watch(machine.folder, { signal: AbortSignal.timeout(10_000) })) {
-    if (existsSync(join(machine.folder, 'self'))) break;
-  }
+  await appears(machine.folder, 'self');
   stop.abort();
   assert.deepEqual(await ended, { kind: 'stopped' });
+});
+
+test('a script dies with an agent that is killed', async (t) => {
+  const { machine } = createRig(t);
+  const victim = join(import.meta.dirname, 'testing', 'script-victim.ts');
+  const agent = spawn(process.execPath, [victim, machine.folder], { stdio: 'ignore' });
+  t.after(() => agent.kill('SIGKILL'));
+  await appears(machine.folder, 'fifo');
+  // The pipe ends when the last process of the script is gone.
+  const pipe = createReadStream(join(machine.folder, 'fifo'));
+  await once(pipe, 'data');
+  const ended = once(pipe, 'end', { signal: AbortSignal.timeout(20_000) });
+  pipe.resume();
+  agent.kill('SIGKILL');
+  await ended;
 });
 
 test('of much output the end is kept, with a note of what was dropped', async (t) => {
