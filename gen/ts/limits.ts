@@ -3,9 +3,10 @@
  * message of a request stream, that breaks one never reaches its handler; the caller gets INVALID_ARGUMENT with
  * buf.validate.Violations that name each field and rule.
  */
-import { createValidator, type Validator } from '@bufbuild/protovalidate';
+import type { Validator } from '@bufbuild/protovalidate';
 import type { Interceptor } from '@connectrpc/connect';
 import { createValidateInterceptor } from '@connectrpc/validate';
+import { sharedValidator } from './payload.ts';
 
 /** The most bytes of one request that a server reads: a manifest of 16 MiB, and 64 KiB around it. */
 export const maxRequestBytes = 16 * 1024 * 1024 + 64 * 1024;
@@ -19,7 +20,7 @@ export function createLimits(options: { readMaxBytes?: number; validator?: Valid
   interceptors: Interceptor[];
   readMaxBytes: number;
 } {
-  const validator = options.validator ?? createValidator();
+  const validator = options.validator ?? sharedValidator;
   return {
     interceptors: [createValidateInterceptor({ validator })],
     readMaxBytes: options.readMaxBytes ?? maxRequestBytes,

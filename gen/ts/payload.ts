@@ -28,12 +28,18 @@ export const maxCloudToDeviceBytes = 63 * 1024;
 /** The most bytes of an encoded update.v1.Manifest. */
 export const maxManifestBytes = 16 * 1024 * 1024;
 
-/** Makes a reader for messages of one type. The rules are compiled once for each validator, so share one. */
+/**
+ * Compiles the rules of each type of message once for the whole process, when the first message of that type is read:
+ * compiled rules take memory, and a validator keeps nothing else.
+ */
+export const sharedValidator: Validator = createValidator();
+
+/** Makes a reader for messages of one type; `validator` is `sharedValidator` unless said otherwise. */
 export function createPayloadReader<Desc extends DescMessage>(
   schema: Desc,
   options: { maxBytes: number; validator?: Validator },
 ): PayloadReader<Desc> {
-  const { maxBytes, validator = createValidator() } = options;
+  const { maxBytes, validator = sharedValidator } = options;
   return (bytes) => {
     if (bytes.byteLength > maxBytes) return { kind: 'too-large', bytes: bytes.byteLength, maxBytes };
     let message: MessageShape<Desc>;

@@ -1,6 +1,7 @@
 /** Decodes an object into the contents that it yields. What comes out is bounded by what the manifest says, byte for byte. */
 import { createReadStream } from 'node:fs';
-import { PassThrough, type Transform } from 'node:stream';
+import { open } from 'node:fs/promises';
+import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createBrotliDecompress, createZstdDecompress } from 'node:zlib';
 import { Codec } from '@iotdh/proto/update/v1';
@@ -23,6 +24,8 @@ const zstdWindowLog = 23;
 
 /** How Node.js names what zlib, Zstandard and Brotli complain about. */
 const decoderFault = /^(Z_|ZSTD_|ERR_ZSTD_|ERR__ERROR_|ERR_BROTLI_)/;
+
+const pieceBytes = 256 * 1024;
 
 class Undecodable extends Error {}
 
@@ -67,14 +70,12 @@ export async function decodeObject(options: DecodeOptions): Promise<DecodeOutcom
 
   try {
     await advance();
-    await pipeline(
-      createReadStream(path, { highWaterMark: 256 * 1024 }),
-      decoderOf(codec),
-      async (decoded: AsyncIterable<Uint8Array>) => {
-        for await (const chunk of decoded) await take(chunk);
-      },
-      { signal },
-    );
+    const decoder = decoderOf(codec);
+    const takeAll = async (decoded: AsyncIterable<Uint8Array>) => {
+      for await (const chunk of decoded) await take(chunk);
+    };
+    if (decoder === null) await takeAll(piecesOf(path, signal));
+    else await pipeline(createReadStream(path), decoder, takeAll, { signal });
     if (index < contents.length) throw new Undecodable('it yields fewer bytes than its contents have');
     return { kind: 'decoded' };
   } catch (error) {
@@ -88,13 +89,30 @@ export async function decodeObject(options: DecodeOptions): Promise<DecodeOutcom
   }
 }
 
-function decoderOf(codec: Codec): Transform {
+/** One buffer for all pieces, each of which is used up before the next is read: a stream's own are let go far too late. */
+async function* piecesOf(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafe(pieceBytes);
+  const file = await open(path, 'r');
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const { bytesRead } = await file.read(buffer, 0, pieceBytes, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Null: the bytes are the contents as they are. */
+function decoderOf(codec: Codec): Transform | null {
   switch (codec) {
     case Codec.ZSTD:
       return createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog } });
     case Codec.BROTLI:
       return createBrotliDecompress();
     default:
-      return new PassThrough();
+      return null;
   }
 }

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { buildAgent } from './build.ts';
+
+test('the agent that is published starts by itself, without the sources, their types and this workspace', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-agent-build-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const target = join(folder, 'package');
+  const program = buildAgent(target);
+  symlinkSync(join(dirname(import.meta.dirname), 'node_modules'), join(folder, 'node_modules'));
+
+  const files = readdirSync(target, { recursive: true, encoding: 'utf8' });
+  assert.deepEqual(
+    files.filter((name) => /\.ts$|test|victim/.test(name)),
+    [],
+  );
+  for (const name of files.filter((file) => file.endsWith('.js'))) {
+    assert.doesNotMatch(readFileSync(join(target, name), 'utf8'), /from ['"]@iotdh\/proto/, name);
+  }
+  const { version, dependencies } = JSON.parse(readFileSync(join(target, 'package.json'), 'utf8'));
+  assert.equal(dependencies['@iotdh/proto'], undefined);
+  assert.equal(execFileSync(process.execPath, [program, '--version'], { encoding: 'utf8' }).trim(), version);
+});
