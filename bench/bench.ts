@@ -6,6 +6,8 @@ export type RunOptions = {
   rounds: number;
   /** Small sizes, to see that the benchmark itself works; they say nothing about speed. */
   quick: boolean;
+  /** Also the sizes that take minutes and gigabytes. */
+  large?: boolean;
   progress: (line: string) => void;
 };
 

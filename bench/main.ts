@@ -10,6 +10,7 @@ const usage = `Usage: npm run bench -- [${names.join('|')} …] [options]
 
   --rounds N    turns of each measurement; the median is recorded (default 3)
   --quick       small sizes, to see that the benchmark itself works
+  --large       also the sizes that take minutes and gigabytes of disk
   --dry-run     print the tables, do not write them to bench/RESULTS.md
   --help        this text`;
 
@@ -18,6 +19,7 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     quick: { type: 'boolean', default: false },
+    large: { type: 'boolean', default: false },
     'dry-run': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -33,7 +35,8 @@ async function main(): Promise<void> {
   }
   for (const name of positionals.length > 0 ? positionals : names) {
     const { title, peer, run } = await benches[name]!();
-    const rows = await run({ rounds, quick: values.quick, progress: (line) => console.error(line) });
+    const { quick, large } = values;
+    const rows = await run({ rounds, quick, large, progress: (line) => console.error(line) });
     const text = section(title, peer, rows, new Date());
     console.log(text);
     if (!values['dry-run']) await record(title, text);
