@@ -21,7 +21,7 @@ function holdFrames({ cloud }: Workstation, answers: number): () => void {
 }
 
 /** What does not happen within this never does. */
-const limit = { timeout: 40_000 };
+const limit = { timeout: 120_000 };
 const chain = (station: Workstation) => station.statesTold().map(({ sequence }) => Number(sequence));
 const updatesOnDisk = ({ folder }: Workstation) =>
   readdirSync(join(folder, 'data', 'updates'), { withFileTypes: true }).filter((entry) =>

@@ -26,12 +26,15 @@ export function openKeptLines(folder: string, { maxBytes }: { maxBytes: number }
       .sort((one, other) => one - other);
   let number = numbers().at(-1) ?? 1;
   let bytes = existsSync(nameOf(number)) ? statSync(nameOf(number)).size : 0;
+  let perhapsCut = bytes > 0;
 
   return {
     append(entries) {
+      const lines = entries.map((entry) => `${toJsonString(LogEntrySchema, entry)}\n`).join('');
       // A line that a crash has cut ends where the next one begins.
-      const text = entries.map((entry) => `${toJsonString(LogEntrySchema, entry)}\n`).join('');
-      appendFileSync(nameOf(number), bytes === 0 ? text : text, { mode: 0o600 });
+      const text = perhapsCut ? `\n${lines}` : lines;
+      appendFileSync(nameOf(number), text, { mode: 0o600 });
+      perhapsCut = false;
       bytes += Buffer.byteLength(text);
       if (bytes < maxBytes / fileCount) return;
       number += 1;

@@ -78,7 +78,7 @@ export async function createWorkstation(
       output += text;
     });
     // A process takes its time to start on a machine that has much to do.
-    await client.getState({ timeoutMs: 30_000 });
+    await client.getState({ timeoutMs: 60_000 });
   }
   async function kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<number | null> {
     const child = agent;
@@ -104,9 +104,9 @@ export async function createWorkstation(
     /** Waits until the agent is in this state, or has passed through it from now on. */
     async reached(state: AgentState): Promise<void> {
       for (;;) {
-        const now = await client.getState({ timeoutMs: 20_000 });
+        const now = await client.getState({ timeoutMs: 60_000 });
         if (now.state === state) return;
-        const timeIsOver = AbortSignal.timeout(20_000);
+        const timeIsOver = AbortSignal.timeout(60_000);
         for await (const { to } of client.stateChanges({ after: now.position, signal: timeIsOver })) {
           if (to === state) return;
         }
@@ -119,7 +119,7 @@ export async function createWorkstation(
     },
     /** Resolves once the agent, or what it runs, has made this file in the workstation's folder. */
     async made(name: string): Promise<void> {
-      const timeIsOver = AbortSignal.timeout(20_000);
+      const timeIsOver = AbortSignal.timeout(60_000);
       const events = watch(folder, { signal: timeIsOver });
       if (existsSync(inFolder(name))) return;
       for await (const { filename } of events) if (filename === name) return;
