@@ -6,7 +6,7 @@ import { type Device, framesIn } from './testing/device.ts';
 import { frameSize, pull, pullAll } from './testing/pull.ts';
 import { createRig } from './testing/rig.ts';
 
-test('the firmware updater with its surroundings', { timeout: 120_000 }, async (t) => {
+test('the firmware updater with its surroundings', { timeout: 240_000 }, async (t) => {
   const rig = await createRig(t);
   const { collections } = rig;
   const pack = await rig.addPack(1_200_001);
@@ -123,7 +123,8 @@ test('the firmware updater with its surroundings', { timeout: 120_000 }, async (
   await t.test(
     'a second replica that reads everything too does no harm: no order twice, each in its turn',
     async () => {
-      await rig.start({ events: { ...rig.events, checkpoints: undefined } });
+      // In a consumer group of its own it answers every request that the first one answers.
+      await rig.start({ events: { ...rig.events, consumerGroup: 'second', checkpoints: undefined } });
       const all = await Promise.all([connected(), connected(), connected()]);
       const assignments = await Promise.all(all.map(({ deviceId }) => rig.assign(deviceId, pack)));
       for (const { deviceId } of all) for (let n = 0; n < 12; n += 1) await rig.configure(deviceId);
@@ -174,5 +175,18 @@ test('the firmware updater with its surroundings', { timeout: 120_000 }, async (
     await rig.order({ deviceId: 'purged', kind: 'purge', assignmentId: '', payload: null });
     await rig.settled();
     assert.equal(rig.hub.engine.cloudToDevice.pending('purged'), 0);
+  });
+
+  await t.test('a hub that throttles is given time, and nothing is lost', async () => {
+    const { deviceId, device } = await connected();
+    rig.hub.faults.inject({ kind: 'throttle', deviceId, count: 2 });
+    for (let n = 0; n < 3; n += 1) await rig.configure(deviceId);
+    await rig.settled();
+    await device.until((all) => all.length === 3);
+    assert.deepEqual(
+      device.received.map(({ sequence }) => sequence),
+      [1n, 2n, 3n],
+    );
+    assert.equal(rig.hub.faults.list().length, 0);
   });
 });

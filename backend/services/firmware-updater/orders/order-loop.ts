@@ -35,6 +35,9 @@ export type OrderLoop = {
   readonly trouble: string | null;
 };
 
+const settleAttempts = 5;
+const settlePauseMs = 200;
+
 export function createOrderLoop(options: OrderLoopOptions): OrderLoop {
   const { claims, carryOut, clock, random, log, tracing, pollMs = 1_000, maxAtOnce = 16 } = options;
   const { renewMs = 20_000, backoff = { baseMs: 1_000, maxMs: 300_000 } } = options;
@@ -78,6 +81,18 @@ export function createOrderLoop(options: OrderLoopOptions): OrderLoop {
     return claims.postpone(order, dueTime, outcome.reason);
   }
 
+  /** What has been done once must not wait for the lease to lapse, only because the database was busy for a moment. */
+  async function persist(write: () => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await write();
+      } catch (error) {
+        if (attempt === settleAttempts || stopped) throw error;
+        await new Promise<void>((resolve) => void clock.after(settlePauseMs * attempt, resolve));
+      }
+    }
+  }
+
   async function work(order: OrderDocument): Promise<void> {
     const { deviceId, kind, traceParent, dueTime } = order;
     const attributes = { 'iotdh.device_id': deviceId, 'iotdh.order_id': order._id, 'iotdh.order_kind': kind };
@@ -86,7 +101,7 @@ export function createOrderLoop(options: OrderLoopOptions): OrderLoop {
     const release = holdLease(order);
     try {
       const outcome = await carryOut(order);
-      await settle(order, outcome);
+      await persist(() => settle(order, outcome));
       options.onOutcome?.(order, outcome.kind, lagMs);
       span.end();
     } catch (error) {

@@ -28,8 +28,10 @@ const minuteMs = 60_000;
 const pauseAfterThrottleMs = 2_000;
 const halveEveryMs = 1_000;
 /** The rate doubles in this time until it is what it was. */
-const doubleInMs = 60_000;
-const leastPerMinute = 6;
+const doubleInMs = 30_000;
+/** Of a limit of ours, and without one: the smallest hub takes 100 a minute, so half of that is never too much for long. */
+const leastShare = 1 / 32;
+const leastPerMinute = 50;
 /** Without a limit of our own, what was sent in this time tells how much was too much. */
 const measureMs = 10_000;
 /** A limit that has recovered to so many times what was too much is none any more. */
@@ -37,6 +39,7 @@ const forgetAtTimes = 16;
 
 export function createRate({ perMinute: given, burst = 0.1 }: RateOptions): Rate {
   const most = given === 'off' ? Number.POSITIVE_INFINITY : given;
+  const least = Number.isFinite(most) ? most * leastShare : leastPerMinute;
   /** The rate after the last throttle, and when that was; undefined: none to recover from. */
   let reduced: { perMinute: number; atMs: number } | undefined;
   let tokens = Number.isFinite(most) ? Math.max(1, most * burst) : 0;
@@ -59,12 +62,11 @@ export function createRate({ perMinute: given, burst = 0.1 }: RateOptions): Rate
     filledMs = nowMs;
   }
 
-  function count(nowMs: number): void {
+  /** Begins a new span of measurement once the last one is over. */
+  function measure(nowMs: number): void {
     const elapsed = nowMs - recent.fromMs;
-    if (elapsed >= measureMs) {
-      recent = { fromMs: nowMs, count: 0, before: elapsed < 2 * measureMs ? recent.count : 0 };
-    }
-    recent.count += 1;
+    if (elapsed < measureMs) return;
+    recent = { fromMs: nowMs, count: 0, before: elapsed < 2 * measureMs ? recent.count : 0 };
   }
 
   return {
@@ -76,7 +78,8 @@ export function createRate({ perMinute: given, burst = 0.1 }: RateOptions): Rate
         if (tokens < 1) return Math.ceil(((1 - tokens) * minuteMs) / perMinute);
         tokens -= 1;
       } else filledMs = nowMs;
-      count(nowMs);
+      measure(nowMs);
+      recent.count += 1;
       return 0;
     },
     giveBack() {
@@ -86,9 +89,10 @@ export function createRate({ perMinute: given, burst = 0.1 }: RateOptions): Rate
     throttled(nowMs) {
       if (reduced !== undefined && nowMs - reduced.atMs < halveEveryMs) return;
       const rate = current(nowMs);
+      measure(nowMs);
       const measured = Math.max(recent.count, recent.before) * (minuteMs / measureMs);
       const halved = (Number.isFinite(rate) ? rate : measured) / 2;
-      reduced = { perMinute: Math.max(leastPerMinute, halved), atMs: nowMs };
+      reduced = { perMinute: Math.max(least, halved), atMs: nowMs };
       tokens = 0;
       filledMs = nowMs;
       this.pauseUntil(nowMs + pauseAfterThrottleMs);

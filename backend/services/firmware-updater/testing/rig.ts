@@ -37,7 +37,7 @@ function createCleanups(t: TestContext): (() => Promise<unknown>)[] {
 
 export async function createRig(t: TestContext, hubOptions: Parameters<typeof testHubWithBlobs>[1] = {}) {
   const cleanups = createCleanups(t);
-  const hub = await testHubWithBlobs(t, { consumerGroups: ['firmware-updater'], ...hubOptions });
+  const hub = await testHubWithBlobs(t, { consumerGroups: ['firmware-updater', 'second'], ...hubOptions });
   const objects = createObjects({ connectionString: hub.storageConnectionString });
   const checkpoints = new ContainerClient(hub.storageConnectionString, 'test-checkpoints');
   const [database] = await Promise.all([testDatabase(t), objects.prepare(), checkpoints.create()]);
@@ -182,7 +182,7 @@ export async function createRig(t: TestContext, hubOptions: Parameters<typeof te
         tracing: createTracing({ service: 'firmware-updater' }),
         takeoverMs: 1_000,
         ...changes,
-        quick: { backoff: { baseMs: 50, maxMs: 400 }, ...changes.quick },
+        quick: { backoff: { baseMs: 50, maxMs: 400 }, leaseMs: 6_000, ...changes.quick },
       });
       await service.start();
       cleanups.push(async () => {
