@@ -58,5 +58,5 @@ test('all services start in one process, each with its own health, and stop', {
   });
   assert.equal(answer.status, 200, await answer.text());
   await all.stop();
-  await assert.rejects(fetch(all.health.api ?? ''), TypeError);
+  await assert.rejects(fetch(all.apiUrl), TypeError);
 });

@@ -2,9 +2,7 @@
 import { create, type DescMessage, type JsonObject, type MessageShape, toJson } from '@bufbuild/protobuf';
 import { timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt';
 import {
-  Event,
   LogEntrySchema,
-  State,
   type StateChanged,
   StateChangedSchema,
   StateSnapshotSchema,
@@ -19,9 +17,9 @@ export function jsonOf<Desc extends DescMessage>(schema: Desc, message: MessageS
   return toJson(schema, message) as JsonObject;
 }
 
-/** The name of an enum's value in lower case. */
-function nameOf(values: Record<number, string>, value: number): string {
-  return (values[value] ?? 'unspecified').toLowerCase();
+/** An enum's value as ProtoJSON names it, without its prefix and in lower case. */
+function shortName(prefix: string, value: unknown): string {
+  return String(value).replace(prefix, '').toLowerCase();
 }
 
 /** `_id` of a StateChanged. */
@@ -35,17 +33,18 @@ export function stateDocument(
   change: StateChanged,
   receivedTime: Date,
 ): StateDocument {
+  const record = jsonOf(StateChangedSchema, change);
   return {
     _id: stateId(deviceId, journalId, change),
     deviceId,
     journalId,
     sequence: Long.fromBigInt(change.sequence),
-    from: nameOf(State, change.from),
-    to: nameOf(State, change.to),
-    event: nameOf(Event, change.event),
+    from: shortName('STATE_', record.from),
+    to: shortName('STATE_', record.to),
+    event: shortName('EVENT_', record.event),
     deviceTime: timestampDate(change.time!),
     receivedTime,
-    record: jsonOf(StateChangedSchema, change),
+    record,
   };
 }
 
