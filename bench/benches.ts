@@ -2,6 +2,7 @@
 import type { Bench } from './bench.ts';
 
 export const benches: Record<string, () => Promise<Bench>> = {
+  backend: async () => (await import('./backend/bench.ts')).backendBench,
   hub: async () => (await import('./hub/bench.ts')).hubBench,
   sdk: async () => (await import('./sdk/bench.ts')).sdkBench,
 };
