@@ -46,6 +46,10 @@ export function serviceParts(options: ServicePartsOptions): Record<ServiceName, 
   const certificates = join(folder, 'hub', 'certificates');
   const shared = {
     ...env,
+    // What the caller's own shell may have set for others must not move a service off loopback.
+    HOST: '127.0.0.1',
+    HEALTH_HOST: '127.0.0.1',
+    SETTINGS_FILE: '',
     MONGODB_URI: databaseUri,
     IOTHUB_CONNECTION_STRING: hub.service,
     IOTHUB_EVENTS_CONNECTION_STRING: hub.eventHub,
