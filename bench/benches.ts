@@ -4,5 +4,7 @@ import type { Bench } from './bench.ts';
 export const benches: Record<string, () => Promise<Bench>> = {
   backend: async () => (await import('./backend/bench.ts')).backendBench,
   hub: async () => (await import('./hub/bench.ts')).hubBench,
+  agent: async () => (await import('./agent/bench.ts')).agentBench,
+  transfer: async () => (await import('./transfer/bench.ts')).transferBench,
   sdk: async () => (await import('./sdk/bench.ts')).sdkBench,
 };
