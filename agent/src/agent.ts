@@ -36,6 +36,7 @@ import { openStores } from './stores.ts';
 import type { Clock } from './transfer/clock.ts';
 import { readManifest } from './transfer/manifest.ts';
 import { createManifests } from './updates/manifests.ts';
+import { manifestOf } from './updates/record.ts';
 import { survey } from './updates/survey.ts';
 import { createUpdateView } from './updates/update-view.ts';
 
@@ -181,7 +182,12 @@ export function createAgent(options: AgentOptions): Agent {
       consentBehind: (decision) => server.consents.behind(decision),
       onApplied: (appliedDigest) => state.write({ ...state.value, appliedDigest }),
       onDecided: () => void reminders.look(),
-      forget: (updateId) => installers.patch.forget(updateId),
+      async forget(updateId) {
+        const record = updates.get(updateId);
+        const base = record && manifestOf(record, 'base');
+        if (base !== null) installers.base?.forget(base.digest);
+        await installers.patch.forget(updateId);
+      },
     }),
   };
   const runner = createRunner({
