@@ -12,6 +12,7 @@ export type CommandLineOptions = {
   /** For profiles, of which there are none. */
   configFolder: string;
   processes: Processes;
+  env: Readonly<Record<string, string | undefined>>;
 };
 
 export type CommandLine = {
@@ -34,7 +35,7 @@ export function createCommandLine(options: CommandLineOptions): CommandLine {
     env,
     async run(...args) {
       const child = options.processes.start(process.execPath, [bin, ...args, '-o', 'json'], {
-        env: { ...env, PATH: process.env.PATH, IOTDH_CONFIG_DIR: options.configFolder },
+        env: { ...options.env, ...env, IOTDH_CONFIG_DIR: options.configFolder },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       const [out, errors, [code]] = await Promise.all([

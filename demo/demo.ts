@@ -24,6 +24,8 @@ export type DemoOptions = {
   screen: Screen;
   /** Whether every question is answered with yes. */
   yes: boolean;
+  /** Of every process that is started. */
+  env: Readonly<Record<string, string | undefined>>;
   nowMs: () => number;
   /** Ends the demo wherever it is. */
   signal: AbortSignal;
@@ -32,7 +34,8 @@ export type DemoOptions = {
 const repository = join(import.meta.dirname, '..');
 
 /** Resolves when the story is told and nothing of it is left; rejects with what went wrong, or the signal's reason. */
-export async function runDemo({ screen, yes, nowMs, signal: interrupted }: DemoOptions): Promise<void> {
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const { screen, yes, env, nowMs, signal: interrupted } = options;
   const releases = await fetchReleases({
     folder: join(repository, '.iotdh', 'releases'),
     environmentFolder: join(repository, '.venv'),
@@ -46,13 +49,13 @@ export async function runDemo({ screen, yes, nowMs, signal: interrupted }: DemoO
   const over = new AbortController();
   const signal = AbortSignal.any([interrupted, over.signal]);
   const run = createRun(signal);
-  const stage = { folder, screen, run, signal, processes: createProcesses() };
+  const stage = { folder, screen, run, signal, env, processes: createProcesses() };
   const beganMs = nowMs();
 
   screen.chapter('The cloud’s part, on this machine');
   const logCollection = await openLogCollection();
   ending.defer(logCollection.stop);
-  const starting = startEnvironment({ folder: join(folder, 'cloud'), log: screen.say, signal });
+  const starting = startEnvironment({ folder: join(folder, 'cloud'), env, log: screen.say, signal });
   ending.defer(async () => (await starting.catch(() => null))?.stop());
   const [environment, descriptions] = await Promise.all([
     screen.timed('local IoT Hub, Blob Storage, database and backend', () => starting),

@@ -24,6 +24,7 @@ export type StageOptions = {
   screen: Screen;
   processes: Processes;
   run: Run;
+  env: Readonly<Record<string, string | undefined>>;
   signal: AbortSignal;
 };
 
@@ -31,7 +32,7 @@ export type Cloud = { environment: Environment; operator: Operator; commandLine:
 
 /** Somebody who watches the fleet, and the command line beside. */
 export async function openCloud(options: StageOptions, environment: Environment): Promise<Cloud> {
-  const { folder, screen, processes, signal } = options;
+  const { folder, screen, processes, env, signal } = options;
   const { apiUrl, brokerUrl, caPath, operatorTokenFile } = environment;
   const { token } = JSON.parse(await readFile(operatorTokenFile, 'utf8')) as { token: string };
   const operator = createOperator({
@@ -42,7 +43,7 @@ export async function openCloud(options: StageOptions, environment: Environment)
   await operator.watching;
   const configFolder = join(folder, 'config');
   const commandLine = createCommandLine({
-    ...{ apiUrl, brokerUrl, caPath, operatorTokenFile, configFolder, processes },
+    ...{ apiUrl, brokerUrl, caPath, operatorTokenFile, configFolder, processes, env },
   });
   return { environment, operator, commandLine };
 }
@@ -58,7 +59,7 @@ export async function startSimulated(options: StageOptions, { environment, opera
   const main = join(import.meta.dirname, 'simulated-workstations', 'main.ts');
   const where = ['--folder', folder, '--broker', environment.brokerUrl, '--ca', environment.caPath];
   options.processes.start(process.execPath, [main, ...where], {
-    env: { PATH: process.env.PATH },
+    env: options.env,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
 }
@@ -69,9 +70,9 @@ export async function installWorkstation(
   { environment, operator }: Cloud,
   systemImage: string,
 ): Promise<Machine> {
-  const { folder, screen, processes, run, signal } = options;
+  const { folder, screen, processes, run, env, signal } = options;
   const machine = await assembleMachine({
-    ...{ folder: join(folder, 'machine'), systemImage, processes, run },
+    ...{ folder: join(folder, 'machine'), systemImage, processes, run, env },
     brokerUrl: environment.brokerUrl,
     caPath: environment.caPath,
     enrolmentToken: await operator.register(workstation.deviceId, workstation.site),

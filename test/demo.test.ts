@@ -70,7 +70,7 @@ test('the demo takes a real workstation through every state and leaves nothing b
   assert.deepEqual([...new Set(versions)], ['1.0.20260416', '1.0.20260724']);
   assert.equal(versions.at(-1), '1.0.20260416');
   assert.match(story, /ws-cath-lab-1 .*connected .*READY .*dcm2niix 1\.0\.20260416/);
-  assert.match(story, /the whole demo took \d+\.\d s/);
+  assert.match(story, /The whole demo took \d+\.\d s/);
   await assertNothingLeft(started);
 });
 

@@ -28,9 +28,9 @@ function createRoom(t: TestContext, answer: Answer) {
   });
   const stopping = new AbortController();
   const running = application.run(stopping.signal);
-  t.after(() => {
+  t.after(async () => {
     stopping.abort();
-    return running;
+    await assert.rejects(running, { name: 'AbortError' });
   });
   return {
     agent,

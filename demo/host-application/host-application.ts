@@ -31,7 +31,7 @@ export type HostApplicationOptions = {
 };
 
 export type HostApplication = {
-  /** Lives until the signal aborts. */
+  /** Lives until the signal aborts, and then rejects with its reason. */
   run(signal: AbortSignal): Promise<void>;
   /** From here on nothing disturbs this machine. */
   beginExamination(): Promise<void>;
@@ -98,8 +98,6 @@ export function createHostApplication(options: HostApplicationOptions): HostAppl
           if (change.from.startsWith('APPLYING') && change.to === 'READY') await reportVersion(signal);
           await options.keepPosition(change.position);
         }
-      } catch (error) {
-        if (!signal.aborted) throw error;
       } finally {
         stay.abort();
       }

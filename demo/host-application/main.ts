@@ -90,6 +90,8 @@ async function listen(): Promise<void> {
 void listen().catch((error: unknown) => {
   if (!stopping.signal.aborted) throw error;
 });
-await application.run(stopping.signal);
+await application.run(stopping.signal).catch((error: unknown) => {
+  if (!stopping.signal.aborted) throw error;
+});
 // Holds and questions belong to this process; the agent ends leases by itself.
 process.exit();

@@ -28,6 +28,7 @@ export type MachineOptions = {
   /** Told of everything that is to be seen on its screen. */
   onSight(line: FromHostApplication): void;
   processes: Processes;
+  env: Readonly<Record<string, string | undefined>>;
   run: Run;
 };
 
@@ -98,7 +99,7 @@ export async function assembleMachine(options: MachineOptions): Promise<Machine>
 
   function start(name: string, args: readonly string[], stdout: 'pipe' | 'log'): ChildProcess {
     const log = createWriteStream(at(`${name}.log`), { flags: 'a' });
-    const env = { PATH: process.env.PATH, HOST_APPLICATION_ROOT: at('system', 'host-application') };
+    const env = { ...options.env, HOST_APPLICATION_ROOT: at('system', 'host-application') };
     const child = processes.start(process.execPath, args, { env, stdio: 'pipe' });
     child.stderr?.pipe(log);
     if (stdout === 'log') child.stdout?.pipe(log);
