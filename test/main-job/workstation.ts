@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { bootFileImageSlots, createFileImageSlots } from '../../agent/src/slots/file-image-slots.ts';
@@ -50,6 +51,7 @@ export type WorkstationOptions = {
 };
 
 const partitionBytes = 1_000_000;
+const compileCache = join(tmpdir(), 'iotdh-compiled');
 const program = join(import.meta.dirname, 'agent-process.ts');
 
 /** Registers the device and starts its agent, which enrols and is BUSY. */
@@ -98,7 +100,8 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
   function spawnAgent(): void {
     const spawned = spawn(process.execPath, [program, '--config', at('config.json')], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...(isDying && { DEATHS: at('deaths') }) },
+      // A life begins three times as fast when the code of the one before is kept.
+      env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...(isDying && { DEATHS: at('deaths') }) },
     });
     spawned.stdout.pipe(log, { end: false });
     spawned.stderr.pipe(log, { end: false });
