@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { startEnvironment } from '../cli/src/dev/environment.ts';
 import { openLogCollection } from './log-collection.ts';
 import { layOutPacks } from './packs/author.ts';
-import { applyServicePack, buildPacks, Declined, fallBackToBase, openTheWorkstations } from './play.ts';
+import { applyServicePack, awaitTheFleet, Declined, fallBackToBase, publishPacks, switchOn } from './play.ts';
 import { createProcesses } from './processes.ts';
 import { fetchReleases } from './releases/fetch-releases.ts';
 import { createRun } from './run.ts';
@@ -66,15 +66,16 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   ending.defer(() => over.abort());
   const cloud = await openCloud(stage, environment);
 
-  screen.chapter('Four workstations');
+  screen.chapter('Four workstations enrol, each with a token that is good once');
   await startSimulated(stage, cloud);
   const image = join(dirname(descriptions.baseline), 'baseline', 'system.img');
   const machine = await installWorkstation(stage, cloud, image);
   const play = { screen, cloud, machine, descriptions, yes, signal };
-  await openTheWorkstations(play);
+  await switchOn(play);
 
   screen.chapter('Two packs from two releases of real programs');
-  await buildPacks(play);
+  await publishPacks(play);
+  await awaitTheFleet(play);
 
   try {
     screen.chapter('A service pack comes while an examination goes on');

@@ -32,28 +32,28 @@ export class Declined extends Error {
 const examinationMs = 2_000;
 const { deviceId } = workstation;
 
-export async function openTheWorkstations({ screen, cloud, machine, signal }: Play): Promise<void> {
-  const within = limited(signal, 'the workstations to connect');
-  const ids = [deviceId, ...simulated.map((one) => one.deviceId)];
-  await screen.timed('all four are connected', async () => {
-    await machine.powerOn();
-    await Promise.all(
-      ids.map((id) =>
-        cloud.operator.events.find(
-          ({ deviceId: of, kind }) =>
-            of === id && kind.case === 'device' && kind.value.connectivity === Connectivity.CONNECTED,
-          within,
-        ),
-      ),
-    );
-    await machine.screen.find(changeTo('READY'), within);
-  });
+/** Waits until the host application runs on the real workstation. */
+export async function switchOn({ machine, signal }: Play): Promise<void> {
+  await machine.powerOn();
+  await machine.screen.find(changeTo('READY'), limited(signal, 'the workstation to be ready'));
 }
 
-export async function buildPacks({ screen, cloud, descriptions }: Play): Promise<void> {
-  for (const description of [descriptions.servicePack, descriptions.baseline]) {
-    await publish(screen, cloud, description);
-  }
+/** Waits until the operator sees all workstations. */
+export async function awaitTheFleet({ cloud, signal }: Play): Promise<void> {
+  const within = limited(signal, 'the workstations to connect');
+  const isConnected = (id: string) => (event: FleetEvent) =>
+    event.deviceId === id &&
+    event.kind.case === 'device' &&
+    event.kind.value.connectivity === Connectivity.CONNECTED;
+  const ids = [deviceId, ...simulated.map((one) => one.deviceId)];
+  await Promise.all(ids.map((id) => cloud.operator.events.find(isConnected(id), within)));
+}
+
+export async function publishPacks({ screen, cloud, descriptions }: Play): Promise<void> {
+  await Promise.all([
+    publish(screen, cloud, descriptions.servicePack),
+    publish(screen, cloud, descriptions.baseline),
+  ]);
 }
 
 /** The service pack is assigned while an examination goes on, and applied after it. */
