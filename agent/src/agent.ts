@@ -215,6 +215,9 @@ export function createAgent(options: AgentOptions): Agent {
     },
   });
 
+  /** Asked for before this start, and good for the base that waits then: never for one that comes later. */
+  let isFirmwareUpdate = false;
+
   // What the cloud is told, and what it says.
   const cloud = createCloudSide({
     ...{
@@ -239,9 +242,15 @@ export function createAgent(options: AgentOptions): Agent {
     },
     onMoved(state) {
       void reminders.look();
-      if (state === 'WAIT_CONFIRM_BASE' && takeFirmwareUpdateRequest(inData('firmware-update-requested'))) {
-        void runner.submit({ type: 'boot_fwupd' });
-      }
+      if (!isFirmwareUpdate || state === 'READY_WITHBASE') return;
+      isFirmwareUpdate = false;
+      if (state === 'WAIT_CONFIRM_BASE') void runner.submit({ type: 'boot_fwupd' });
+      else
+        log({
+          level: 'warn',
+          component: 'agent',
+          message: 'firmware update was asked for, but no base waits',
+        });
     },
   });
 
@@ -259,6 +268,7 @@ export function createAgent(options: AgentOptions): Agent {
     async start() {
       log({ level: 'info', component: 'agent', message: 'the agent starts', about: { version } });
       for (const path of stores.damaged) onDamaged(path);
+      isFirmwareUpdate = takeFirmwareUpdateRequest(inData('firmware-update-requested'));
       runner.stopped.catch(onFailure);
       // Wherever a snapshot or an owed effect names an update, it does so by its id.
       const named = JSON.stringify([machine.snapshot(), journal.effects()]);
