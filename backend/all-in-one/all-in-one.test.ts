@@ -51,12 +51,13 @@ test('all services start in one process, each with its own health, and stop', {
     assert.match(await (await fetch(`${url}/metrics`)).text(), /^# TYPE iotdh_\w+ \w+$/m, name);
     assert.equal((await fetch(`${url}/nothing`)).status, 404, name);
   }
-  const answer = await fetch(`${all.apiUrl}/iotdh.fleet.v1.DeviceService/ListDevices`, {
+  const { apiUrl } = all;
+  const answer = await fetch(`${apiUrl}/iotdh.fleet.v1.DeviceService/ListDevices`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${operator.token}` },
     body: '{}',
   });
   assert.equal(answer.status, 200, await answer.text());
   await all.stop();
-  await assert.rejects(fetch(all.apiUrl), TypeError);
+  await assert.rejects(fetch(apiUrl), TypeError);
 });
