@@ -43,8 +43,14 @@ export function createScreen({ stdin, stdout, stderr, nowMs }: ScreenOptions): S
   const bar = createProgressBar(stderr, nowMs);
   const paint = (format: Format, text: string) => styleText(format, text, { stream: stdout });
   let chapters = 0;
+  /** What waits while a person is asked; null: nobody is. */
+  let held: string[] | null = null;
 
   function line(text: string): void {
+    if (held !== null) {
+      held.push(text);
+      return;
+    }
     bar.clear();
     stdout.write(`${text}\n`);
   }
@@ -69,11 +75,15 @@ export function createScreen({ stdin, stdout, stderr, nowMs }: ScreenOptions): S
     },
     async ask(question, signal) {
       bar.clear();
+      held = [];
       const lines = createInterface({ input: stdin, output: stdout, terminal: false });
       try {
         return await lines.question(`${paint('bold', question)} `, { signal });
       } finally {
         lines.close();
+        const told = held;
+        held = null;
+        for (const text of told) line(text);
       }
     },
   };
