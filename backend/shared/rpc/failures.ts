@@ -20,6 +20,8 @@ export function createFailures({ refusalOf, onFailure }: FailureOptions): Interc
       const refusal = refusalOf(error);
       if (refusal !== null) return refusal;
       if (error instanceof ConnectError) return error;
+      // Whoever closes a page ends its stream: nobody is left to be told, and nothing has failed.
+      if (request.signal.aborted) return ConnectError.from(request.signal.reason, Code.Canceled);
       onFailure(method, error);
       return isAway(error)
         ? new ConnectError('something that the service needs is away for now; retry', Code.Unavailable)

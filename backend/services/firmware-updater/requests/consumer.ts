@@ -84,7 +84,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     start() {
       subscription = client.subscribe(
         {
-          async processEvents(events, { partitionId, updateCheckpoint }) {
+          async processEvents(events, context) {
+            const { partitionId } = context;
             trouble = null;
             await onMessages(events.flatMap(messageOf));
             const last = events.at(-1);
@@ -92,9 +93,11 @@ export function createConsumer(options: ConsumerOptions): Consumer {
             if (last === undefined || checkpoints === undefined) return;
             if (nowMs - (checkpointed.get(partitionId) ?? 0) < checkpointEveryMs) return;
             checkpointed.set(partitionId, nowMs);
-            await updateCheckpoint(last).catch((error: unknown) =>
-              log.info('a checkpoint was not written; the next one will be', { partitionId, error }),
-            );
+            await context
+              .updateCheckpoint(last)
+              .catch((error: unknown) =>
+                log.info('a checkpoint was not written; the next one will be', { partitionId, error }),
+              );
           },
           async processError(error, { partitionId }) {
             if (trouble === null)

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { OfferRequestSchema } from '@iotdh/proto/bus/v1';
+import { systemClock } from '../../../shared/clock.ts';
+import { silentLog } from '../../../shared/log.ts';
+import { createRig } from '../testing/rig.ts';
+import { createConsumer } from './consumer.ts';
+
+test('how far the reading has come is kept, for the next replica to go on there', {
+  timeout: 90_000,
+}, async (t) => {
+  const { addDevice, connect, events } = await createRig(t, { partitions: 1 });
+  const { checkpoints } = events;
+  assert.ok(checkpoints);
+  await addDevice('w1');
+  const device = await connect('w1');
+  const read = Promise.withResolvers<void>();
+  const consumer = createConsumer({
+    ...events,
+    ...{ clock: systemClock, log: silentLog, takeoverMs: 1_000, checkpointEveryMs: 0 },
+    onMessages: async ({ length }) => void (length > 0 && read.resolve()),
+  });
+  consumer.start();
+  // What was sent before it began is not for it: it starts at the end.
+  const value = create(OfferRequestSchema, { assignmentId: randomUUID() });
+  const sending = setInterval(() => void device.send({ case: 'offerRequest', value }), 200);
+  await read.promise;
+  clearInterval(sending);
+  await consumer.stop();
+  const kept: string[] = [];
+  for await (const { name } of checkpoints.listBlobsFlat()) kept.push(name);
+  assert.ok(
+    kept.some((name) => name.includes('/checkpoint/')),
+    kept.join(', '),
+  );
+});
