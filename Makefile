@@ -31,7 +31,7 @@ format: $(setup)
 	@npm run --silent format
 
 clean:
-	rm -rf node_modules .venv .local-hub
+	rm -rf node_modules .venv .local-hub .iotdh
 
 $(setup): package-lock.json package.json
 	npm ci --loglevel=error

@@ -12,13 +12,13 @@ export type Outcome = { code: number; output: string };
 export function run(
   command: string,
   args: readonly string[],
-  options: { echo?: boolean } = {},
+  options: { echo?: boolean; env?: Record<string, string> } = {},
 ): Promise<Outcome> {
   const path = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH ?? ''}`;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: root,
-      env: { ...process.env, PATH: path },
+      env: { ...process.env, ...options.env, PATH: path },
       stdio: options.echo ? 'inherit' : ['ignore', 'pipe', 'pipe'],
     });
     const chunks: Buffer[] = [];
