@@ -26,7 +26,7 @@ import { registerServices } from './services.ts';
 
 export type ApiOptions = {
   /** Opened by the caller, who closes these after `stop`. */
-  database: Pick<Database, 'client' | 'db' | 'collections'>;
+  database: Pick<Database, 'transact' | 'db' | 'collections'>;
   objects: Objects;
   /** With a policy that may write the registry and call devices: `iothubowner`. */
   hub: Hub;

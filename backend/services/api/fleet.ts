@@ -3,12 +3,11 @@ import { type ClientSession, MongoServerError } from 'mongodb';
 import type { Objects } from '../../shared/blobs.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Database } from '../../shared/database/connect.ts';
-import { inTransaction } from '../../shared/database/transaction.ts';
 import type { Hub } from '../../shared/hub.ts';
 import type { Identities } from '../../shared/identities.ts';
 
 export type Fleet = {
-  database: Pick<Database, 'client' | 'collections'>;
+  database: Pick<Database, 'transact' | 'collections'>;
   clock: Clock;
   newId(): string;
   identities: Identities;
@@ -23,7 +22,7 @@ export type Caller = { operator: string; traceParent: string };
 
 /** Runs `work` in a transaction, and lets the streams of events know once it is committed. */
 export async function commit<T>(fleet: Fleet, work: (session: ClientSession) => Promise<T>): Promise<T> {
-  const result = await inTransaction(fleet.database.client, work);
+  const result = await fleet.database.transact(work);
   fleet.onCommit();
   return result;
 }

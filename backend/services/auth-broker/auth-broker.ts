@@ -38,7 +38,7 @@ import { errorOf, RefusedError, refuse } from './refusal.ts';
 
 export type AuthBrokerOptions = {
   /** Opened by the caller, who closes these after `stop`. */
-  database: Pick<Database, 'client' | 'db' | 'collections'>;
+  database: Pick<Database, 'transact' | 'db' | 'collections'>;
   objects: Objects;
   /** With a policy that may write the registry. */
   hub: Hub;

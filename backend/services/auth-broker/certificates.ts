@@ -7,14 +7,13 @@ import { Binary, type ClientSession } from 'mongodb';
 import type { Clock } from '../../shared/clock.ts';
 import type { CertificateDocument, DeviceDocument } from '../../shared/database/collections.ts';
 import type { Database } from '../../shared/database/connect.ts';
-import { inTransaction } from '../../shared/database/transaction.ts';
 import { type Identities, unusableThumbprint } from '../../shared/identities.ts';
 import { type Authority, type IssuedCertificate, thumbprintOf } from './authority.ts';
 import { refuse } from './refusal.ts';
 import { readSigningRequest, type SigningRequest } from './signing-request.ts';
 
 export type CertificatesOptions = {
-  database: Pick<Database, 'client' | 'collections'>;
+  database: Pick<Database, 'transact' | 'collections'>;
   identities: Identities;
   authority: Authority;
   clock: Clock;
@@ -53,7 +52,7 @@ export function createCertificates(options: CertificatesOptions): DeviceCertific
     document: CertificateDocument,
     isStillDue: (session: ClientSession) => Promise<boolean>,
   ): Promise<CertificateDocument | null> {
-    return inTransaction(database.client, async (session) => {
+    return database.transact(async (session) => {
       if (!(await isStillDue(session))) return null;
       await certificates.insertOne(document, { session });
       return document;

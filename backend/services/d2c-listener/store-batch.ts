@@ -2,7 +2,6 @@
 import { MongoBulkWriteError } from 'mongodb';
 import type { SetAsideDocument } from '../../shared/database/collections.ts';
 import type { Database } from '../../shared/database/connect.ts';
-import { inTransaction } from '../../shared/database/transaction.ts';
 import { decide } from './decide.ts';
 import type { Incoming } from './incoming.ts';
 import { readKnown } from './read-known.ts';
@@ -11,7 +10,7 @@ import { changesAnything, writeKnown } from './write-known.ts';
 import type { Writes } from './writes.ts';
 
 export type StoreOptions = {
-  database: Pick<Database, 'client' | 'collections'>;
+  database: Pick<Database, 'transact' | 'collections'>;
   points: Omit<PointStoreOptions, 'collections'>;
   now: () => number;
   /** A transaction is tried again, because somebody else changed the same. */
@@ -44,7 +43,7 @@ export async function keepAside(
 /** Resolves once everything is durable. Throws when the database does not do its part; then nothing counts as stored. */
 export async function storeBatch(options: StoreOptions, batch: readonly Incoming[]): Promise<Stored> {
   const { database, points, now, onConflict } = options;
-  const { client, collections } = database;
+  const { transact, collections } = database;
   const relevant = batch.filter(({ kind }) => kind !== 'not-ours');
   const time = new Date(now());
   const store = async (session: Parameters<typeof readKnown>[0]): Promise<Writes> => {
@@ -52,7 +51,7 @@ export async function storeBatch(options: StoreOptions, batch: readonly Incoming
     if (changesAnything(decided)) await writeKnown(session, collections, decided, time);
     return decided;
   };
-  const writes = await inTransaction(client, store, { onRetry: onConflict });
+  const writes = await transact(store, { onRetry: onConflict });
   const known = await storePoints({ ...points, collections }, writes.points);
   await keepAside(database, writes.setAside);
   const { setAside, duplicates, lostLines, lostMeasurements } = writes;

@@ -35,7 +35,7 @@ export type FirmwareUpdaterOptions = {
   replicaId: string;
   /** Makes what must exist; repeated until it succeeds. */
   prepare(): Promise<void>;
-  database: Pick<Database, 'client' | 'collections'>;
+  database: Pick<Database, 'transact' | 'collections'>;
   objects: Pick<Objects, 'read'>;
   hub: Pick<Hub, 'setDesired' | 'purge' | 'invoke'>;
   /** Of the hub, with a policy that has ServiceConnect. */
@@ -69,7 +69,7 @@ const retryStartMs = 2_000;
 
 export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service {
   const { database, objects, hub, clock, random, log, metrics, tracing, quick = {} } = options;
-  const { client, collections } = database;
+  const { transact, collections } = database;
   const { backoff } = quick;
   const meters = createMeters(metrics);
 
@@ -104,7 +104,7 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
   });
 
   const transfers = createTransfers({ assignments: collections.assignments });
-  const progress = createProgress({ client, collections, clock, log });
+  const progress = createProgress({ transact, collections, clock, log });
   const blocks = createBlocks({
     objects,
     onLook: meters.look,
@@ -120,7 +120,7 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
     onMessages: createHandleMessages({
       read: createRequestReader(),
       answerFrames,
-      answerOffer: createOffers({ client, collections, clock }),
+      answerOffer: createOffers({ transact, collections, clock }),
       clock,
       log,
       tracing,

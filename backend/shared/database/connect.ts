@@ -1,6 +1,7 @@
 /** The connection to MongoDB that a service holds for its whole life. */
 import { type Db, MongoClient } from 'mongodb';
 import { type Collections, collectionsOf } from './collections.ts';
+import { createTransact, type Transact } from './transaction.ts';
 
 export type DatabaseOptions = {
   /** A connection string of MongoDB; the deployment must be a replica set, because transactions need one. */
@@ -17,6 +18,8 @@ export type Database = {
   client: MongoClient;
   db: Db;
   collections: Collections;
+  /** Transactions, which take turns with all others of this connection. */
+  transact: Transact;
   /** Throws when the server does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -45,6 +48,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     client,
     db,
     collections: collectionsOf(db),
+    transact: createTransact(client),
     async ping() {
       await db.command({ ping: 1 });
     },

@@ -8,7 +8,7 @@ import type { AssignmentDocument, DeviceDocument } from './collections.ts';
 import { appendEvents } from './events.ts';
 import { ensureIndexes } from './indexes.ts';
 import { appendOrder } from './orders.ts';
-import { inTransaction } from './transaction.ts';
+import { createTransact } from './transaction.ts';
 
 const now = new Date('2026-11-23T12:00:00Z');
 
@@ -74,8 +74,9 @@ test('events of transactions that race are numbered without a gap, in the order 
   const { client, collections } = await testDatabase(t);
   const event = { topic: 'device', deviceId: 'd', event: {} } as const;
   await Promise.all(
+    // Each as of a process of its own.
     [1, 2, 3, 1, 2, 3].map((count) =>
-      inTransaction(client, (session) => appendEvents(session, collections, Array(count).fill(event), now)),
+      createTransact(client)((session) => appendEvents(session, collections, Array(count).fill(event), now)),
     ),
   );
   const events = await collections.events.find().sort({ _id: 1 }).toArray();
@@ -85,11 +86,33 @@ test('events of transactions that race are numbered without a gap, in the order 
   );
 });
 
+test('transactions of one process do not collide, however many there are at once', async (t) => {
+  const { transact, collections } = await testDatabase(t);
+  const event = { topic: 'device', deviceId: 'd', event: {} } as const;
+  let retries = 0;
+  const onRetry = () => {
+    retries += 1;
+  };
+  await Promise.all(
+    Array.from({ length: 100 }, (_, index) =>
+      transact(
+        async (session) => {
+          await collections.devices.insertOne(device(`d${index}`), { session });
+          await appendEvents(session, collections, [event], now);
+        },
+        { onRetry },
+      ),
+    ),
+  );
+  assert.equal(await collections.events.countDocuments(), 100);
+  assert.equal(retries, 0);
+});
+
 test('what a transaction wrote is gone when its work fails, the numbers of its events too', async (t) => {
-  const { client, collections } = await testDatabase(t);
+  const { transact, collections } = await testDatabase(t);
   const event = { topic: 'device', deviceId: 'd', event: {} } as const;
   await assert.rejects(
-    inTransaction(client, async (session) => {
+    transact(async (session) => {
       await collections.devices.insertOne(device('d'), { session });
       await appendEvents(session, collections, [event], now);
       throw new Error('on purpose');
@@ -97,12 +120,12 @@ test('what a transaction wrote is gone when its work fails, the numbers of its e
     /on purpose/,
   );
   assert.equal(await collections.devices.countDocuments(), 0);
-  const last = await inTransaction(client, (session) => appendEvents(session, collections, [event], now));
+  const last = await transact((session) => appendEvents(session, collections, [event], now));
   assert.equal(last?.toNumber(), 1);
 });
 
 test('orders to a device are numbered by it, and carry the message as it will be sent', async (t) => {
-  const { client, collections } = await testDatabase(t);
+  const { transact, collections } = await testDatabase(t);
   await collections.devices.insertOne(device('d'));
   const order = { deviceId: 'd', assignmentId: '', traceParent: '', now } as const;
   const payload = {
@@ -111,23 +134,21 @@ test('orders to a device are numbered by it, and carry the message as it will be
   } as const;
   const made = await Promise.all(
     [1, 2, 3, 4].map(() =>
-      inTransaction(client, (session) =>
-        appendOrder(session, collections, { ...order, kind: 'cancel', payload }),
-      ),
+      transact((session) => appendOrder(session, collections, { ...order, kind: 'cancel', payload })),
     ),
   );
   assert.deepEqual(made.map(({ sequence }) => sequence.toNumber()).sort(), [1, 2, 3, 4]);
   const message = fromBinary(CloudToDeviceSchema, made[0]!.body.buffer);
   assert.equal(message.messageId, made[0]?._id);
   assert.equal(message.sequence, made[0]?.sequence.toBigInt());
-  const cleared = await inTransaction(client, (session) =>
+  const cleared = await transact((session) =>
     appendOrder(session, collections, { ...order, kind: 'cancel', payload: null, pointer: null }),
   );
   const stored = await collections.orders.findOne({ _id: cleared._id });
   assert.equal(stored?.body.length(), 0);
   assert.equal(stored?.pointer, null);
   await assert.rejects(
-    inTransaction(client, (session) =>
+    transact((session) =>
       appendOrder(session, collections, { ...order, deviceId: 'nobody', kind: 'purge', payload: null }),
     ),
     /there is no device "nobody"/,

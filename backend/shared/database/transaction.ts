@@ -1,5 +1,9 @@
-/** Transactions: all of it or nothing, tried again when the server says that trying again helps. */
+/**
+ * Transactions: all of it or nothing, tried again when the server says that trying again helps. Those of one process go one after
+ * another, because most of them number events by the same counter: side by side each would undo what the others had done so far.
+ */
 import { type ClientSession, type MongoClient, MongoError } from 'mongodb';
+import { createTurns } from './turns.ts';
 
 export type TransactionOptions = {
   /** No further attempt begins after this long. Default 20,000 ms. */
@@ -7,6 +11,12 @@ export type TransactionOptions = {
   /** Called before each attempt after the first. */
   onRetry?: () => void;
 };
+
+/** Runs `work` in a transaction and commits it; see `createTransact`. */
+export type Transact = <T>(
+  work: (session: ClientSession) => Promise<T>,
+  options?: TransactionOptions,
+) => Promise<T>;
 
 const firstPauseMs = 5;
 const longestPauseMs = 250;
@@ -33,19 +43,14 @@ async function commit(session: ClientSession, deadline: number): Promise<void> {
   }
 }
 
-/**
- * Runs `work` in a transaction and commits it. `work` must pass the session to every operation, must await them one after
- * another, may run several times, and must not catch errors of the database: one error ends the transaction. Throws
- * what `work` throws, and the server's error when no attempt succeeded in time.
- */
-export async function inTransaction<T>(
+async function attempt<T>(
   client: MongoClient,
   work: (session: ClientSession) => Promise<T>,
-  { timeoutMs = 20_000, onRetry = () => {} }: TransactionOptions = {},
+  { timeoutMs = 20_000, onRetry = () => {} }: TransactionOptions,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   return client.withSession(async (session) => {
-    for (let attempt = 0; ; attempt += 1) {
+    for (let tries = 0; ; tries += 1) {
       session.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' } });
       try {
         const result = await work(session);
@@ -55,8 +60,21 @@ export async function inTransaction<T>(
         if (session.inTransaction()) await session.abortTransaction().catch(() => {});
         if (!hasLabel(error, 'TransientTransactionError') || Date.now() >= deadline) throw error;
         onRetry();
-        await pause(attempt);
+        await pause(tries);
       }
     }
   });
+}
+
+/** How long a transaction waits for those before it: one that hangs, or a database that is away, must not hold up all others. */
+const patienceMs = 5_000;
+
+/**
+ * Transactions over this client. `work` must pass the session to every operation, must await them one after another, may run several
+ * times, and must not catch errors of the database: one error ends the transaction. Throws what `work` throws, and the
+ * server's error when no attempt succeeded in time.
+ */
+export function createTransact(client: MongoClient): Transact {
+  const inTurn = createTurns(patienceMs);
+  return (work, options = {}) => inTurn(() => attempt(client, work, options));
 }

@@ -38,15 +38,25 @@ export function onPath(name: string, searchPath: string): string | undefined {
     });
 }
 
-/** SecantusDB from the Python registry: the wire protocol of MongoDB over WiredTiger, one node that says it is a replica set. */
-export async function startSecantus(options: ProgramOptions): Promise<Started> {
-  const { folder, toolsFolder, onPrepare } = options;
-  const python = await pythonEnvironment({
-    folder: toolsFolder,
+/** The path of a Python that has SecantusDB, fetched from the Python registry where it is missing. */
+export function secantusPython(options: {
+  toolsFolder: string;
+  onPrepare: () => void;
+  signal?: AbortSignal | undefined;
+}): Promise<string> {
+  return pythonEnvironment({
+    folder: options.toolsFolder,
     name: 'secantusdb',
     requirements: join(import.meta.dirname, 'requirements.txt'),
-    onMake: onPrepare,
+    onMake: options.onPrepare,
+    signal: options.signal,
   });
+}
+
+/** SecantusDB: the wire protocol of MongoDB over WiredTiger, one node that says it is a replica set. */
+export async function startSecantus(options: ProgramOptions): Promise<Started> {
+  const { folder } = options;
+  const python = await secantusPython(options);
   await mkdir(folder, { recursive: true });
   const { process, answer } = await startKept({
     ...options,

@@ -16,6 +16,8 @@ export type PythonEnvironmentOptions = {
   requirements: string;
   /** Told when it has to be made, which takes a while and needs the package registry. */
   onMake?: () => void;
+  /** Ends the making of it. */
+  signal?: AbortSignal | undefined;
 };
 
 const waitMs = 200;
@@ -53,12 +55,12 @@ async function tryLock(lock: string): Promise<boolean> {
   }
 }
 
-async function make(folder: string, requirements: string): Promise<void> {
+async function make(folder: string, requirements: string, signal: AbortSignal | undefined): Promise<void> {
   await rm(folder, { recursive: true, force: true });
-  await run('python3', ['-m', 'venv', folder]);
+  await run('python3', ['-m', 'venv', folder], { signal });
   const quiet = ['--quiet', '--disable-pip-version-check', '--no-input'];
   const exactly = ['--only-binary', ':all:', '--require-hashes', '-r', requirements];
-  await run(join(folder, 'bin', 'python'), ['-m', 'pip', 'install', ...quiet, ...exactly]);
+  await run(join(folder, 'bin', 'python'), ['-m', 'pip', 'install', ...quiet, ...exactly], { signal });
   await writeFile(join(folder, 'complete'), '');
 }
 
@@ -67,7 +69,7 @@ async function make(folder: string, requirements: string): Promise<void> {
  * one makes it and the others wait. Throws when python3 with venv or the registry is missing.
  */
 export async function pythonEnvironment(options: PythonEnvironmentOptions): Promise<string> {
-  const { name, requirements, onMake = () => {} } = options;
+  const { name, requirements, onMake = () => {}, signal } = options;
   const { stdout: version } = await run('python3', ['-c', 'import sys; print(sys.version)']);
   const key = createHash('sha256')
     .update(version)
@@ -79,12 +81,13 @@ export async function pythonEnvironment(options: PythonEnvironmentOptions): Prom
   const lock = `${folder}.lock`;
   const deadline = Date.now() + longestWaitMs;
   while (!(await exists(complete))) {
+    signal?.throwIfAborted();
     await mkdir(options.folder, { recursive: true });
     if (await tryLock(lock)) {
       try {
         if (await exists(complete)) continue;
         onMake();
-        await make(folder, requirements);
+        await make(folder, requirements, signal);
       } finally {
         await rm(lock, { force: true });
       }

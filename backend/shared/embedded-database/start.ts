@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
-import { onPath, startMongod, startSecantus } from './programs.ts';
+import { onPath, secantusPython, startMongod, startSecantus } from './programs.ts';
 
 export type EmbeddedDatabaseOptions = {
   /** Where the data are kept; made if missing. */
@@ -37,6 +37,19 @@ export type EmbeddedDatabase = {
 };
 
 const repositoryRoot = join(import.meta.dirname, '..', '..', '..');
+
+export type PrepareOptions = Pick<EmbeddedDatabaseOptions, 'uri' | 'searchPath' | 'toolsFolder' | 'onPrepare'> & {
+  /** Ends it half-way. */
+  signal?: AbortSignal | undefined;
+};
+
+/** Fetches what `startEmbeddedDatabase` with the same options would fetch first, so that a start takes its usual time. */
+export async function prepareEmbeddedDatabase(options: PrepareOptions): Promise<void> {
+  const { uri = '', searchPath = '', onPrepare = () => {}, signal } = options;
+  if (uri !== '' || onPath('mongod', searchPath) !== undefined) return;
+  const toolsFolder = options.toolsFolder ?? join(repositoryRoot, '.venv');
+  await secantusPython({ toolsFolder, onPrepare, signal });
+}
 
 /** Resolves once the server takes writes. */
 async function writable(uri: string, timeoutMs: number): Promise<void> {

@@ -1,15 +1,15 @@
 /** How far transfers have come, as the devices say with each request: kept at most once a second for each assignment. */
 import { LRUCache } from 'lru-cache';
-import { Long, type MongoClient } from 'mongodb';
+import { Long } from 'mongodb';
 import type { Clock } from '../../../shared/clock.ts';
 import type { Collections } from '../../../shared/database/collections.ts';
 import { appendEvents } from '../../../shared/database/events.ts';
-import { inTransaction } from '../../../shared/database/transaction.ts';
+import type { Transact } from '../../../shared/database/transaction.ts';
 import type { Log } from '../../../shared/log.ts';
 import { assignmentEvent } from '../../../shared/messages/fleet-event.ts';
 
 export type ProgressOptions = {
-  client: MongoClient;
+  transact: Transact;
   collections: Collections;
   clock: Clock;
   log: Log;
@@ -32,13 +32,13 @@ type Entry = { writtenMs: number; writtenBytes: number; next: Reported | undefin
 const maxEntries = 10_000;
 
 export function createProgress(options: ProgressOptions): Progress {
-  const { client, collections, clock, log, everyMs = 1_000 } = options;
+  const { transact, collections, clock, log, everyMs = 1_000 } = options;
   const entries = new LRUCache<string, Entry>({ max: maxEntries });
   const writing = new Set<Promise<void>>();
   let stopped = false;
 
   async function write({ assignmentId, receivedBytes, totalBytes }: Reported): Promise<void> {
-    await inTransaction(client, async (session) => {
+    await transact(async (session) => {
       const filter = { _id: assignmentId, goesOn: true };
       const found = await collections.assignments.findOne(filter, { session });
       if (found === null) return;

@@ -1,14 +1,13 @@
 /** A device that is ready asks for the offer it may have missed: it gets what is assigned to it now, or that nothing is. */
 import type { OfferRequest } from '@iotdh/proto/bus/v1';
-import type { MongoClient } from 'mongodb';
 import type { Clock } from '../../../shared/clock.ts';
 import type { Collections } from '../../../shared/database/collections.ts';
 import { appendOrder } from '../../../shared/database/orders.ts';
-import { inTransaction } from '../../../shared/database/transaction.ts';
+import type { Transact } from '../../../shared/database/transaction.ts';
 import { offerOf } from '../../../shared/messages/offer.ts';
 import type { Asker } from '../frames/answers.ts';
 
-export type OffersOptions = { client: MongoClient; collections: Collections; clock: Clock };
+export type OffersOptions = { transact: Transact; collections: Collections; clock: Clock };
 
 /** `waiting`: an offer or a withdrawal is due already, and says more. `nothing`: the device's pointer is told to go. */
 export type OfferAnswer = 'offered' | 'waiting' | 'nothing' | 'unknown_device';
@@ -16,11 +15,11 @@ export type OfferAnswer = 'offered' | 'waiting' | 'nothing' | 'unknown_device';
 /** Rejects when the database does not answer. */
 export type AnswerOffer = (request: OfferRequest, asker: Asker) => Promise<OfferAnswer>;
 
-export function createOffers({ client, collections, clock }: OffersOptions): AnswerOffer {
+export function createOffers({ transact, collections, clock }: OffersOptions): AnswerOffer {
   const { assignments, devices, orders } = collections;
 
   return (_request, { deviceId, traceParent }) =>
-    inTransaction(client, async (session) => {
+    transact(async (session) => {
       if ((await devices.findOne({ _id: deviceId }, { session })) === null) return 'unknown_device';
       const due = { deviceId, state: 'due' as const, kind: { $in: ['offer' as const, 'cancel' as const] } };
       if ((await orders.findOne(due, { session })) !== null) return 'waiting';

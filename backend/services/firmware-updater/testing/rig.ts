@@ -9,7 +9,6 @@ import { createObjects } from '../../../shared/blobs.ts';
 import { systemClock } from '../../../shared/clock.ts';
 import type { AssignmentDocument, OrderDocument } from '../../../shared/database/collections.ts';
 import { appendOrder, type NewOrder } from '../../../shared/database/orders.ts';
-import { inTransaction } from '../../../shared/database/transaction.ts';
 import { createHub } from '../../../shared/hub.ts';
 import { createLog } from '../../../shared/log.ts';
 import { offerOf } from '../../../shared/messages/offer.ts';
@@ -41,7 +40,7 @@ export async function createRig(t: TestContext, hubOptions: Parameters<typeof te
   const objects = createObjects({ connectionString: hub.storageConnectionString });
   const checkpoints = new ContainerClient(hub.storageConnectionString, 'test-checkpoints');
   const [database] = await Promise.all([testDatabase(t), objects.prepare(), checkpoints.create()]);
-  const { client, collections } = database;
+  const { transact, collections } = database;
   const lines: string[] = [];
   const events: FirmwareUpdaterOptions['events'] = {
     connectionString: hub.eventHubConnectionString(),
@@ -70,9 +69,7 @@ export async function createRig(t: TestContext, hubOptions: Parameters<typeof te
   }
 
   const order = (given: Omit<NewOrder, 'now' | 'traceParent'>): Promise<OrderDocument> =>
-    inTransaction(client, (session) =>
-      appendOrder(session, collections, { traceParent: '', ...given, now: new Date() }),
-    );
+    transact((session) => appendOrder(session, collections, { traceParent: '', ...given, now: new Date() }));
 
   return {
     hub,
