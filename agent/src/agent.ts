@@ -11,6 +11,7 @@ import { openConnections } from './connections/connections.ts';
 import { hubCredentials } from './connections/hub-credentials.ts';
 import { createReplaceableBus } from './connections/replaceable-bus.ts';
 import { openDocument, writeDurably } from './durable/document.ts';
+import { createUnlessFull } from './durable/unless-full.ts';
 import { createApplyPorts } from './effects/apply-ports.ts';
 import { createPromptPort } from './effects/prompt-port.ts';
 import { createReminders } from './effects/reminders.ts';
@@ -76,6 +77,7 @@ export function createAgent(options: AgentOptions): Agent {
     ...{ after, onFailure },
   });
   const log = createLog({ now, write, redact: redactEntry, keep: lines.add, least: settings.minLogLevel });
+  const unlessFull = createUnlessFull(log);
   const onDamaged = (path: string) =>
     log({ level: 'error', component: 'disk', message: `${path} was damaged and has begun anew` });
   const state = openDocument<{ appliedDigest: string; route?: string }>({
@@ -118,7 +120,10 @@ export function createAgent(options: AgentOptions): Agent {
       onAssignment: cloud.assignments.onAssignment,
       routeMemory: {
         read: () => state.value.route,
-        write: (route) => state.write({ ...state.value, route }),
+        write: (route) =>
+          void unlessFull('the route to the hub', () => state.write({ ...state.value, route })).catch(
+            onFailure,
+          ),
       },
       notes: ({ level, what, detail }) => log({ level, component: 'bus', message: what, about: { detail } }),
       ...(caPem !== null && { sdk: { ca: caPem } }),
@@ -127,13 +132,21 @@ export function createAgent(options: AgentOptions): Agent {
   const credentials = findCredentials({ settings, signal: stopping.signal, random, sleep, log });
   const connections = openConnections({
     folder: dataDir,
-    onHubSettings: () => void openLink(),
+    onHubSettings: () => void openLink().catch(noLink),
     hubOpens: bus.opens,
     onDamaged,
   });
   async function openLink(): Promise<void> {
     const given = await credentials();
     if (given !== null && !stopping.signal.aborted) bus.use(hubCredentials(given, connections.hub()));
+  }
+  /** What a manifest has set must not end the agent: without a link its installer takes it back. */
+  function noLink(error: unknown): void {
+    if (connections.hub() === null) onFailure(error);
+    else {
+      const message = `the settings of the connection to the hub will not do: ${error instanceof Error ? error.message : error}`;
+      log({ level: 'error', component: 'bus', message });
+    }
   }
 
   // What the machine decides on is executed by these.
@@ -209,31 +222,24 @@ export function createAgent(options: AgentOptions): Agent {
     maxPostponeMs: () => cloud.configuration.now.maxPostponeMs,
     onLogLines: () => cloud.logs.onLines(),
     onHostVersion() {
-      const said = server.hostVersion.last()?.product;
-      if (said !== undefined)
-        void products.set(said.product, said.version, 'host_application').catch(onFailure);
+      void keepHostVersion().catch(onFailure);
     },
   });
+
+  async function keepHostVersion(): Promise<void> {
+    const said = server.hostVersion.last()?.product;
+    if (said === undefined) return;
+    const keep = () => products.set(said.product, said.version, 'host_application');
+    await unlessFull('the version of the host application', keep);
+  }
 
   /** Asked for before this start, and good for the base that waits then: never for one that comes later. */
   let isFirmwareUpdate = false;
 
   // What the cloud is told, and what it says.
   const cloud = createCloudSide({
-    ...{
-      settings,
-      version,
-      stores,
-      machine,
-      runner,
-      server,
-      bus,
-      facts,
-      inventory,
-      pending,
-      withdrawal,
-      transfer,
-    },
+    ...{ settings, version, stores, machine, runner, server },
+    ...{ bus, facts, inventory, pending, withdrawal, transfer },
     ...{ clock, sleep, log, onDamaged, onFailure, signal: stopping.signal },
     appliedDigest: () => state.value.appliedDigest,
     onOfferedAgain() {
@@ -274,11 +280,13 @@ export function createAgent(options: AgentOptions): Agent {
       const named = JSON.stringify([machine.snapshot(), journal.effects()]);
       await updates.sweep((updateId) => named.includes(updateId));
       await server.start();
-      if (server.port !== null) writeDurably(inData('loopback-port'), `${server.port}\n`);
+      const { port } = server;
+      if (port !== null)
+        await unlessFull('its port', () => writeDurably(inData('loopback-port'), `${port}\n`));
       runner.start();
       cloud.start();
       await withdrawal.resume();
-      openLink().catch(onFailure);
+      openLink().catch(noLink);
     },
     stop: () => {
       stopped ??= stop();

@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { LogEntry } from '@iotdh/proto/agent/v1';
 import { type LogBatch as LogBatchMessage, LogBatchSchema } from '@iotdh/proto/bus/v1';
+import { isFull } from '../durable/document.ts';
 import type { KeptLines } from '../log/kept-lines.ts';
 import { isAtLeast, type Level } from '../log/log.ts';
 import type { Tell } from './tell.ts';
@@ -33,6 +34,8 @@ export function createLogShipping(options: LogShippingOptions): LogShipping {
   let cancel: (() => void) | null = null;
   let running: Promise<void> = Promise.resolve();
   let stopped = false;
+  /** Kept and not yet told: what there was no room for in the outbox is not kept twice. */
+  let held: ReturnType<typeof spool.next> = null;
 
   function later(ms: number): void {
     if (stopped) return;
@@ -45,19 +48,30 @@ export function createLogShipping(options: LogShippingOptions): LogShipping {
     });
   }
 
+  /** False: the disk is full; the lines stay in the spool. */
+  function isKept(entries: readonly LogEntry[]): boolean {
+    try {
+      kept.append(entries);
+      return true;
+    } catch (error) {
+      if (isFull(error)) return false;
+      throw error;
+    }
+  }
+
   async function empty(): Promise<void> {
-    for (
-      let batch = spool.next(maxEntries, maxBatchBytes);
-      batch !== null;
-      batch = spool.next(maxEntries, maxBatchBytes)
-    ) {
+    for (;;) {
+      const batch = held ?? spool.next(maxEntries, maxBatchBytes);
+      if (batch === null) return;
+      if (held === null && !isKept(batch.entries)) return later(retryMs);
+      held = batch;
       const entries = batch.entries.filter(({ level }) => isAtLeast(level, least()));
       if (entries.length > 0) {
         const told = await tell({ case: 'logBatch', value: batchOf(entries) });
         if (told.kind === 'again') return later(retryMs);
       }
-      kept.append(batch.entries);
       if (!spool.sent(batch.id)) return later(retryMs);
+      held = null;
     }
   }
 

@@ -1,6 +1,6 @@
 /** Sends every move of the machine to the cloud: the very record that the host application gets, once each, in order. */
 import type { StateChanged } from '@iotdh/proto/agent/v1';
-import { openDocument } from '../durable/document.ts';
+import { isFull, openDocument } from '../durable/document.ts';
 import type { Changed, Cursor, StartOver } from '../machine/changes.ts';
 import type { StateChange } from '../machine/journal.ts';
 import type { Tell } from './tell.ts';
@@ -33,6 +33,18 @@ export async function shipMoves(options: MoveShippingOptions, signal: AbortSigna
     onDamaged,
   });
   let shipped = document.value;
+
+  /** False: the disk is full. */
+  function isKept(next: Shipped): boolean {
+    try {
+      document.write(next);
+      return true;
+    } catch (error) {
+      if (isFull(error)) return false;
+      throw error;
+    }
+  }
+
   while (!signal.aborted) {
     for await (const item of moves(shipped, signal)) {
       if (item.kind === 'start_over') {
@@ -51,7 +63,7 @@ export async function shipMoves(options: MoveShippingOptions, signal: AbortSigna
       if (signal.aborted) return;
       const keep = change.to === 'READY' ? '' : updateId;
       shipped = { journal: journal.id, sequence: change.sequence, updateId: keep };
-      document.write(shipped);
+      while (!isKept(shipped) && !signal.aborted) await sleep(retryMs, signal);
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Bus, Link } from '../bus/bus.ts';
 import type { Credentials } from '../bus/credentials.ts';
 
 export type ReplaceableBus = Omit<Bus, 'start'> & {
-  /** Opens the link as this device, ending the one before. Throws when the credentials cannot be any. */
+  /** Opens the link as this device, ending the one before. Throws when the credentials cannot be any; there is no link then. */
   use(credentials: Credentials): void;
   /** Resolves to whether the link is open, or opens before the signal aborts. */
   opens(signal: AbortSignal): Promise<boolean>;
@@ -33,16 +33,18 @@ export function createReplaceableBus(make: (credentials: Credentials) => Bus): R
     onLink,
     use(credentials) {
       if (stopped) return;
-      const made = make(credentials);
       const before = current;
+      // First of all, so that the link before never passes for one with these credentials.
+      current = null;
+      setLink({ kind: 'idle' });
+      turn = turn.then(() => before?.stop());
+      const made = make(credentials);
       current = made;
       made.onLink((next) => {
         if (current === made) setLink(next);
       });
-      setLink({ kind: 'idle' });
       // The hub ends the older of two links of one device, so the new one begins after the old one's end.
-      turn = turn.then(async () => {
-        await before?.stop();
+      turn = turn.then(() => {
         if (!stopped && current === made) made.start();
       });
     },

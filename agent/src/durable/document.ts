@@ -60,6 +60,11 @@ export function readText(path: string): string | null {
   }
 }
 
+/** Whether the disk, or the share of it that this user may have, has no room. */
+export function isFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+}
+
 /** Writes a whole file so that a crash leaves the old or the new one. `mode` is 0600 unless said otherwise. */
 export function writeDurably(path: string, content: string | Uint8Array, mode = 0o600): void {
   const making = `${path}.making`;

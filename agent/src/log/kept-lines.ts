@@ -33,6 +33,8 @@ export function openKeptLines(folder: string, { maxBytes }: { maxBytes: number }
       const lines = entries.map((entry) => `${toJsonString(LogEntrySchema, entry)}\n`).join('');
       // A line that a crash has cut ends where the next one begins.
       const text = perhapsCut ? `\n${lines}` : lines;
+      // A full disk may take a part of it.
+      perhapsCut = true;
       appendFileSync(nameOf(number), text, { mode: 0o600 });
       perhapsCut = false;
       bytes += Buffer.byteLength(text);

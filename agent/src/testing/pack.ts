@@ -5,12 +5,14 @@ import {
   Codec,
   type Component,
   ComponentSchema,
+  ConnectionTarget,
   FileSetMode,
   Interpreter,
   type ManifestRef,
   ManifestRefSchema,
   ManifestSchema,
   PartitionRole,
+  type Setting,
   UpdateKind,
 } from '@iotdh/proto/update/v1';
 import { addObject, type Blobs, bytesOf, hex, sha256 } from '../transfer/testing/pack.ts';
@@ -75,6 +77,32 @@ export function addPatch(blobs: Blobs, options: TestPackOptions): TestPack {
     objects: [addObject(blobs, contents, { codec: Codec.NONE })],
   });
   return { ref: store(blobs, manifest, UpdateKind.PATCH), title, files };
+}
+
+/** Adds a PATCH that gives the connection to the hub another connection string, by the secret's name or as it is. */
+export function addHubSettings(
+  blobs: Blobs,
+  { version, value, seconds }: { version: string; value: Setting['value']; seconds: bigint },
+): TestPack {
+  const title = `Hub ${version}`;
+  const component: Component = create(ComponentSchema, {
+    id: 'hub',
+    title,
+    kind: {
+      case: 'connections',
+      value: {
+        connections: [{ target: ConnectionTarget.IOT, settings: [{ key: 'connection-string', value }] }],
+        timeLimit: { seconds },
+      },
+    },
+    undo: { kind: { case: 'restorePrevious', value: {} } },
+  });
+  const manifest = create(ManifestSchema, {
+    ...{ formatVersion: 1, name: 'hub', version, title },
+    createTime: timestampFromMs(1_700_000_000_000),
+    content: { case: 'patch', value: { components: [component] } },
+  });
+  return { ref: store(blobs, manifest, UpdateKind.PATCH), title, files: {} };
 }
 
 /** Adds a BASE of one small partition. */
