@@ -38,7 +38,10 @@ export type EmbeddedDatabase = {
 
 const repositoryRoot = join(import.meta.dirname, '..', '..', '..');
 
-export type PrepareOptions = Pick<EmbeddedDatabaseOptions, 'uri' | 'searchPath' | 'toolsFolder' | 'onPrepare'> & {
+export type PrepareOptions = Pick<
+  EmbeddedDatabaseOptions,
+  'uri' | 'searchPath' | 'toolsFolder' | 'onPrepare'
+> & {
   /** Ends it half-way. */
   signal?: AbortSignal | undefined;
 };

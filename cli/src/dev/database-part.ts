@@ -11,16 +11,12 @@ export type DatabasePartOptions = {
   onLost(): void;
 };
 
-/** The first start ever fetches the database. */
-const readyMs = 300_000;
-
 export function databasePart(options: DatabasePartOptions): { part: Part; uri(): string } {
   const { folder, ports, env, onLost } = options;
   let uri = '';
   const part = createPart({
     name: 'database',
     logPath: join(folder, 'logs', 'database.log'),
-    readyMs,
     onLost,
     command() {
       mkdirSync(join(folder, 'database'), { recursive: true });

@@ -8,7 +8,6 @@ const database = await startEmbeddedDatabase({
   port: Number(port),
   uri: MONGODB_URI,
   searchPath: PATH,
-  onPrepare: () => console.error('Fetching the database, once; this takes a while'),
 });
 let ending = false;
 process.on('SIGTERM', () => {

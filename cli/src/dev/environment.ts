@@ -5,6 +5,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { prepareEmbeddedDatabase } from '../../../backend/shared/embedded-database/start.ts';
 import { databasePart } from './database-part.ts';
 import { lockFolder } from './folder-lock.ts';
 import { hubPart } from './hub-part.ts';
@@ -69,6 +70,20 @@ export type Environment = {
   stop(): Promise<void>;
 };
 
+/** What has to be fetched once, before the first start: `startEnvironment` does it too. */
+export async function prepareEnvironment({
+  log = () => undefined,
+  env = process.env,
+  signal,
+}: Pick<EnvironmentOptions, 'log' | 'env' | 'signal'>): Promise<void> {
+  await prepareEmbeddedDatabase({
+    uri: env.MONGODB_URI,
+    searchPath: env.PATH,
+    onPrepare: () => log('Set-up, once: fetching the database from PyPI'),
+    signal,
+  });
+}
+
 /**
  * Starts it and waits until every part is ready. Throws, with nothing left running, when a part cannot start or the folder is in
  * use by another process. Every part ends when this process does, even when it is killed.
@@ -81,6 +96,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
   const opened = new AsyncDisposableStack();
   try {
     opened.defer(await lockFolder(folder));
+    await prepareEnvironment(options);
     const ports = await choosePorts(folder, preferredPorts, log);
     const onLost = options.onLost ?? ((name: PartName) => log(`${name} has ended without being asked to`));
     const shared = { folder, ports, sku, env: options.env ?? process.env };
@@ -90,7 +106,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       signal?.throwIfAborted();
       const beganMs = performance.now();
       await part.start();
-      log(`${part.name} is ready after ${Math.round(performance.now() - beganMs)} ms`);
+      log(`${part.name} is ready (${((performance.now() - beganMs) / 1000).toFixed(1)} s)`);
     };
     const startTogether = async (parts: readonly Part[]) => {
       opened.defer(async () => void (await Promise.allSettled(parts.map((part) => part.stop()))));

@@ -92,6 +92,7 @@ async function upDetached(terminal: Terminal, options: UpOptions): Promise<numbe
   const { folder, sku } = options;
   const logPath = join(folder, 'dev.log');
   const log = await open(logPath, 'a', 0o600);
+  let told = (await log.stat()).size;
   const command = join(import.meta.dirname, '../../bin/iotdh.js');
   const child = spawn(
     process.execPath,
@@ -107,11 +108,19 @@ async function upDetached(terminal: Terminal, options: UpOptions): Promise<numbe
   child.once('exit', () => {
     ended = true;
   });
+  /** Whole lines that the start has written since, as they would have been seen in the foreground. */
+  const tell = async () => {
+    const text = (await readFile(logPath)).subarray(told).toString();
+    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+    told += Buffer.byteLength(whole);
+    if (whole !== '') terminal.note(terminal.style('dim', whole.trimEnd(), 'note'));
+  };
   const stop = () => void child.kill('SIGTERM');
   terminal.signal.addEventListener('abort', stop, { once: true });
   const deadlineMs = terminal.now().getTime() + detachedReadyMs;
   for (;;) {
     const summary = ended ? undefined : await readSummary(folder);
+    await tell();
     if (summary !== undefined) {
       terminal.signal.removeEventListener('abort', stop);
       child.unref();
