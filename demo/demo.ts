@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { startEnvironment } from '../cli/src/dev/environment.ts';
+import { prepareEnvironment, startEnvironment } from '../cli/src/dev/environment.ts';
 import { openLogCollection } from './log-collection.ts';
 import { layOutPacks } from './packs/author.ts';
 import { applyServicePack, awaitTheFleet, Declined, fallBackToBase, publishPacks, switchOn } from './play.ts';
@@ -43,6 +43,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     run: createRun(interrupted),
     onDownload: (age) => screen.say(`Set-up, once: fetching the ${age} releases of two programs from PyPI`),
   });
+  await prepareEnvironment({ env, log: screen.say, signal: interrupted });
   await using ending = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'iotdh-demo-'));
   ending.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));

@@ -1,4 +1,4 @@
-/** How the demo tells what it does: chapters, lines with the time since its start, and one question at a time. */
+/** How the demo tells what it does: chapters, lines with the time since the first of them, and one question at a time. */
 import { createInterface } from 'node:readline/promises';
 import { styleText } from 'node:util';
 import { createProgressBar, type ProgressBar, type Terminal } from './progress-bar.ts';
@@ -10,7 +10,7 @@ export type Narrator = 'workstation' | 'operator' | 'person' | 'machine';
 export type Screen = {
   chapter(title: string): void;
   say(line?: string): void;
-  /** A line with the time since the start and whose view it is. */
+  /** A line with the time since the first chapter and whose view it is. */
   event(narrator: Narrator, text: string): void;
   /** A command as somebody would type it. */
   command(text: string): void;
@@ -39,7 +39,7 @@ const colours: Readonly<Record<Narrator, Format>> = {
 
 /** Colours honour NO_COLOR and are left out where stdout is no terminal. */
 export function createScreen({ stdin, stdout, stderr, nowMs }: ScreenOptions): Screen {
-  const startedMs = nowMs();
+  let beganMs: number | undefined;
   const bar = createProgressBar(stderr, nowMs);
   const paint = (format: Format, text: string) => styleText(format, text, { stream: stdout });
   let chapters = 0;
@@ -58,19 +58,21 @@ export function createScreen({ stdin, stdout, stderr, nowMs }: ScreenOptions): S
   return {
     bar,
     chapter(title) {
+      // Set-up is before the first one, and not of the story.
+      beganMs ??= nowMs();
       chapters += 1;
       line(`\n${paint('bold', `${chapters}  ${title}`)}`);
     },
     say: (text = '') => line(text === '' ? '' : `   ${text}`),
     event(narrator, text) {
-      const time = seconds(nowMs() - startedMs).padStart(8);
+      const time = seconds(nowMs() - (beganMs ?? nowMs())).padStart(8);
       line(`${paint('dim', time)}  ${paint(colours[narrator], narrator.padEnd(11))}  ${text}`);
     },
     command: (text) => line(`   ${paint('dim', '$')} ${text}`),
     async timed(what, action) {
-      const beganMs = nowMs();
+      const sinceMs = nowMs();
       const result = await action();
-      line(`   ${paint('green', '✔')} ${what} ${paint('dim', `(${seconds(nowMs() - beganMs)})`)}`);
+      line(`   ${paint('green', '✔')} ${what} ${paint('dim', `(${seconds(nowMs() - sinceMs)})`)}`);
       return result;
     },
     async ask(question, signal) {

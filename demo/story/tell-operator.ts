@@ -24,10 +24,12 @@ export function createOperatorTeller(screen: Screen, deviceId: string): (event: 
   const connected = new Set<string>();
   const assignments = new Map<string, AssignmentState>();
   const results = new Set<string>();
+  let isAssigned = false;
 
   function tellAssignment({ assignmentId, state, result }: Assignment): void {
     if (assignments.get(assignmentId) !== state) tell(`assignment ${wordsOf(AssignmentState, state)}`);
     assignments.set(assignmentId, state);
+    isAssigned = state !== AssignmentState.WAITING && state !== AssignmentState.ENDED;
     if (result === undefined) return;
     // It stays with the assignment while the BASE goes on.
     const name = `${assignmentId}/${result.kind}`;
@@ -42,7 +44,8 @@ export function createOperatorTeller(screen: Screen, deviceId: string): (event: 
       connected.add(event.deviceId);
     }
     if (event.deviceId !== deviceId) return;
-    if (kind.case === 'stateChanged') tell(`sees ${stateOf(kind.value.to)}`);
+    // While an assignment goes on, its own state says the same.
+    if (kind.case === 'stateChanged' && !isAssigned) tell(`sees ${stateOf(kind.value.to)}`);
     if (kind.case === 'assignment') tellAssignment(kind.value);
     if (kind.case === 'consent') tell(`the consent of ${kind.value.person?.name ?? 'nobody'} is on record`);
   };

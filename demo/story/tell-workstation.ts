@@ -5,11 +5,16 @@ import type { Screen } from './screen.ts';
 /** A question is not told here: it is asked. */
 export function createWorkstationTeller(screen: Screen): (line: FromHostApplication) => void {
   const tell = (text: string) => screen.event('workstation', text);
+  let running = '';
   return (line) => {
     switch (line.kind) {
-      case 'runs':
-        tell(`runs ${line.product} ${line.version}`);
+      case 'runs': {
+        // It says so at each start, and once more when an update is over.
+        const runs = `runs ${line.product} ${line.version}`;
+        if (runs !== running) tell(runs);
+        running = runs;
         break;
+      }
       case 'examination':
         tell(line.running ? 'an examination begins' : 'the examination is over');
         break;
