@@ -33,7 +33,7 @@ async function onSite<T>(databaseUri: string, work: (site: Site) => Promise<T>):
   } finally {
     for (const worker of workers) await worker.stop();
     await hubProcess.stop();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
@@ -74,7 +74,7 @@ export async function benchTransfer({ rounds, quick, progress }: RunOptions): Pr
     }
   } finally {
     await database.stop();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   }
   const ratios = turns.map(({ bare, ours }) => ours / bare);
   return [

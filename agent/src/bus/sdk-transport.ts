@@ -13,8 +13,15 @@ export type Ending = {
   cut(): void;
 };
 
-/** What MQTT.js calls the one socket of its client. Private to the SDK, so everything may be absent. */
-type Inside = { _mqtt?: { _mqttClient?: { end?(force: boolean): void; stream?: { destroy?(): void } } } };
+/** What the SDK keeps of MQTT.js: the socket of its client, and what tells of messages. Private to it, so everything may be absent. */
+type Inside = {
+  _mqtt?: {
+    _mqttClient?: { end?(force: boolean): void; stream?: { destroy?(): void } };
+    prependListener?(name: 'message', listener: OnMessage): void;
+    on?(name: 'message', listener: OnMessage): void;
+  };
+};
+type OnMessage = (topic: string, payload: Buffer) => void;
 
 function cut(transport: Mqtt): void {
   const client = (transport as unknown as Inside)._mqtt?._mqttClient;
@@ -34,11 +41,29 @@ const tolerant =
       response,
     );
 
+const commandTopic = /^devices\/[^/]+\/messages\/devicebound\//;
+
+/**
+ * The SDK writes each message as a text for its debug log, which nobody reads, and which takes longer than all the rest for a frame
+ * of 60 KiB. While it dispatches a command, those bytes have no text; what it hands on are the bytes themselves.
+ */
+function spareDebugText(transport: Mqtt): void {
+  const base = (transport as unknown as Inside)._mqtt;
+  base?.prependListener?.('message', (topic, payload) => {
+    if (commandTopic.test(topic))
+      Object.defineProperty(payload, 'toString', { value: () => '', configurable: true });
+  });
+  base?.on?.('message', (_topic, payload) => {
+    Reflect.deleteProperty(payload, 'toString');
+  });
+}
+
 export function transportFor(route: Route, hooks: TransportHooks): typeof Mqtt {
   const Transport: typeof Mqtt = route === 'mqtt' ? Mqtt : MqttWs;
   return class extends Transport implements Ending {
     constructor(...given: ConstructorParameters<typeof Mqtt>) {
       super(...given);
+      spareDebugText(this);
       hooks.onMade(this);
     }
     cut(): void {

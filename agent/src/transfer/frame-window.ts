@@ -21,8 +21,11 @@ export type FrameWindowOptions = {
 export type FrameRequest = { ranges: Range[]; count: number };
 
 export type FrameWindow = {
-  /** What to ask for now, or undefined when enough is on its way or nothing is missing. What it returns counts as asked for. */
-  next(nowMs: number): FrameRequest | undefined;
+  /**
+   * What to ask for now, or undefined when enough is on its way or nothing is missing. What it returns counts as asked for.
+   * `inHand`: how many have come and only wait for the disk; they leave room on the way, up to as many again.
+   */
+  next(nowMs: number, inHand?: number): FrameRequest | undefined;
   /** A frame has come, asked for or not. */
   arrived(frame: number, nowMs: number): void;
   /** Forgets what is on its way, as after a lost link. */
@@ -74,11 +77,12 @@ export function createFrameWindow(options: FrameWindowOptions): FrameWindow {
       return lapsesAtMs;
     },
 
-    next(nowMs) {
+    next(nowMs, inHand = 0) {
       lapse(nowMs);
+      const coming = onTheWay.size - Math.min(inHand, window, onTheWay.size);
       // Asking for each frame as one arrives would cost a message each; half a window at a time keeps the link busy.
-      if (onTheWay.size > window / 2) return undefined;
-      const request = choose(window - onTheWay.size);
+      if (coming > window / 2) return undefined;
+      const request = choose(window - coming);
       if (request.count === 0) return undefined;
       for (const { first, count } of request.ranges) {
         for (let frame = first; frame < first + count; frame += 1) onTheWay.add(frame);

@@ -20,7 +20,10 @@ export type FailureReason =
 export type Failure = { kind: 'failed'; reason: FailureReason; detail: string };
 
 /** What has arrived stays on disk; running again goes on from there. */
-export type Pause = { kind: 'paused'; reason: 'aborted' | 'disk_full' };
+export type Pause =
+  | { kind: 'paused'; reason: 'aborted' | 'disk_full' }
+  /** `accept` says that this machine may take it later. */
+  | { kind: 'paused'; reason: 'not_now'; detail: string };
 
 /** `complete`: every content that the manifest names is in the store, verified and flushed. */
 export type TransferOutcome = { kind: 'complete'; manifest: Manifest } | Pause | Failure;

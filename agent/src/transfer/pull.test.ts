@@ -118,7 +118,11 @@ test('half a window that has come is asked for anew, and the request says how mu
     framesOf(requests[1]!),
     Array.from({ length: 16 }, (_, index) => 32 + index),
   );
-  assert.equal(Number(requests[1]!.receivedBytes), commits[0]);
+  assert.equal(Number(requests[1]!.receivedBytes), 0, 'nothing counts before it is flushed');
+  while (commits.length < 1) await settle();
+  await deliver(...Array.from({ length: 16 }, (_, index) => 16 + index));
+  while (requests.length < 3) await settle();
+  assert.equal(Number(requests[2]!.receivedBytes), commits[0]);
 });
 
 test('when nothing comes, the same frames are asked for after ten seconds, then after twenty', async (t) => {

@@ -34,7 +34,7 @@ export type PullOptions = {
 };
 
 export type Pull = {
-  /** A frame of this object in this transfer. Resolves when it is on disk, or known to be of no use. */
+  /** A frame of this object in this transfer. Resolves when the next one may come: at once, unless the disk falls behind. */
   onFrame(frame: Frame): Promise<void>;
   onRefused(refused: TransferRefused): void;
   /** The link has been lost and is back: what was on its way may never come. */
@@ -60,6 +60,7 @@ export function createPull(options: PullOptions): Pull {
     patienceMs,
     random: options.random,
   });
+  /** Frames that came and are not on disk yet; whoever brings one while there are many waits for its turn. */
   const arrivals: { frame: Frame; done(): void }[] = [];
   const damage = new Map<number, number>();
   let failure: Failure | undefined;
@@ -68,6 +69,7 @@ export function createPull(options: PullOptions): Pull {
   let refusedUntilMs = 0;
   let uncommitted = 0;
   let commitAtMs = Number.POSITIVE_INFINITY;
+  let committing: Promise<void> | undefined;
   let wake = () => {};
   let over = false;
 
@@ -91,17 +93,29 @@ export function createPull(options: PullOptions): Pull {
 
   async function commit(): Promise<void> {
     const before = spool.countedBytes;
-    await spool.commit();
     uncommitted = 0;
     commitAtMs = Number.POSITIVE_INFINITY;
+    await spool.commit();
     if (spool.countedBytes !== before) options.onCommitted();
+  }
+
+  /** Commits while further frames are taken: a flush takes as long as several of them need to come. */
+  function beginCommit(): void {
+    committing = commit()
+      .catch((error: unknown) => {
+        broken = { error };
+      })
+      .finally(() => {
+        committing = undefined;
+        wake();
+      });
   }
 
   const askFromMs = () => Math.max(offlineUntilMs, refusedUntilMs);
 
   function ask(): void {
     if (clock.monotonicMs() < askFromMs()) return;
-    const wanted = window.next(clock.monotonicMs());
+    const wanted = window.next(clock.monotonicMs(), arrivals.length);
     if (wanted === undefined) return;
     source.ask(requestFor(wanted.ranges)).then(
       ({ kind }) => {
@@ -134,7 +148,11 @@ export function createPull(options: PullOptions): Pull {
 
   /** Waits until something has happened or is due. */
   function rest(): Promise<void> {
-    const dueMs = Math.min(commitAtMs, window.lapsesAtMs ?? Number.POSITIVE_INFINITY, askDueMs());
+    const dueMs = Math.min(
+      committing === undefined ? commitAtMs : Number.POSITIVE_INFINITY,
+      window.lapsesAtMs ?? Number.POSITIVE_INFINITY,
+      askDueMs(),
+    );
     return new Promise((resolve) => {
       const cancel = Number.isFinite(dueMs)
         ? clock.after(Math.max(0, dueMs - clock.monotonicMs()), () => wake())
@@ -158,11 +176,19 @@ export function createPull(options: PullOptions): Pull {
         } finally {
           next.done();
         }
-        if (uncommitted >= commitFrames) break;
+        if (uncommitted >= commitFrames && committing === undefined) break;
+        ask();
       }
       const full = spool.frames.count === spool.frames.size;
-      if (full || uncommitted >= commitFrames || clock.monotonicMs() >= commitAtMs || signal.aborted)
-        await commit();
+      if (full || signal.aborted) {
+        await committing;
+        if (broken === undefined) await commit();
+      } else if (
+        committing === undefined &&
+        (uncommitted >= commitFrames || clock.monotonicMs() >= commitAtMs)
+      ) {
+        beginCommit();
+      }
       if (spool.complete) return { kind: 'complete' };
       if (broken !== undefined) throw broken.error;
       if (failure !== undefined) return failure;
@@ -178,7 +204,7 @@ export function createPull(options: PullOptions): Pull {
       const { promise, resolve } = Promise.withResolvers<void>();
       arrivals.push({ frame, done: resolve });
       wake();
-      return promise;
+      return arrivals.length < size ? Promise.resolve() : promise;
     },
     onRefused({ refusal, retryTime }) {
       window.reset();
@@ -206,6 +232,7 @@ export function createPull(options: PullOptions): Pull {
         return await work();
       } finally {
         over = true;
+        await committing;
         signal.removeEventListener('abort', abort);
         for (const { done } of arrivals) done();
       }

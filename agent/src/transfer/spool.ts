@@ -47,9 +47,12 @@ export type Spool = {
   /** Bytes of segments that are verified and recorded. */
   readonly countedBytes: number;
   readonly complete: boolean;
-  /** One call at a time. Throws when the disk is full or broken; the frame then counts as never received. */
+  /** One at a time. Throws when the disk is full or broken; the frame then counts as never received. */
   accept(offset: number, data: Uint8Array): Promise<FrameOutcome>;
-  /** Flushes and records what is verified: call it after each window of frames. Throws like `accept`, and may be called again. */
+  /**
+   * Flushes and records what is verified by now, while further frames may be accepted; one at a time. Call it after each window
+   * of frames. Throws like `accept`, and may be called again.
+   */
   commit(): Promise<void>;
   close(): Promise<void>;
 };
@@ -142,12 +145,14 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
 
     async commit() {
       if (verified.count === counted.count) return;
+      // What is verified while the disk flushes may not be covered by the flush: the next commit records it.
+      const flushed = createBitSet(verified.size, verified.toBytes());
       // The order that survives a power cut: the bytes, then the record of them, then the count.
       await file.handle.datasync();
       const { frameSize, segmentSize, size } = layout;
-      journal.write(object, { frameSize, segmentSize, size, verified: verified.toBytes() });
-      for (let segment = 0; segment < verified.size; segment += 1) {
-        if (verified.has(segment) && counted.add(segment))
+      journal.write(object, { frameSize, segmentSize, size, verified: flushed.toBytes() });
+      for (let segment = 0; segment < flushed.size; segment += 1) {
+        if (flushed.has(segment) && counted.add(segment))
           countedBytes += segmentBytes(layout, segment).length;
       }
     },
