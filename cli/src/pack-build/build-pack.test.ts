@@ -302,6 +302,21 @@ test('every problem is reported at once, with its line and what was perhaps mean
   assert.match(text, /files\.from: \.\/nowhere does not exist/);
 });
 
+test('what scripts have changed cannot be restored by itself, and a pack that says so is not built', async (t) => {
+  const automation = `components:
+  - id: clean
+    title: Old caches go
+    automation:
+      scripts: [{interpreter: sh, text: 'true', time_limit: 5s}]
+    undo: restore_previous
+`;
+  const folder = temporaryFolder(t);
+  const yaml = patchYaml.slice(0, patchYaml.indexOf('components:')) + automation;
+  const [problem] = await problemsOf(build(folder, yaml));
+  assert.match(problem ?? '', /components\[0\]\.undo: cannot be restore_previous/);
+  await build(folder, yaml.replace('undo: restore_previous', 'undo: {irreversible: It only cleans}'));
+});
+
 test('a limit of the contract that is broken is shown at its line', async (t) => {
   const folder = temporaryFolder(t);
   await writeTree(join(folder, 'tree'), { a: 'a' });

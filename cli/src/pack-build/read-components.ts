@@ -104,6 +104,12 @@ export async function readComponent(field: Field, reading: Reading): Promise<Com
   const [kindName, ...more] = kindNames.filter((name) => given[name] !== undefined);
   if (kindName === undefined || more.length > 0) field.wrong(`needs exactly one of ${kindNames.join(', ')}`);
   const kindField = kindName && given[kindName];
+  if (kindName === 'automation' && given.undo?.is('text') && given.undo.text() === 'restore_previous') {
+    // The agent refuses such a manifest before a byte moves.
+    given.undo.wrong(
+      'cannot be restore_previous: nobody knows what scripts change; give a script, or irreversible',
+    );
+  }
   const kind = kindName && kindField && (await readKinds[kindName](kindField, reading));
   return create(ComponentSchema, {
     id: given.id?.text() ?? '',
