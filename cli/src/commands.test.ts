@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
@@ -229,4 +232,39 @@ test('watching gives up after its time with 6, and says that the update goes on'
   const ran = await iotdh('watch', assignmentId, '--timeout', '200ms');
   assert.equal(ran.code, 6);
   assert.match(ran.notes, /has not ended within 200ms\n {2}It goes on/);
+});
+
+test('a token for which there is no file is not asked for, and what was asked for in vain leaves none', async (t) => {
+  let asked = 0;
+  const iotdh = await startFakeFleet(t, (router) =>
+    router.service(DeviceService, {
+      registerDevice({ deviceId }) {
+        asked += 1;
+        if (deviceId === 'ws-9') throw new ConnectError('not now', Code.PermissionDenied);
+        return { device: device(deviceId), enrolmentToken: 'once-only' };
+      },
+    }),
+  );
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-token-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'token');
+  assert.equal((await iotdh('device', 'register', 'ws-9', '--save-token', path)).code, 3);
+  const ran = await iotdh('device', 'register', 'ws-1', '--save-token', path);
+  assert.equal(ran.code, 0, ran.notes);
+  assert.equal(readFileSync(path, 'utf8'), 'once-only\n');
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.ok(!ran.out.includes('once-only'));
+  const again = await iotdh('device', 'register', 'ws-2', '--save-token', path);
+  assert.equal(again.code, 1);
+  assert.match(again.notes, /EEXIST/);
+  assert.equal(asked, 2);
+});
+
+test('a time to apply that would be in the past by mistake is refused', async (t) => {
+  const iotdh = await startFakeFleet(t, (router) =>
+    router.service(PackService, { getPack: () => ({ pack: { packId } }) }),
+  );
+  const ran = await iotdh('assign', packId, 'ws-1', '--not-before', '2h');
+  assert.equal(ran.code, 2);
+  assert.match(ran.notes, /write \+2h/);
 });

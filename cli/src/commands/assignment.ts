@@ -6,7 +6,7 @@ import { readPages } from '../connection/pages.ts';
 import { printList, printOne } from '../output/format.ts';
 import { assignmentView } from '../views/assignment.ts';
 import { type Context, noteMore } from './context.ts';
-import { enumValue, instantOf } from './words.ts';
+import { comingInstantOf, enumValue } from './words.ts';
 
 export type AssignOptions = { fallback?: string; notBefore?: string; notAfter?: string };
 
@@ -17,6 +17,8 @@ export async function assign(
   options: AssignOptions,
 ): Promise<void> {
   const { signal } = terminal;
+  const { notBefore, notAfter } = options;
+  const now = terminal.now();
   const wanted = { assignable: true, signal };
   const pack = await findPack(fleet, word, wanted);
   const fallback =
@@ -26,8 +28,8 @@ export async function assign(
       packId: pack.packId,
       deviceIds: [...deviceIds],
       fallbackPackId: fallback?.packId ?? '',
-      ...(options.notBefore !== undefined && { notBefore: instantOf(options.notBefore, terminal.now()) }),
-      ...(options.notAfter !== undefined && { notAfter: instantOf(options.notAfter, terminal.now()) }),
+      ...(notBefore !== undefined && { notBefore: comingInstantOf(notBefore, now) }),
+      ...(notAfter !== undefined && { notAfter: comingInstantOf(notAfter, now) }),
       requestId: randomUUID(),
     },
     { signal },

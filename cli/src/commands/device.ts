@@ -1,6 +1,6 @@
 /** `iotdh device …`. */
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { toJson } from '@bufbuild/protobuf';
 import { State } from '@iotdh/proto/agent/v1';
 import { Connectivity, PurgeDeviceResponseSchema, RegisterDeviceResponseSchema } from '@iotdh/proto/fleet/v1';
@@ -67,15 +67,13 @@ export async function registerDevice(
   options: RegisterOptions,
 ): Promise<void> {
   const { name = '', site = '', label = [], saveToken } = options;
-  const response = await fleet.devices.registerDevice(
-    { deviceId, displayName: name, site, labels: labelsOf(label), requestId: randomUUID() },
-    { signal: terminal.signal },
-  );
+  const request = {
+    ...{ deviceId, displayName: name, site, labels: labelsOf(label) },
+    requestId: randomUUID(),
+  };
+  const register = () => fleet.devices.registerDevice(request, { signal: terminal.signal });
+  const response = await (saveToken === undefined ? register() : intoFile(saveToken, register));
   const token = response.enrolmentToken;
-  if (saveToken !== undefined) {
-    await writeFile(saveToken, `${token}\n`, { mode: 0o600, flag: 'wx' });
-    response.enrolmentToken = `in ${saveToken}`;
-  }
   if (format === 'name') terminal.out(`${deviceId}\n`);
   else if (format !== 'table')
     await printJson(terminal, format, toJson(RegisterDeviceResponseSchema, response));
@@ -87,6 +85,26 @@ export async function registerDevice(
     terminal.note(
       `It can be used once, until ${timeText(response.tokenExpireTime)} UTC. Give it to the agent of ${deviceId}.`,
     );
+  }
+}
+
+/** The token is given out once: there is a file for it before it is asked for. */
+async function intoFile<Response extends { enrolmentToken: string }>(
+  path: string,
+  register: () => Promise<Response>,
+): Promise<Response> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    const response = await register();
+    await file.writeFile(`${response.enrolmentToken}\n`);
+    await file.sync();
+    response.enrolmentToken = `in ${path}`;
+    return response;
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await file.close();
   }
 }
 

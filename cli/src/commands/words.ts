@@ -27,6 +27,14 @@ export function labelsOf(words: readonly string[]): Record<string, string> {
   );
 }
 
+/** As `instantOf`, for what is to come: a duration without its sign, which would lie in the past, is refused. */
+export function comingInstantOf(word: string, now: Date): Timestamp {
+  if (parseDuration(word) !== undefined) {
+    throw new Failure(exitCode.usage, `${word} would be in the past: write +${word}`);
+  }
+  return instantOf(word, now);
+}
+
 /** An instant such as 2026-11-01T12:00:00Z, or a duration from now: `2h` ago for the past, `+2h` ahead. */
 export function instantOf(word: string, now: Date): Timestamp {
   const ms = parseDuration(word.replace(/^\+/, ''));
