@@ -39,7 +39,8 @@ export function createTerminal(
     draw: (text) => void stderr.write(text),
     outIsTty: stdout.isTTY === true,
     noteIsTty: stderr.isTTY === true,
-    columns: stderr.columns ?? 80,
+    // A terminal of unknown size says 0.
+    columns: stderr.columns || 80,
     env,
     cwd: process.cwd(),
     signal,

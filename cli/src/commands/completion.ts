@@ -47,16 +47,17 @@ function bashScript(name: string, words: ReturnType<typeof wordsByPath>): string
     ([path, known]) => `    '${path}') words='${known.map(({ word }) => word).join(' ')}' ;;`,
   );
   const paths = [...words.keys()].filter((path) => path !== '').map((path) => `'${path}'`);
+  // Not `path`: in zsh that is PATH.
   return `# bash completion for ${name}
 _${name}_complete() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" path='' words='' word next known
+  local current="\${COMP_WORDS[COMP_CWORD]}" found='' words='' word next known
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    next="\${path:+$path }$word"
+    next="\${found:+$found }$word"
     for known in ${paths.join(' ')}; do
-      [ "$known" = "$next" ] && path="$next" && break
+      [ "$known" = "$next" ] && found="$next" && break
     done
   done
-  case "$path" in
+  case "$found" in
 ${cases.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))

@@ -9,7 +9,7 @@ import { isUnreachable } from '../connection/rpc-failure.ts';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
 import { printJson } from '../output/format.ts';
-import { enumText } from '../output/words.ts';
+import { enumText, oneLine } from '../output/words.ts';
 import { parseDuration } from '../quantities.ts';
 import type { Style } from '../terminal.ts';
 import type { Context } from './context.ts';
@@ -31,6 +31,8 @@ const pollMs = 2_000;
 const collectPollMs = 1_000;
 /** Lines reach the fleet in batches and late: each look begins that much before the newest line that was seen. */
 const overlapMs = 60_000;
+/** Lines of one look. */
+const followLimit = 1_000;
 const levelStyles: Partial<Record<LogLevel, Style>> = {
   [LogLevel.WARN]: 'yellow',
   [LogLevel.ERROR]: 'red',
@@ -42,27 +44,24 @@ const levelStyles: Partial<Record<LogLevel, Style>> = {
 export async function logs(context: Context, deviceId: string, options: LogOptions): Promise<number> {
   const { terminal, format } = context;
   const collectionId = options.collect === true ? await collect(context, deviceId, options) : '';
+  if (options.follow === true) return follow(context, deviceId, options, collectionId);
   const first = await read(context, deviceId, options, { collectionId });
-  if (options.follow !== true) {
-    if (format === 'json' || format === 'yaml') {
-      await printJson(
-        terminal,
-        format,
-        first.map((entry) => toJson(LogEntrySchema, entry)),
-      );
-    } else print(context, first);
-    if (first.length === 0 && format === 'table') {
-      terminal.note(
-        `${deviceId} has sent no such lines. Ask it for more with: iotdh logs ${deviceId} --collect`,
-      );
-    }
-    return exitCode.ok;
+  if (format === 'json' || format === 'yaml') {
+    await printJson(
+      terminal,
+      format,
+      first.map((entry) => toJson(LogEntrySchema, entry)),
+    );
+  } else print(context, first);
+  if (first.length === 0 && format === 'table') {
+    terminal.note(
+      `${deviceId} has sent no such lines. Ask it for more with: iotdh logs ${deviceId} --collect`,
+    );
   }
-  print(context, first);
-  return follow(context, deviceId, options, first);
+  return exitCode.ok;
 }
 
-/** The newest lines, the oldest of them first. */
+/** The newest lines, the oldest of them first; one that came by itself and with a collection once. */
 async function read(
   { fleet, terminal }: Context,
   deviceId: string,
@@ -89,8 +88,10 @@ async function read(
     );
     return { items: page.entries, nextPageToken: page.nextPageToken };
   });
-  return items.reverse();
+  return [...new Map(items.reverse().map((entry) => [keyOf(entry), entry])).values()];
 }
+
+const keyOf = (entry: LogEntry): string => JSON.stringify(toJson(LogEntrySchema, entry));
 
 function levelOf({ level }: LogOptions): LogLevel {
   return level === undefined ? LogLevel.UNSPECIFIED : enumValue(LogLevel, level);
@@ -110,24 +111,24 @@ function print({ terminal, format }: Context, entries: readonly LogEntry[]): voi
     const rest = Object.entries(attributes)
       .map(([key, value]) => ` ${key}=${value}`)
       .join('');
-    // A line of a log must not be able to steer the terminal.
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-    const text = `${message}${rest}`.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '?');
+    const text = oneLine(`${message}${rest}`);
     terminal.out(`${at} ${style === undefined ? word : terminal.style(style, word)} ${component}  ${text}\n`);
   }
 }
 
-/** The API has no stream of lines: it is asked again, and what was shown is left out. */
+/** The API has no stream of lines: it is asked again, and what was there before is left out. */
 async function follow(
   context: Context,
   deviceId: string,
   options: LogOptions,
-  shown: readonly LogEntry[],
+  collectionId: string,
 ): Promise<number> {
   const { terminal } = context;
-  const keyOf = (entry: LogEntry) => JSON.stringify(toJson(LogEntrySchema, entry));
-  let seen = new Map(shown.map((entry) => [keyOf(entry), entry]));
-  let newestMs = Math.max(0, ...shown.map(millisecondsOf));
+  const limit = Math.max(options.limit, followLimit);
+  const first = await read(context, deviceId, { ...options, limit }, { collectionId });
+  print(context, first.slice(-options.limit));
+  let seen = new Set(first.map(keyOf));
+  let newestMs = Math.max(0, ...first.map(millisecondsOf));
   while (!terminal.signal.aborted) {
     await terminal.wait(pollMs).catch(() => undefined);
     if (terminal.signal.aborted) break;
@@ -135,12 +136,12 @@ async function follow(
     try {
       const fromTime =
         newestMs === 0 ? {} : { fromTime: instantOf(new Date(fromMs).toISOString(), terminal.now()) };
-      const entries = await read(context, deviceId, { ...options, limit: 1_000 }, fromTime);
+      const entries = await read(context, deviceId, { ...options, limit: followLimit }, fromTime);
       print(
         context,
         entries.filter((entry) => !seen.has(keyOf(entry))),
       );
-      seen = new Map(entries.map((entry) => [keyOf(entry), entry]));
+      seen = new Set(entries.map(keyOf));
       newestMs = Math.max(newestMs, ...entries.map(millisecondsOf));
     } catch (error) {
       if (!isUnreachable(error)) throw error;

@@ -2,6 +2,7 @@
 import { type DescMessage, type JsonValue, type MessageShape, toJson } from '@bufbuild/protobuf';
 import type { Terminal } from '../terminal.ts';
 import { type Column, tableText } from './table.ts';
+import { manyLines } from './words.ts';
 
 export const formats = ['table', 'json', 'jsonl', 'yaml', 'name'] as const;
 export type Format = (typeof formats)[number];
@@ -61,7 +62,7 @@ export async function printOne<Desc extends DescMessage>(
   else if (format === 'table') {
     const rows = (view.details ?? view.columns).map(({ header, value }) => ({
       header,
-      text: value(message, terminal),
+      text: manyLines(value(message, terminal)),
     }));
     const width = Math.max(...rows.map(({ header }) => header.length));
     for (const { header, text } of rows) {

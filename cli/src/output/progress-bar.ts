@@ -11,6 +11,7 @@ export type ProgressBar = {
 
 const intervalMs = 100;
 const barColumns = 30;
+const maxLabelColumns = 24;
 /** Rates are over the last few seconds, so that they follow the link. */
 const rateWindowMs = 5_000;
 
@@ -21,7 +22,7 @@ export function createProgressBar(terminal: Terminal): ProgressBar {
   let samples: { atMs: number; bytes: number }[] = [];
   return {
     update(doneBytes, totalBytes, label) {
-      if (!terminal.noteIsTty) return;
+      if (!terminal.noteIsTty || totalBytes === 0) return;
       const nowMs = terminal.now().getTime();
       if (nowMs - drawnAt < intervalMs && doneBytes < totalBytes) return;
       drawnAt = nowMs;
@@ -29,16 +30,17 @@ export function createProgressBar(terminal: Terminal): ProgressBar {
         ...samples.filter(({ atMs }) => nowMs - atMs < rateWindowMs),
         { atMs: nowMs, bytes: doneBytes },
       ];
-      const share = totalBytes === 0 ? 0 : Math.min(1, doneBytes / totalBytes);
+      const share = Math.min(1, doneBytes / totalBytes);
       const filled = Math.round(share * barColumns);
       const bar =
         terminal.style('green', '━'.repeat(filled), 'note') +
         terminal.style('dim', '━'.repeat(barColumns - filled), 'note');
       const percent = `${Math.floor(share * 100)}`.padStart(3);
       const amount = `${sizeText(doneBytes)} of ${sizeText(totalBytes)}${rateText(samples)}`;
-      terminal.draw(
-        `\r\u001b[K${label.slice(0, 24)} ${bar} ${percent} %  ${amount}`.slice(0, terminal.columns + 40),
-      );
+      const name = label.slice(0, maxLabelColumns);
+      // A line that wraps is not drawn over: what does not fit is cut.
+      const room = Math.max(0, terminal.columns - name.length - barColumns - 3);
+      terminal.draw(`\r\u001b[K${name} ${bar} ${`${percent} %  ${amount}`.slice(0, room)}`);
       drawn = true;
     },
     clear() {

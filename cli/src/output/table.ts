@@ -1,6 +1,7 @@
 /** Tables for people: aligned columns without lines between them. */
 import { stripVTControlCharacters } from 'node:util';
 import type { Terminal } from '../terminal.ts';
+import { oneLine } from './words.ts';
 
 export type Column<Item> = {
   header: string;
@@ -15,7 +16,7 @@ export function tableText<Item>(
   items: readonly Item[],
   terminal: Terminal,
 ): string {
-  const rows = items.map((item) => columns.map(({ value }) => printable(value(item, terminal)) || '-'));
+  const rows = items.map((item) => columns.map(({ value }) => oneLine(value(item, terminal)) || '-'));
   const widths = columns.map(({ header }, index) =>
     Math.max(header.length, ...rows.map((row) => widthOf(row[index] ?? ''))),
   );
@@ -26,13 +27,6 @@ export function tableText<Item>(
       .trimEnd();
   const header = line(columns.map((column) => column.header));
   return `${[terminal.style('bold', header), ...rows.map(line)].join('\n')}\n`;
-}
-
-/** One line, without what would move the cursor: names and reasons come from other people. */
-function printable(text: string): string {
-  // Colours are ours; any other control character is not.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/[\x00-\x1a\x1c-\x1f\x7f]+/g, ' ');
 }
 
 const widthOf = (text: string): number => stripVTControlCharacters(text).length;

@@ -24,4 +24,14 @@ export function enumText(values: Readonly<Record<string, number>>, value: number
   return name?.toLowerCase() ?? '';
 }
 
+/** Colours, which only look different, and other control characters, with which text can steer a terminal. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const control = /(\x1b\[[\d;]*m)|[\x00-\x1f\x7f-\x9f]+/g;
+
+/** Text of other people on one line of a terminal. Colours stay. */
+export const oneLine = (text: string): string => text.replace(control, (_, colour = ' ') => colour);
+
+/** The same, over as many lines as it has. */
+export const manyLines = (text: string): string => text.split('\n').map(oneLine).join('\n');
+
 export const hexText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

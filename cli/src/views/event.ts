@@ -1,12 +1,12 @@
 /** One line for each thing that happens in the fleet. */
 import { Event } from '@iotdh/proto/agent/v1';
 import { AssignmentState, Connectivity, type FleetEvent, PackState } from '@iotdh/proto/fleet/v1';
-import { enumText, timeText } from '../output/words.ts';
+import { enumText, oneLine, timeText } from '../output/words.ts';
 import { resultText } from './assignment.ts';
 import { stateText } from './device.ts';
 
 export function eventText(event: FleetEvent): string {
-  return `${timeText(event.time).slice(11)}  ${event.deviceId || '-'}  ${whatHappened(event)}`;
+  return oneLine(`${timeText(event.time).slice(11)}  ${event.deviceId || '-'}  ${whatHappened(event)}`);
 }
 
 function whatHappened({ kind }: FleetEvent): string {
