@@ -5,35 +5,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { FrameRequestSchema, FrameSchema } from '@iotdh/proto/bus/v1';
-import { createBitSet } from './bit-set.ts';
-import { frameCount, segmentCount, segmentsOfFrame } from './layout.ts';
-import { openSegmentJournal } from './segment-journal.ts';
 import { createBench, isWhole, temporaryFolder } from './testing/bench.ts';
 import { answer, framesOf } from './testing/cloud.ts';
+import { countedFrames } from './testing/counted-frames.ts';
 import { createRandom, hex, samplePack } from './testing/pack.ts';
 import type { Orders } from './testing/victim.ts';
 
 const frameSize = 1_500;
 const maxKills = 5;
-
-/** The frames of each object whose every byte was recorded as verified: they count. */
-function countedFrames(folder: string): Map<string, Set<number>> {
-  const journal = openSegmentJournal(join(folder, 'segments.db'));
-  const counted = new Map<string, Set<number>>();
-  for (const object of journal.objects()) {
-    const { segmentSize, size, verified } = journal.read(object)!;
-    const layout = { frameSize, segmentSize, size };
-    const segments = createBitSet(segmentCount(layout), verified);
-    const frames = new Set<number>();
-    for (let frame = 0; frame < frameCount(layout); frame += 1) {
-      const { first, count } = segmentsOfFrame(layout, frame);
-      if (Array.from({ length: count }, (_, n) => segments.has(first + n)).every(Boolean)) frames.add(frame);
-    }
-    counted.set(object, frames);
-  }
-  journal.close();
-  return counted;
-}
 
 test('a transfer killed again and again never asks for a frame that counts, and comes whole', async (t) => {
   const seed = 11;
@@ -71,7 +50,7 @@ test('a transfer killed again and again never asks for a frame that counts, and 
 
   while (kills < maxKills && !(await live(40 + Math.floor(random() * 60)))) {
     kills += 1;
-    counted = countedFrames(folder);
+    counted = countedFrames(folder, frameSize);
   }
   if (kills === maxKills) assert.ok(await live(Number.POSITIVE_INFINITY));
   assert.ok(kills >= 3, `${kills} kills`);

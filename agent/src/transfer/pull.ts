@@ -114,7 +114,7 @@ export function createPull(options: PullOptions): Pull {
   const askFromMs = () => Math.max(offlineUntilMs, refusedUntilMs);
 
   function ask(): void {
-    if (clock.monotonicMs() < askFromMs()) return;
+    if (signal.aborted || clock.monotonicMs() < askFromMs()) return;
     const wanted = window.next(clock.monotonicMs(), arrivals.length);
     if (wanted === undefined) return;
     source.ask(requestFor(wanted.ranges)).then(
@@ -177,7 +177,6 @@ export function createPull(options: PullOptions): Pull {
           next.done();
         }
         if (uncommitted >= commitFrames && committing === undefined) break;
-        ask();
       }
       const full = spool.frames.count === spool.frames.size;
       if (full || signal.aborted) {
@@ -203,6 +202,8 @@ export function createPull(options: PullOptions): Pull {
       if (over) return Promise.resolve();
       const { promise, resolve } = Promise.withResolvers<void>();
       arrivals.push({ frame, done: resolve });
+      // Not only once it is on disk: a write may wait for a flush, and the link must not wait with it.
+      ask();
       wake();
       return arrivals.length < size ? Promise.resolve() : promise;
     },
