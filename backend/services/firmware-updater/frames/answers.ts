@@ -8,6 +8,7 @@ import type { Clock } from '../../../shared/clock.ts';
 import type { ManifestReference } from '../../../shared/database/collections.ts';
 import type { Log } from '../../../shared/log.ts';
 import type { FrameJob, Pacer } from '../pacing/pacer.ts';
+import type { C2dMessage } from '../sender/c2d-message.ts';
 import type { Blocks } from './blocks.ts';
 import type { Contents, ReadContents } from './contents.ts';
 import { type Answered, frameMessage, refusalMessage } from './frame-message.ts';
@@ -39,17 +40,31 @@ export type AnswerFrames = (request: FrameRequest, asker: Asker) => Promise<Answ
 /** The same refusal is not repeated sooner: a device may have several requests on their way. */
 const refuseEveryMs = 2_000;
 const maxRefusals = 10_000;
+/** Refusals that wait for one device. A device that asks for ever new nonsense, faster than the hub sends, gets no more of them. */
+const maxRefusalsWaiting = 4;
 
 export function createAnswers(options: AnswersOptions): AnswerFrames {
   const { transfers, contents, blocks, pacer, quota, progress, clock, log } = options;
   const refused = new LRUCache<string, true>({ max: maxRefusals, ttl: refuseEveryMs });
 
+  const refusalsWaiting = new Map<string, number>();
+
+  /** Nobody waits for it: one that is lost, or not sent at all, is asked for again. */
+  async function send({ deviceId }: Answered, message: C2dMessage): Promise<void> {
+    const waiting = refusalsWaiting.get(deviceId) ?? 0;
+    if (waiting >= maxRefusalsWaiting) return;
+    refusalsWaiting.set(deviceId, waiting + 1);
+    await pacer.command(message);
+    const left = (refusalsWaiting.get(deviceId) ?? 1) - 1;
+    if (left > 0) refusalsWaiting.set(deviceId, left);
+    else refusalsWaiting.delete(deviceId);
+  }
+
   function refuse(to: Answered, refusal: TransferRefusal, retryMs?: number): Answer {
     const key = `${to.deviceId} ${to.transferId} ${refusal} ${hex(to.objectDigest)}`;
     if (!refused.has(key)) {
       refused.set(key, true);
-      // Nobody waits for it: one that is lost is asked for again.
-      void pacer.command(refusalMessage(to, refusal, retryMs, clock.now()));
+      void send(to, refusalMessage(to, refusal, retryMs, clock.now()));
     }
     return { kind: 'refused', refusal };
   }

@@ -22,6 +22,9 @@ export type BlocksOptions = {
   onLook?(found: boolean): void;
 };
 
+/** Blocks that are read ahead at once: what is being read is in memory too, and the cache does not count it. */
+const maxAhead = 16;
+
 type Wanted = { digest: string; index: number; size: number };
 
 export function createBlocks(options: BlocksOptions): Blocks {
@@ -43,6 +46,7 @@ export function createBlocks(options: BlocksOptions): Blocks {
       return { bytes };
     },
   });
+  let ahead = 0;
   const keyOf = (digest: string, index: number): string => `${digest}/${index}`;
 
   async function block(digest: string, index: number, size: number): Promise<Buffer | null> {
@@ -68,9 +72,15 @@ export function createBlocks(options: BlocksOptions): Blocks {
     },
     readAhead(digest, offset, size) {
       const index = Math.floor(offset / blockBytes);
-      if (offset >= size || cache.has(keyOf(digest, index))) return;
+      if (offset >= size || ahead >= maxAhead || cache.has(keyOf(digest, index))) return;
+      ahead += 1;
       // Nobody waits for it: a failure shows when the block itself is wanted.
-      cache.fetch(keyOf(digest, index), { context: { digest, index, size } }).catch(() => {});
+      cache
+        .fetch(keyOf(digest, index), { context: { digest, index, size } })
+        .catch(() => {})
+        .finally(() => {
+          ahead -= 1;
+        });
     },
   };
 }

@@ -1,10 +1,15 @@
 /** The parts of an answer that need no surroundings. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { DeviceToCloudSchema, FrameRequestSchema } from '@iotdh/proto/bus/v1';
+import { systemClock } from '../../../shared/clock.ts';
+import { silentLog } from '../../../shared/log.ts';
 import { createRequestReader } from '../requests/read-request.ts';
+import type { C2dMessage, SendOutcome } from '../sender/c2d-message.ts';
+import { createAnswers } from './answers.ts';
 import { createBlocks } from './blocks.ts';
 import { frameNumbers } from './frame-numbers.ts';
 import { createQuota } from './quota.ts';
@@ -50,6 +55,65 @@ test('bytes are read across blocks, a block once for all who want it at the same
   assert.deepEqual([...(b ?? [])], [9, 10, 11]);
   assert.deepEqual([...((await blocks.read(digest, 18, 7, 25)) ?? [])], [18, 19, 20, 21, 22, 23, 24]);
   assert.deepEqual(reads, [0, 0, 10, 20]);
+});
+
+test('only so much is read ahead at once, however many ask', async () => {
+  let reads = 0;
+  const stored = Promise.withResolvers<Buffer>();
+  const blocks = createBlocks({
+    blockBytes: 10,
+    objects: {
+      read: () => {
+        reads += 1;
+        return stored.promise;
+      },
+    },
+  });
+  for (let offset = 0; offset < 1_000; offset += 10) blocks.readAhead(digest, offset, 1_000);
+  assert.equal(reads, 16);
+  stored.resolve(Buffer.alloc(10));
+  await blocks.read(digest, 0, 5, 1_000);
+  blocks.readAhead(digest, 500, 1_000);
+  assert.equal(reads, 17);
+});
+
+test('a device that asks for ever new nonsense has only so many refusals waiting for it', async () => {
+  const refusals: C2dMessage[] = [];
+  const sent = Promise.withResolvers<SendOutcome>();
+  const answer = createAnswers({
+    transfers: { find: async () => undefined },
+    contents: () => assert.fail('nothing is looked for'),
+    blocks: createBlocks({ objects: { read: async () => null } }),
+    pacer: {
+      command(message) {
+        refusals.push(message);
+        return sent.promise;
+      },
+      frames: () => 0,
+      keepOnly() {},
+    },
+    quota: createQuota({ unitsPerDay: 'off' }),
+    progress: { report() {} },
+    clock: systemClock,
+    log: silentLog,
+  });
+  const ask = (byte: number, deviceId: string) =>
+    answer(create(FrameRequestSchema, { transferId: 'none', objectDigest: new Uint8Array(32).fill(byte) }), {
+      deviceId,
+      traceParent: '',
+    });
+  for (let byte = 0; byte < 100; byte += 1) {
+    assert.equal((await ask(byte, 'd1')).kind, 'refused');
+  }
+  await ask(0, 'd2');
+  assert.deepEqual(
+    refusals.map(({ deviceId }) => deviceId),
+    ['d1', 'd1', 'd1', 'd1', 'd2'],
+  );
+  sent.resolve({ kind: 'sent' });
+  await setImmediate();
+  await ask(200, 'd1');
+  assert.equal(refusals.length, 6);
 });
 
 test('an object that is shorter than its manifest says is an error, not a short frame', async () => {
