@@ -13,11 +13,11 @@ import { appendEvents } from '../../../shared/database/events.ts';
 import { appendOrders } from '../../../shared/database/orders.ts';
 import { assignmentMessage } from '../../../shared/messages/assignment.ts';
 import { assignmentEvent } from '../../../shared/messages/fleet-event.ts';
+import { offerOf } from '../../../shared/messages/offer.ts';
 import { findAnswer, keepAnswer } from '../answers.ts';
 import { type Caller, commit, type Fleet, isDuplicate } from '../fleet.ts';
 import { packNamed } from '../packs/find.ts';
 import { refuse } from '../refusal.ts';
-import { offerOf, pointerOf } from './offer.ts';
 
 /** The largest frame that the contract has: the fewest messages, which is what IoT Hub throttles. */
 const frameSize = 61_440;
@@ -174,8 +174,7 @@ async function keep(
       deviceId: assignment.deviceId,
       kind: 'offer' as const,
       assignmentId: assignment._id,
-      payload: { case: 'upgradeOffer' as const, value: offerOf(assignment) },
-      pointer: pointerOf(assignment),
+      ...offerOf(assignment),
       traceParent: assignment.traceParent,
       now,
     })),
