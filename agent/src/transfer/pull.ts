@@ -86,7 +86,7 @@ export function createPull(options: PullOptions): Pull {
       damage.set(segment, times);
       if (times >= maxCorrupt) {
         const detail = `segment ${segment} of object ${hexOf(options.objectDigest)} arrived damaged ${times} times`;
-        failure = { kind: 'failed', reason: 'corrupt', detail };
+        failure ??= { kind: 'failed', reason: 'corrupt', detail };
       }
     }
   }

@@ -3,7 +3,7 @@
  * them into contents. Everything is found again after a crash, by digest; nothing is believed that no digest covers.
  */
 import { mkdirSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Frame, TransferRefused } from '@iotdh/proto/bus/v1';
 import { createPayloadReader } from '@iotdh/proto/payload';
@@ -152,7 +152,7 @@ export function createTransfer(options: TransferOptions): Transfer {
     if (read.kind !== 'read') return read;
     const plan = planObjects(read.manifest, store.has);
     if (plan.kind !== 'planned') return plan;
-    const accepted = await options.accept?.(read.manifest, sum(plan.objects.map(spaceOf)));
+    const accepted = await options.accept?.(read.manifest, sum(await Promise.all(plan.objects.map(spaceOf))));
     if (accepted !== undefined && accepted.kind !== 'accepted') return accepted;
     totalBytes = doneBytes + sum(plan.objects.map((object) => Number(object.size) + listBytes(object)));
 
@@ -167,6 +167,15 @@ export function createTransfer(options: TransferOptions): Transfer {
       if (carried.kind !== 'here') return carried;
     }
     return complete(read.manifest);
+  }
+
+  /** How much room on disk an object and its contents still take: what an earlier run has brought is there already. */
+  async function spaceOf(object: ManifestObject): Promise<number> {
+    const part = await stat(join(folder, `${hex(object.digest)}.part`)).catch(() => null);
+    // A block of stat(2) has 512 bytes, whatever the file system's own has.
+    const heldBytes = Math.min((part?.blocks ?? 0) * 512, Number(object.size));
+    const contentBytes = sum(object.contents.map(({ size }) => Number(size)));
+    return Number(object.size) - heldBytes + listBytes(object) + contentBytes;
   }
 
   /** The digests of an object's segments: from the manifest, or from an object of their own, which is fetched first. */
@@ -244,11 +253,6 @@ const segmentCountOf = ({ size, segmentSize }: ManifestObject): number =>
 /** How long the object is that holds the digests of an object's segments; 0 when the manifest holds them. */
 function listBytes(object: ManifestObject): number {
   return object.segmentDigests.case === 'segments' ? 0 : listEntryBytes * segmentCountOf(object);
-}
-
-/** An object as it is carried, and what it yields, are on disk together until it is decoded. */
-function spaceOf(object: ManifestObject): number {
-  return Number(object.size) + listBytes(object) + sum(object.contents.map(({ size }) => Number(size)));
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
