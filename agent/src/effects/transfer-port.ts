@@ -3,6 +3,7 @@ import type { Frame, FrameRequest, TransferRefused } from '@iotdh/proto/bus/v1';
 import { type Manifest, UpdateKind } from '@iotdh/proto/update/v1';
 import type { AskOutcome } from '../bus/bus.ts';
 import type { Withdrawal } from '../cloud/withdrawal.ts';
+import type { Preflight } from '../install/installer.ts';
 import type { Log } from '../log/log.ts';
 import type { Ports } from '../machine/effect.ts';
 import type { Update } from '../machine/update.ts';
@@ -18,7 +19,7 @@ export type TransferPortOptions = {
   view: UpdateView;
   ask: (request: FrameRequest, traceParent: string) => Promise<AskOutcome>;
   /** Whether this machine has and is what the manifest asks for. */
-  preflight: (manifest: Manifest) => Promise<{ kind: 'met' } | { kind: 'unmet'; reason: string }>;
+  preflight: (manifest: Manifest) => Promise<Preflight>;
   withdrawal: Pick<Withdrawal, 'withdraw'>;
   /** Space that is left free on the disk. */
   reservedBytes: number;
@@ -36,8 +37,8 @@ export type TransferPort = {
   onLinkOpen(): void;
 };
 
-/** A full disk is looked at again after this. */
-const diskFullMs = 15_000;
+/** A full disk, or what else is in the way for now, is looked at again after this. */
+const lookAgainMs = 15_000;
 
 const failed = (reason: string) => ({ kind: 'failed', reason }) as const;
 
@@ -63,7 +64,10 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
       return refuse('the manifest is not the pack that was offered', 'bad_manifest');
     }
     const answer = await preflight(manifest);
-    if (answer.kind === 'unmet') return refuse(answer.reason, 'not_accepted');
+    if (answer.kind === 'unmet') {
+      if (answer.passing) return { kind: 'paused', reason: 'not_now', detail: answer.reason };
+      return refuse(answer.reason, 'not_accepted');
+    }
     if (spaceBytes + reservedBytes > updates.freeBytes()) return { kind: 'paused', reason: 'disk_full' };
     return { kind: 'accepted' };
   }
@@ -87,13 +91,14 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
     });
   }
 
-  /** Runs until it is whole, has failed for good, or is no longer wanted; a full disk only delays it. */
+  /** Runs until it is whole, has failed for good, or is no longer wanted; what may change by itself only delays it. */
   async function runToEnd(transfer: Transfer, update: Update, signal: AbortSignal): Promise<TransferOutcome> {
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await transfer.run(signal);
-      if (outcome.kind !== 'paused' || outcome.reason !== 'disk_full' || signal.aborted) return outcome;
-      if (attempt === 1) say(update, 'warn', 'there is no room on the disk: the transfer waits');
-      await sleep(diskFullMs, signal);
+      if (outcome.kind !== 'paused' || outcome.reason === 'aborted' || signal.aborted) return outcome;
+      const why = outcome.reason === 'not_now' ? outcome.detail : 'there is no room on the disk';
+      if (attempt === 1) say(update, 'warn', `the transfer waits: ${why}`);
+      await sleep(lookAgainMs, signal);
     }
   }
 

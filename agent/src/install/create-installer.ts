@@ -178,7 +178,8 @@ export function createInstaller(options: InstallerOptions): Installer {
   return {
     async preflight(manifest) {
       const unmet = await unmetBy(manifest);
-      return unmet === null ? { kind: 'met' } : { kind: 'unmet', reason: unmet.reason };
+      if (unmet === null) return { kind: 'met' };
+      return { kind: 'unmet', reason: unmet.reason, ...(unmet.passing && { passing: true }) };
     },
     async apply(job) {
       const folder = folderOf(job.id);

@@ -16,9 +16,12 @@ export type Job = {
   progress(): void;
 };
 
+/** `passing`: it may be met later without anything being changed in the manifest or the machine's software. */
+export type Preflight = { kind: 'met' } | { kind: 'unmet'; reason: string; passing?: boolean };
+
 export type Installer = {
   /** What the manifest asks of this machine and whether it has it, before a byte moves. */
-  preflight(manifest: Manifest): Promise<{ kind: 'met' } | { kind: 'unmet'; reason: string }>;
+  preflight(manifest: Manifest): Promise<Preflight>;
   /** Idempotent by `id`: called again, it goes on where its journal says, or answers how it ended. */
   apply(job: Job): Promise<InstallOutcome>;
   /** Forgets the journal and the stage of a job that is over or changed nothing. Throws for one that is half applied. */

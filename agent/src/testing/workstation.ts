@@ -28,6 +28,8 @@ import type { Blobs } from '../transfer/testing/pack.ts';
 import type { TestPack } from './pack.ts';
 
 export const person = { id: 'nurse-7', name: 'N. Seven' };
+/** Bytes of each frame that the cloud offers. */
+export const frameSize = 4096;
 export const traceParent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const program = fileURLToPath(new URL('../../bin/iotdh-agent.js', import.meta.url));
 
@@ -167,7 +169,7 @@ function createCloud(hub: LocalHub, blobs: Blobs) {
       ...about,
       transferId: randomUUID(),
       title: pack.title,
-      frameSize: 4096,
+      frameSize,
       carriers: [Carrier.BUS],
     });
     const send = () => sendTo(hub, { case: 'upgradeOffer', value }, { traceParent });
