@@ -1,7 +1,7 @@
 /** Opens everything that the agent keeps on disk. The journal comes first: it refuses a second agent in the same folder. */
 import { join } from 'node:path';
 import { type HostStore, openStore } from './api/store/open-store.ts';
-import { makePrivateFolder } from './durable/document.ts';
+import { claimFolder } from './durable/claim-folder.ts';
 import { openJournal } from './journal/open-journal.ts';
 import type { Journal } from './machine/journal.ts';
 import { openOutbox } from './outbox/open-outbox.ts';
@@ -19,9 +19,9 @@ export type Stores = {
   close(): Promise<void>;
 };
 
-/** Throws when the folder is in use, of a newer agent, or cannot be written. */
+/** Throws when the folder is in use, of a newer agent, open to other users, or cannot be written. */
 export function openStores(dataDir: string, clock: Clock): Stores {
-  makePrivateFolder(dataDir);
+  claimFolder(dataDir);
   const damaged: string[] = [];
   const { journal } = openJournal({ directory: join(dataDir, 'journal') });
   const { store: host, setAside } = openStore({ path: join(dataDir, 'host.db') });
