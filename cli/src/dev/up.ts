@@ -163,12 +163,14 @@ function announce(terminal: Terminal, summary: Summary, detached: boolean): void
   const lines = rows
     .map(([name, value]) => `  ${terminal.style('bold', name.padEnd(9))} ${value}\n`)
     .join('');
+  // What is run by npx is not on the path.
+  const iotdh = terminal.env.npm_command === 'exec' ? 'npx iotdh' : 'iotdh';
   terminal.out(
     `${terminal.style('green', 'Ready.')}\n${lines}
 Try:
-  iotdh device register ws-0001
-  iotdh device list
-  iotdh watch
-${detached ? 'Stop it with: iotdh dev down\n' : 'Stop it with Ctrl-C.\n'}`,
+  ${iotdh} device register ws-0001
+  ${iotdh} device list
+  ${iotdh} watch
+${detached ? `Stop it with: ${iotdh} dev down\n` : 'Stop it with Ctrl-C.\n'}`,
   );
 }
