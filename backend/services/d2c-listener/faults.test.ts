@@ -47,7 +47,7 @@ const arrived =
     (await collections.consents.countDocuments()) === sent.consents.size &&
     (await collections.telemetry.countDocuments()) >= sent.points;
 
-test('nothing is lost or stored twice', { timeout: 150_000 }, async (t) => {
+test('nothing is lost or stored twice', { timeout: 90_000 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'iotdh-faults-'));
   let server = await startEmbeddedDatabase({ folder });
   const rig = await createRig(t, { deviceIds, uri: server.uri });
@@ -72,9 +72,11 @@ test('nothing is lost or stored twice', { timeout: 150_000 }, async (t) => {
     assert.equal(signal, 'SIGKILL');
     assert.ok((await rig.collections.consents.countDocuments()) > 0, 'it had committed');
     const listener = await rig.startListener();
+    // It reads everything again, since the killed one never moved a checkpoint: each consent, and each twice.
+    const consents = async () => listener.metrics.valueOf('d2c_events_total', { kind: 'consent' });
+    await listener.until(async () => (await consents()) === 2 * sent.consents.size);
     await listener.until(arrived(rig, sent));
     await assertExactly(rig, sent);
-    assert.ok(((await listener.metrics.valueOf('d2c_duplicates_total')) ?? 0) > 0, 'it read them again');
     await listener.service.stop();
   });
 

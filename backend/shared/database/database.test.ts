@@ -108,6 +108,16 @@ test('transactions of one process do not collide, however many there are at once
   assert.equal(retries, 0);
 });
 
+test('a transaction that its process has left behind holds up the others for a few seconds, and no longer', async (t) => {
+  const { client, transact, collections } = await testDatabase(t);
+  const event = { topic: 'device', deviceId: 'd', event: {} } as const;
+  const abandoned = client.startSession();
+  abandoned.startTransaction();
+  await appendEvents(abandoned, collections, [event], now);
+  const last = await transact((session) => appendEvents(session, collections, [event], now));
+  assert.equal(last?.toNumber(), 1);
+});
+
 test('what a transaction wrote is gone when its work fails, the numbers of its events too', async (t) => {
   const { transact, collections } = await testDatabase(t);
   const event = { topic: 'device', deviceId: 'd', event: {} } as const;

@@ -53,6 +53,19 @@ export function secantusPython(options: {
   });
 }
 
+/**
+ * How long a transaction lives that its process has left behind, s. Until then it keeps every other one from the counter of
+ * events, and that is a minute when nobody says otherwise.
+ */
+const abandonedAfterSeconds = 10;
+
+/** SecantusDB's own command, with a limit that its command line has no option for; this one counts from the last statement. */
+const secantusCommand = [
+  'import functools, sys, secantus.cli as cli',
+  `cli.SecantusDBServer = functools.partial(cli.SecantusDBServer, transaction_lifetime_seconds=${abandonedAfterSeconds / 2})`,
+  'sys.exit(cli.main())',
+].join('; ');
+
 /** SecantusDB: the wire protocol of MongoDB over WiredTiger, one node that says it is a replica set. */
 export async function startSecantus(options: ProgramOptions): Promise<Started> {
   const { folder } = options;
@@ -62,7 +75,7 @@ export async function startSecantus(options: ProgramOptions): Promise<Started> {
     ...options,
     program: python,
     args: [
-      ...['-c', 'import sys; from secantus.cli import main; sys.exit(main())'],
+      ...['-c', secantusCommand],
       ...['--host', '127.0.0.1', '--port', String(options.port)],
       // An answered write survives a power cut, as with MongoDB's write concern "majority".
       ...['--storage-path', folder, '--sync-on-commit'],
@@ -98,6 +111,7 @@ export async function startMongod(program: string, options: ProgramOptions): Pro
     program,
     args: [
       ...['--bind_ip', '127.0.0.1', '--port', String(port), '--dbpath', folder, '--replSet', 'embedded'],
+      ...['--setParameter', `transactionLifetimeLimitSeconds=${abandonedAfterSeconds}`],
     ],
     ready: /Waiting for connections/i,
   });
