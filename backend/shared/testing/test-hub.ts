@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type { TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { ContainerClient } from '@azure/storage-blob';
 // biome-ignore lint/correctness/noUndeclaredDependencies: the root declares what only tests use
 import type { Client } from 'azure-iot-device';
@@ -9,22 +10,31 @@ import { createLocalHub, type LocalHub, type LocalHubOptions } from '../../../lo
 import { createObjects, type Objects } from '../blobs.ts';
 import { trustAuthority } from '../trust.ts';
 
+export type TestHub = LocalHub & {
+  /** Ended before the hub: a device whose hub is gone tries for minutes to reach it, and so long the test's process lives. */
+  readonly devices: (() => Promise<void>)[];
+};
+
 /** A hub without throttles that this process trusts; stopped after the test. */
-export async function testHub(t: TestContext, options: LocalHubOptions = {}): Promise<LocalHub> {
+export async function testHub(t: TestContext, options: LocalHubOptions = {}): Promise<TestHub> {
   const hub = await createLocalHub({ sku: 'off', ...options });
-  t.after(() => hub.stop());
+  const devices: TestHub['devices'] = [];
+  t.after(async () => {
+    await Promise.all(devices.map((close) => close()));
+    await hub.stop();
+  });
   trustAuthority(hub.caPem);
-  return hub;
+  return Object.assign(hub, { devices });
 }
 
 /** The same with a storage account. */
 export async function testHubWithBlobs(
   t: TestContext,
   options: LocalHubOptions = {},
-): Promise<LocalHub & { storageConnectionString: string }> {
+): Promise<TestHub & { storageConnectionString: string }> {
   const hub = await testHub(t, { storage: { azuritePort: 0 }, ...options });
   if (hub.storageConnectionString === undefined) throw new Error('the hub has no storage account');
-  return hub as LocalHub & { storageConnectionString: string };
+  return hub as TestHub & { storageConnectionString: string };
 }
 
 export type TestBlobs = {
@@ -54,6 +64,7 @@ export async function testBlobs(
 }
 
 const require = createRequire(import.meta.url);
+const goodbyeMs = 1_000;
 
 export type TestDevice = {
   client: Client;
@@ -61,8 +72,8 @@ export type TestDevice = {
   send(body: Buffer, messageId?: string): Promise<void>;
 };
 
-/** A device on Microsoft's SDK over MQTT, registered and connected; closed after the test. */
-export async function testDevice(t: TestContext, hub: LocalHub, deviceId: string): Promise<TestDevice> {
+/** A device on Microsoft's SDK over MQTT, registered and connected; closed before the hub stops. */
+export async function testDevice(hub: TestHub, deviceId: string): Promise<TestDevice> {
   // Loaded only by tests that have a device: it takes a good part of a second.
   // biome-ignore lint/correctness/noUndeclaredDependencies: the root declares what only tests use
   const iot = require('azure-iot-device') as typeof import('azure-iot-device');
@@ -71,7 +82,16 @@ export async function testDevice(t: TestContext, hub: LocalHub, deviceId: string
   const client = iot.Client.fromConnectionString(await hub.deviceConnectionString(deviceId), Mqtt);
   await client.setOptions({ ca: hub.caPem });
   await client.open();
-  t.after(() => client.close().catch(() => {}));
+  // The goodbye may never be answered.
+  hub.devices.push(() =>
+    Promise.race([
+      client.close().then(
+        () => {},
+        () => {},
+      ),
+      setTimeout(goodbyeMs),
+    ]),
+  );
   return {
     client,
     async send(body, messageId = '') {

@@ -56,7 +56,7 @@ export async function createRig(
   const devices = new Map<string, TestDevice>();
 
   async function deviceOf(deviceId: string): Promise<TestDevice> {
-    const device = devices.get(deviceId) ?? (await testDevice(t, hub, deviceId));
+    const device = devices.get(deviceId) ?? (await testDevice(hub, deviceId));
     devices.set(deviceId, device);
     return device;
   }
