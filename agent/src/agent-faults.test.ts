@@ -99,7 +99,7 @@ test(
 );
 
 test(
-  'a failed patch without a base waits in INTRANSIT_BASE, and is busy and ready again like any other',
+  'a failed patch without a base waits in INTRANSIT_BASE, busy and ready like any other, until a base is offered by itself',
   limit,
   async (t) => {
     const station = await createWorkstation(t);
@@ -117,6 +117,13 @@ test(
     assert.equal((await client.getState()).state, 'BUSY');
     await exam.release();
     await station.reached('INTRANSIT_BASE');
+    // Later somebody offers a base by itself, which this machine has no slots for.
+    const base = addBase(station.blobs, '1.0');
+    const assignmentId = await cloud.offer(base);
+    const { payload } = await cloud.said('updateResult', (result) => result.assignmentId === assignmentId);
+    assert.equal(payload.value.outcome, UpdateOutcome.REFUSED);
+    assert.deepEqual(Buffer.from(payload.value.manifestDigest), Buffer.from(base.ref.digest));
+    await station.reached('READY');
   },
 );
 

@@ -125,6 +125,7 @@ export function createCloudSide(options: CloudSideOptions): CloudSide {
     ),
     configuration: order.once(async ({ payload }) => {
       configuration.apply(payload.value);
+      telemetry.intervalChanged();
       log({ level: 'info', component: 'commands', message: 'the configuration has changed' });
       return 'acted';
     }),

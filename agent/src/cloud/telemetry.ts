@@ -21,10 +21,18 @@ export type TelemetryOptions = {
   log: Log;
 };
 
-export function createTelemetry(options: TelemetryOptions): { start(): void; stop(): void } {
+export type Telemetry = {
+  start(): void;
+  /** The interval is another one now; what is left of the one before does not count. */
+  intervalChanged(): void;
+  stop(): void;
+};
+
+export function createTelemetry(options: TelemetryOptions): Telemetry {
   const { facts, disks, outbox, intervalMs, tell, now, after, log } = options;
   let cancel = () => {};
   let stopped = false;
+  let measuring = false;
 
   async function measure(): Promise<void> {
     const time = timestampFromMs(now());
@@ -50,11 +58,13 @@ export function createTelemetry(options: TelemetryOptions): { start(): void; sto
 
   function next(): void {
     cancel = after(intervalMs(), () => {
+      measuring = true;
       measure()
         .catch((error: unknown) =>
           log({ level: 'warn', component: 'telemetry', message: `a measurement failed: ${String(error)}` }),
         )
         .finally(() => {
+          measuring = false;
           if (!stopped) next();
         });
     });
@@ -62,6 +72,12 @@ export function createTelemetry(options: TelemetryOptions): { start(): void; sto
 
   return {
     start: next,
+    intervalChanged() {
+      // A measurement that is under way begins the next interval itself.
+      if (stopped || measuring) return;
+      cancel();
+      next();
+    },
     stop() {
       stopped = true;
       cancel();
