@@ -25,11 +25,11 @@ export type Rig = Awaited<ReturnType<typeof createRig>>;
 
 export type Running = { service: Service; metrics: Metrics };
 
-/** What is started later is stopped sooner; all of it before the hub, whose own end is registered after this one. */
+/** Everything that was started stops at once, and before the hub, whose own end is registered after this one. */
 function createCleanups(t: TestContext): (() => Promise<unknown>)[] {
   const cleanups: (() => Promise<unknown>)[] = [];
   t.after(async () => {
-    for (const cleanup of cleanups.toReversed()) await cleanup();
+    await Promise.all(cleanups.map((cleanup) => cleanup()));
   });
   return cleanups;
 }
