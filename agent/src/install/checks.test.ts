@@ -8,7 +8,7 @@ import { StepResult } from '@iotdh/proto/bus/v1';
 import { CheckSchema } from '@iotdh/proto/update/v1';
 import { type CheckSurroundings, runCheck, runChecks } from './checks.ts';
 import type { Clock } from './clock.ts';
-import { realClock } from './real-clock.ts';
+import { realClock } from './testing/real-clock.ts';
 
 const check = (
   kind: MessageInitShape<typeof CheckSchema>['kind'] & {},

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Interpreter, type Script } from '@iotdh/proto/update/v1';
 import { interpreterFor } from './interpreter.ts';
-import { realClock } from './real-clock.ts';
 import { createSandbox } from './sandbox.ts';
 import { temporaryFolder } from './testing/bench.ts';
 import { openMachine } from './testing/machine.ts';
 import { authorOn } from './testing/pack.ts';
+import { realClock } from './testing/real-clock.ts';
 
 function createRig(t: TestContext) {
   const machine = openMachine(temporaryFolder(t));

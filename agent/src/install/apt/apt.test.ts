@@ -5,9 +5,9 @@ import { type TestContext, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { type Component, ComponentSchema, PackageManager } from '@iotdh/proto/update/v1';
-import { realClock } from '../real-clock.ts';
 import { createBench, temporaryFolder } from '../testing/bench.ts';
 import { restorePrevious } from '../testing/pack.ts';
+import { realClock } from '../testing/real-clock.ts';
 import { createApt } from './apt.ts';
 
 const signal = new AbortController().signal;

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { createInstaller, type InstallerOptions } from '../create-installer.ts';
 import type { Connections, Host, MachineFacts, Products } from '../ports.ts';
-import { realClock } from '../real-clock.ts';
+import { realClock } from './real-clock.ts';
 
 export type PretendMachine = {
   folder: string;

@@ -1,10 +1,10 @@
 /** The process that a test kills while it runs a script: its argument is the pretend machine's folder. */
 
 import { join } from 'node:path';
-import { realClock } from '../real-clock.ts';
 import { createSandbox } from '../sandbox.ts';
 import { openMachine } from './machine.ts';
 import { authorOn } from './pack.ts';
+import { realClock } from './real-clock.ts';
 
 const machine = openMachine(process.argv[2] ?? '');
 const sandbox = createSandbox({

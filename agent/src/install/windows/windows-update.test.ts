@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { ComponentSchema } from '@iotdh/proto/update/v1';
 import type { RunProgram } from '../process-group.ts';
-import { realClock } from '../real-clock.ts';
 import { createBench } from '../testing/bench.ts';
 import { restorePrevious } from '../testing/pack.ts';
+import { realClock } from '../testing/real-clock.ts';
 import { createWindowsUpdate } from './windows-update.ts';
 
 const first = '6e2f3c1a-0b6d-4e8b-9a55-2d5a6f1c7e01';

@@ -1,5 +1,5 @@
-/** The machine's own time. */
-import type { Clock } from './clock.ts';
+/** The machine's own time, for tests. */
+import type { Clock } from '../clock.ts';
 
 export const realClock: Clock = {
   now: Date.now,
