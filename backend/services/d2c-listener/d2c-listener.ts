@@ -64,6 +64,9 @@ const eager = {
   partitionOwnershipExpirationIntervalInMs: 15_000,
 } as const;
 
+/** The SDK's own pause between tries is half a minute, in which a client that is closed meanwhile still keeps its process alive. */
+const reopening = { retryDelayInMs: 200, maxRetries: 2 } as const;
+
 /** Messages whose measurements this process remembers as stored, so that one sent twice costs no query. */
 const rememberedMessages = 20_000;
 const maxAttempts = 3;
@@ -192,6 +195,7 @@ export function createD2cListener(options: D2cListenerOptions): Service {
     const checkpointStore = new BlobCheckpointStore(container);
     const client = new EventHubConsumerClient(consumerGroup, connectionString, checkpointStore, {
       loadBalancingOptions: loadBalancing,
+      retryOptions: reopening,
     });
     consumer = client;
     trouble = null;

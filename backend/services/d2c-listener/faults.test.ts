@@ -93,6 +93,17 @@ test('nothing is lost or stored twice', { timeout: 90_000 }, async (t) => {
     await second.service.stop();
   });
 
+  await t.test('when the hub breaks every link', async () => {
+    const listener = await rig.startListener();
+    await sendAll(rig, sent, 1);
+    await listener.until(arrived(rig, sent));
+    await rig.hub.restart();
+    await sendAll(rig, sent, 1);
+    await listener.until(arrived(rig, sent));
+    await assertExactly(rig, sent);
+    await listener.service.stop();
+  });
+
   await t.test('when the database is away for a while', async () => {
     const listener = await rig.startListener();
     await sendAll(rig, sent, 1);
