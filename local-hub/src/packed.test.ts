@@ -1,6 +1,7 @@
 /** What npm would publish: packed, unpacked elsewhere, and run from there. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -33,7 +34,8 @@ async function unpacked(t: TestContext): Promise<string> {
   // As npm would lay it out: what is only in the workspace's own node_modules wins.
   await mkdir(join(folder, 'node_modules'));
   for (const from of [modules, join(packageDir, 'node_modules')]) {
-    for (const name of await readdir(from)) {
+    // npm makes the workspace's own only where a version differs from the root's.
+    for (const name of existsSync(from) ? await readdir(from) : []) {
       if (name.startsWith('.')) continue;
       await rm(join(folder, 'node_modules', name), { force: true });
       await symlink(join(from, name), join(folder, 'node_modules', name));
