@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { UpdateOutcome } from '@iotdh/proto/bus/v1';
+import { AssignmentState } from '@iotdh/proto/fleet/v1';
 import { UpdateKind } from '@iotdh/proto/update/v1';
 import { buildBase, buildPatch } from './packs.ts';
 import { rigOfFile } from './rig.ts';
@@ -99,6 +100,72 @@ test('an assignment that is withdrawn before it is confirmed leaves nothing behi
   await host.confirm(pendingUpdate, { decision: 'confirm', person });
   assert.equal((await operator.ended(assignmentId, t.signal)).result?.outcome, UpdateOutcome.APPLIED);
   assert.equal(await workstation.installed(), '2.2');
+});
+
+test('an assignment is withdrawn before it is answered and in transit, and is not while it is applied', {
+  timeout: 120_000,
+}, async (t) => {
+  const { operator } = rig;
+  const workstation = await rig.workstation(t, 'too-late');
+  const { host } = workstation;
+  const packId = await operator.publish(
+    await buildPatch({
+      folder: rig.folder('slow'),
+      version: '2.7',
+      fate: 'works_slowly',
+      bytes: 3_000_000,
+    }),
+  );
+  const cancel = (assignmentId: string) =>
+    operator.assignments.cancelAssignment({ assignmentId, reason: 'the wrong day' });
+  const outcomeOf = async (assignmentId: string) =>
+    (await operator.ended(assignmentId, t.signal)).result?.outcome;
+
+  const unanswered = await operator.assign('too-late', packId);
+  await cancel(unanswered);
+  assert.equal(await outcomeOf(unanswered), UpdateOutcome.CANCELLED);
+
+  await host.ready();
+  const moving = await operator.assign('too-late', packId);
+  await workstation.reached('INTRANSIT_PATCH');
+  await cancel(moving);
+  assert.equal(await outcomeOf(moving), UpdateOutcome.CANCELLED);
+  assert.equal(await workstation.installed(), '1.0');
+
+  const assignmentId = await operator.assign('too-late', packId);
+  const waiting = await workstation.changes.find(
+    ({ to }) => to === 'WAIT_CONFIRM_PATCH',
+    t.signal,
+    workstation.changes.all.length,
+  );
+  assert.ok(waiting.pendingUpdate);
+  await host.confirm(waiting.pendingUpdate, { decision: 'confirm', person });
+  await workstation.reached('APPLYING_PATCH');
+  await operator.stateIs(assignmentId, AssignmentState.APPLYING, t.signal);
+  await assert.rejects(
+    cancel(assignmentId),
+    (error) => error instanceof ConnectError && error.code === Code.FailedPrecondition,
+  );
+  assert.equal(await outcomeOf(assignmentId), UpdateOutcome.APPLIED);
+  assert.equal(await workstation.installed(), '2.7');
+});
+
+test('a wall clock that jumps by days and years changes nothing about the way of an update', {
+  timeout: 120_000,
+}, async (t) => {
+  const { operator } = rig;
+  const workstation = await rig.workstation(t, 'clock', { CLOCK: 'jumping' });
+  const { host } = workstation;
+  const patch = await buildPatch({ folder: rig.folder('timeless'), version: '2.8', bytes: 3_000_000 });
+  await host.ready();
+  const assignmentId = await operator.assign('clock', await operator.publish(patch));
+  const { pendingUpdate } = await workstation.reached('WAIT_CONFIRM_PATCH');
+  assert.ok(pendingUpdate);
+  await host.confirm(pendingUpdate, { decision: 'confirm', person });
+  assert.equal((await operator.ended(assignmentId, t.signal)).result?.outcome, UpdateOutcome.APPLIED);
+  await workstation.reached('READY', 2);
+  assert.deepEqual(workstation.chain(), wholeWay);
+  assert.equal(await workstation.installed(), '2.8');
 });
 
 test('a site engineer starts the machine into firmware update, and the BASE that waits needs no host application', {

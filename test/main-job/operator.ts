@@ -26,7 +26,9 @@ export type Operator = {
   /** Hands a pack in with all its objects and publishes it; resolves to its id. */
   publish(pack: BuiltPack): Promise<string>;
   assign(deviceId: string, packId: string, fallbackPackId?: string): Promise<string>;
-  /** Resolves once the assignment has ended; asks again until then, also while the backend is away. */
+  /** Resolves once the assignment is in this state; asks again until then, also while the backend is away. */
+  stateIs(assignmentId: string, state: AssignmentState, signal: AbortSignal): Promise<Assignment>;
+  /** Resolves once it has ended. */
   ended(assignmentId: string, signal: AbortSignal): Promise<Assignment>;
 };
 
@@ -46,6 +48,21 @@ export async function createOperator(environment: Environment): Promise<Operator
   const packs = createClient(PackService, api);
   const assignments = createClient(AssignmentService, api);
   const broker = createClient(BrokerService, transportTo(environment.brokerUrl));
+
+  async function stateIs(
+    assignmentId: string,
+    state: AssignmentState,
+    signal: AbortSignal,
+  ): Promise<Assignment> {
+    for (;;) {
+      signal.throwIfAborted();
+      const found = await assignments
+        .getAssignment({ assignmentId }, { signal, timeoutMs: 5_000 })
+        .catch(() => undefined);
+      if (found?.assignment?.state === state) return found.assignment;
+      await pause(100, signal);
+    }
+  }
 
   return {
     ...{ devices, packs, assignments, logs: createClient(LogService, api) },
@@ -71,16 +88,8 @@ export async function createOperator(environment: Environment): Promise<Operator
       const { assignments: made } = await assignments.createAssignments(request);
       return made[0]!.assignmentId;
     },
-    async ended(assignmentId, signal) {
-      for (;;) {
-        signal.throwIfAborted();
-        const found = await assignments
-          .getAssignment({ assignmentId }, { signal, timeoutMs: 5_000 })
-          .catch(() => undefined);
-        if (found?.assignment?.state === AssignmentState.ENDED) return found.assignment;
-        await pause(100, signal);
-      }
-    },
+    stateIs,
+    ended: (assignmentId, signal) => stateIs(assignmentId, AssignmentState.ENDED, signal),
   };
 }
 

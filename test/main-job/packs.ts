@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type BuiltPack, buildPack } from '../../cli/src/pack-build/build-pack.ts';
 
 /** What becomes of a patch after its files are swapped in. */
-export type Fate = 'works' | 'fails_its_check';
+export type Fate = 'works' | 'works_slowly' | 'fails_its_check';
 
 export type PatchOptions = {
   /** Made; holds the description, its files and the pack. */
@@ -13,6 +13,12 @@ export type PatchOptions = {
   fate?: Fate;
   /** Of a file that does not compress, so that there is something to carry. Default 300,000. */
   bytes?: number;
+};
+
+const checks: Record<Fate, string> = {
+  works: 'exit 0\n',
+  works_slowly: 'sleep 3\n',
+  fails_its_check: 'echo the application does not start\nexit 3\n',
 };
 
 /** Bytes that look random and are the same for the same seed (a linear congruential generator, Numerical Recipes). */
@@ -36,10 +42,7 @@ export async function buildPatch({
   await mkdir(join(folder, 'tree', 'data'), { recursive: true });
   await writeFile(join(folder, 'tree', 'version'), version);
   await writeFile(join(folder, 'tree', 'data', 'map.bin'), noise(bytes, [...version].length + bytes));
-  await writeFile(
-    join(folder, 'check.sh'),
-    fate === 'works' ? '#!/bin/sh\nexit 0\n' : '#!/bin/sh\necho the application does not start\nexit 3\n',
-  );
+  await writeFile(join(folder, 'check.sh'), checks[fate]);
   const description = join(folder, 'pack.yaml');
   await writeFile(
     description,

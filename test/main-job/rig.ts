@@ -13,7 +13,7 @@ export type Rig = {
   /** A folder of its own in the rig's. */
   folder(name: string): string;
   /** A workstation whose agent runs and is BUSY, as always at first. */
-  workstation(t: TestContext, deviceId: string): Promise<Workstation>;
+  workstation(t: TestContext, deviceId: string, env?: Readonly<Record<string, string>>): Promise<Workstation>;
 };
 
 /** Starts the environment before the file's first test and stops it after the last. */
@@ -44,11 +44,11 @@ export function rigOfFile(): Rig {
       return there(operator);
     },
     folder: (name) => join(folder, name),
-    workstation: (t, deviceId) =>
+    workstation: (t, deviceId, env = {}) =>
       startWorkstation(t, {
         environment: rig.environment,
         operator: rig.operator,
-        ...{ deviceId, folder: rig.folder(deviceId) },
+        ...{ deviceId, env, folder: rig.folder(deviceId) },
       }),
   };
   return rig;

@@ -46,8 +46,8 @@ export type WorkstationOptions = {
   operator: Operator;
   deviceId: string;
   folder: string;
-  /** Changes of its configuration. */
-  settings?: Record<string, unknown>;
+  /** More of the agent's environment. */
+  env?: Readonly<Record<string, string>>;
 };
 
 const partitionBytes = 1_000_000;
@@ -77,7 +77,6 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
       bootIdFile: at('boot-id'),
       restartCommand: ['sh', '-c', `touch '${at('restarting')}'; kill -9 $PPID`],
       reservedDiskBytes: 0,
-      ...options.settings,
     }),
   );
 
@@ -101,7 +100,12 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
     const spawned = spawn(process.execPath, [program, '--config', at('config.json')], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // A life begins three times as fast when the code of the one before is kept.
-      env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...(isDying && { DEATHS: at('deaths') }) },
+      env: {
+        ...process.env,
+        ...options.env,
+        NODE_COMPILE_CACHE: compileCache,
+        ...(isDying && { DEATHS: at('deaths') }),
+      },
     });
     spawned.stdout.pipe(log, { end: false });
     spawned.stderr.pipe(log, { end: false });
