@@ -22,12 +22,11 @@ test('how far the reading has come is kept, for the next replica to go on there'
     ...{ clock: systemClock, log: silentLog, takeoverMs: 1_000, checkpointEveryMs: 0 },
     onMessages: async ({ length }) => void (length > 0 && read.resolve()),
   });
-  consumer.start();
-  // What was sent before it began is not for it: it starts at the end.
+  // Asked before anybody could read it.
   const value = create(OfferRequestSchema, { assignmentId: randomUUID() });
-  const sending = setInterval(() => void device.send({ case: 'offerRequest', value }), 200);
+  await device.send({ case: 'offerRequest', value });
+  consumer.start();
   await read.promise;
-  clearInterval(sending);
   await consumer.stop();
   const kept: string[] = [];
   for await (const { name } of checkpoints.listBlobsFlat()) kept.push(name);

@@ -6,7 +6,6 @@
 import {
   EventHubConsumerClient,
   type EventHubConsumerClientOptions,
-  latestEventPosition,
   type ReceivedEventData,
   type Subscription,
 } from '@azure/event-hubs';
@@ -44,6 +43,8 @@ export type Consumer = {
 };
 
 const deviceIdProperty = 'iothub-connection-device-id';
+/** What is older is not answered: the device has asked again. */
+export const maxRequestAgeMs = 30_000;
 /** Also how long a pump needs to notice that it is to end. */
 const maxWaitTimeInSeconds = 5;
 const goodbyeMs = 5_000;
@@ -106,8 +107,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
           },
         },
         {
-          // Where there is no checkpoint, what was asked before we existed has been asked again since.
-          startPosition: latestEventPosition,
+          // Where there is no checkpoint: what was asked just before we could read it still waits for its answer, and what is older
+          // has been asked again since.
+          startPosition: { enqueuedOn: clock.now() - maxRequestAgeMs },
           skipParsingBodyAsJson: true,
           maxBatchSize: 200,
           maxWaitTimeInSeconds,

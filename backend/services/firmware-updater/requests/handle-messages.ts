@@ -4,7 +4,7 @@ import type { Clock } from '../../../shared/clock.ts';
 import type { Log } from '../../../shared/log.ts';
 import { failSpan, type Tracing } from '../../../shared/tracing.ts';
 import type { AnswerFrames, Asker } from '../frames/answers.ts';
-import type { DeviceMessage } from './consumer.ts';
+import { type DeviceMessage, maxRequestAgeMs } from './consumer.ts';
 import type { AnswerOffer } from './offers.ts';
 import type { ReadRequest } from './read-request.ts';
 
@@ -39,7 +39,7 @@ type Asked = { frames: FrameAsk[]; offer: { request: OfferRequest; asker: Asker 
 export function createHandleMessages(
   options: HandleMessagesOptions,
 ): (messages: readonly DeviceMessage[]) => Promise<void> {
-  const { read, answerFrames, answerOffer, clock, log, tracing, maxAgeMs = 30_000 } = options;
+  const { read, answerFrames, answerOffer, clock, log, tracing, maxAgeMs = maxRequestAgeMs } = options;
   const { onRequest = () => {} } = options;
 
   function sort(messages: readonly DeviceMessage[]): Map<string, Asked> {
