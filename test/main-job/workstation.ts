@@ -162,7 +162,8 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
   });
   t.after(async () => {
     // Whoever reads about a failure has only this of the workstation.
-    if (!(t as { passed?: boolean }).passed) t.diagnostic(`${workstation.chain().join(' → ')}\n${await workstation.said()}`);
+    if (!(t as { passed?: boolean }).passed)
+      t.diagnostic(`${workstation.chain().join(' → ')}\n${await workstation.said()}`);
     following.abort();
     await end('SIGKILL');
     await followed;
