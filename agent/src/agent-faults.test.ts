@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { CollectLogsSchema, LogRoute, UpdateOutcome } from '@iotdh/proto/bus/v1';
 import { addBase, addPatch } from './testing/pack.ts';
@@ -189,6 +190,8 @@ test(
     await client.getState();
     await cloud.said('hello');
     const assignmentId = await cloud.offer(pack);
+    // Heard while it is busy: an offer that came later would be taken at once, and nothing asked for.
+    while ((await client.getState()).pendingUpdate === null) await setImmediate();
     await client.ready();
     const { payload } = await cloud.said('offerRequest');
     assert.equal(payload.value.assignmentId, assignmentId);
