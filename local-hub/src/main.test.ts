@@ -15,7 +15,8 @@ const program = join(import.meta.dirname, '..', 'bin', 'iotdh-local-hub.js');
 
 async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'local-hub-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  // The hub may still write: its end is a later hook, which a failure of this one would keep from running.
+  t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 10 }));
   return directory;
 }
 
