@@ -2,12 +2,12 @@
  * Profiles: which fleet the commands talk to. They are in one file of this user, which names the file of the token and never
  * holds the token itself.
  */
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
+import { writeWhole } from '../write-whole.ts';
 
 export type Profile = {
   /** Of the fleet's services. */
@@ -65,17 +65,5 @@ export async function readProfiles(path: string): Promise<Profiles> {
 /** Replaces the file as a whole, for its owner alone. */
 export async function writeProfiles(path: string, profiles: Profiles): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
-  try {
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify(profiles, undefined, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } finally {
-    await rm(temporary, { force: true });
-  }
+  await writeWhole(path, `${JSON.stringify(profiles, undefined, 2)}\n`);
 }

@@ -1,8 +1,8 @@
 /** What others need to know of an environment that runs: kept in its folder, for its owner alone, since it holds keys. */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from '../write-whole.ts';
 import type { Environment } from './environment.ts';
-import { writeWhole } from './write-whole.ts';
 
 export type Summary = Pick<
   Environment,
