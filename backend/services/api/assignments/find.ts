@@ -11,7 +11,7 @@ import type { ClientSession, Filter } from 'mongodb';
 import type { AssignmentDocument } from '../../../shared/database/collections.ts';
 import { assignmentMessage } from '../../../shared/messages/assignment.ts';
 import type { Fleet } from '../fleet.ts';
-import { listBinding, olderThan, pageOf, pageSizeOf, positionOf } from '../page-token.ts';
+import { newestPage } from '../newest-page.ts';
 import { refuse } from '../refusal.ts';
 
 /** Refuses with `not_found`. */
@@ -38,24 +38,18 @@ export async function listAssignments(
   request: ListAssignmentsRequest,
 ): Promise<ListAssignmentsResponse> {
   const { deviceId, packId } = request;
-  const binding = listBinding(ListAssignmentsRequestSchema, request);
-  const position = positionOf(binding, request.pageToken);
-  const pageSize = pageSizeOf(request.pageSize);
   const wanted = request.states.flatMap((state) => states[state] ?? []);
   const filter: Filter<AssignmentDocument> = {
     ...(deviceId !== '' && { deviceId }),
     ...(packId !== '' && { packId }),
     ...(wanted.length > 0 && { state: { $in: wanted } }),
-    ...olderThan(position, 'createTime'),
   };
-  const rows = await fleet.database.collections.assignments
-    .find(filter)
-    .sort({ createTime: -1, _id: -1 })
-    .limit(pageSize + 1)
-    .toArray();
-  const { page, nextPageToken } = pageOf(rows, pageSize, binding, ({ _id, createTime }) => ({
-    id: _id,
-    timeMs: createTime.getTime(),
-  }));
+  const { assignments } = fleet.database.collections;
+  const { page, nextPageToken } = await newestPage(
+    assignments,
+    filter,
+    ListAssignmentsRequestSchema,
+    request,
+  );
   return create(ListAssignmentsResponseSchema, { assignments: page.map(assignmentMessage), nextPageToken });
 }

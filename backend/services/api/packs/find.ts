@@ -11,7 +11,7 @@ import type { ClientSession, Filter } from 'mongodb';
 import type { PackDocument } from '../../../shared/database/collections.ts';
 import { packMessage } from '../../../shared/messages/pack.ts';
 import type { Fleet } from '../fleet.ts';
-import { listBinding, olderThan, pageOf, pageSizeOf, positionOf } from '../page-token.ts';
+import { newestPage } from '../newest-page.ts';
 import { refuse } from '../refusal.ts';
 
 /** Refuses with `not_found`. */
@@ -42,23 +42,12 @@ const states: Partial<Record<PackState, PackDocument['state']>> = {
 };
 
 export async function listPacks(fleet: Fleet, request: ListPacksRequest): Promise<ListPacksResponse> {
-  const binding = listBinding(ListPacksRequestSchema, request);
-  const position = positionOf(binding, request.pageToken);
-  const pageSize = pageSizeOf(request.pageSize);
   const wanted = request.states.flatMap((state) => states[state] ?? []);
   const filter: Filter<PackDocument> = {
     ...(request.name !== '' && { 'manifest.name': request.name }),
     ...(wanted.length > 0 && { state: { $in: wanted } }),
-    ...olderThan(position, 'createTime'),
   };
-  const rows = await fleet.database.collections.packs
-    .find(filter)
-    .sort({ createTime: -1, _id: -1 })
-    .limit(pageSize + 1)
-    .toArray();
-  const { page, nextPageToken } = pageOf(rows, pageSize, binding, ({ _id, createTime }) => ({
-    id: _id,
-    timeMs: createTime.getTime(),
-  }));
+  const { packs } = fleet.database.collections;
+  const { page, nextPageToken } = await newestPage(packs, filter, ListPacksRequestSchema, request);
   return create(ListPacksResponseSchema, { packs: page.map(packMessage), nextPageToken });
 }
