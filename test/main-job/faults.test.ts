@@ -5,17 +5,9 @@ import { UpdateOutcome } from '@iotdh/proto/bus/v1';
 import { AssignmentState } from '@iotdh/proto/fleet/v1';
 import { buildPatch } from './packs.ts';
 import { rigOfFile } from './rig.ts';
+import { person, wholeWay } from './workstation.ts';
 
 const rig = rigOfFile();
-const person = { id: 'm.keller', name: 'M. Keller' };
-const wholeWay = [
-  'READY',
-  'INTRANSIT_PATCH',
-  'READY_WITHPATCH',
-  'WAIT_CONFIRM_PATCH',
-  'APPLYING_PATCH',
-  'READY',
-];
 
 /** As many bytes as keep a transfer on its way while something else is killed. */
 const largeBytes = 12_000_000;
@@ -35,9 +27,7 @@ test('every part of the cloud is killed while a pack is on its way, and the upda
     await environment.parts[name].kill();
     await environment.parts[name].start();
   }
-  const { pendingUpdate } = await workstation.reached('WAIT_CONFIRM_PATCH');
-  assert.ok(pendingUpdate);
-  await host.confirm(pendingUpdate, { decision: 'confirm', person });
+  await workstation.confirm('WAIT_CONFIRM_PATCH');
   const { result } = await operator.ended(assignmentId, t.signal);
   assert.equal(result?.outcome, UpdateOutcome.APPLIED);
   await workstation.reached('READY', 2);
@@ -60,9 +50,7 @@ test('a machine that is needed in every state on the way gets its update when no
     assert.equal((await host.getState()).state, 'BUSY');
     assert.equal(await workstation.installed(), '1.0');
   }
-  const { pendingUpdate } = await workstation.reached('WAIT_CONFIRM_PATCH', 2);
-  assert.ok(pendingUpdate);
-  await host.confirm(pendingUpdate, { decision: 'confirm', person });
+  await workstation.confirm('WAIT_CONFIRM_PATCH', 2);
   const { result } = await operator.ended(assignmentId, t.signal);
   assert.equal(result?.outcome, UpdateOutcome.APPLIED);
   assert.equal(await workstation.installed(), '2.5');
@@ -156,9 +144,7 @@ test('a wall clock that jumps by days and years changes nothing about the way of
   const patch = await buildPatch({ folder: rig.folder('timeless'), version: '2.8', bytes: 3_000_000 });
   await host.ready();
   const assignmentId = await operator.assign('clock', await operator.publish(patch));
-  const { pendingUpdate } = await workstation.reached('WAIT_CONFIRM_PATCH');
-  assert.ok(pendingUpdate);
-  await host.confirm(pendingUpdate, { decision: 'confirm', person });
+  await workstation.confirm('WAIT_CONFIRM_PATCH');
   assert.equal((await operator.ended(assignmentId, t.signal)).result?.outcome, UpdateOutcome.APPLIED);
   await workstation.reached('READY', 2);
   assert.deepEqual(workstation.chain(), wholeWay);

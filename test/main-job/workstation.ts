@@ -2,6 +2,7 @@
  * A workstation of a test: the real agent as a process that can be killed, and a host application over the SDK that keeps every
  * change of state it was told of, over all of the agent's lives.
  */
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,6 +17,19 @@ import { type AgentClient, createAgentClient, type StateChange } from '../../sdk
 import { unixSocketFetch } from '../../sdk-ts/src/node.ts';
 import type { Operator } from './operator.ts';
 
+/** Who confirms. */
+export const person = { id: 'm.keller', name: 'M. Keller' };
+
+/** The states of a PATCH that is applied. */
+export const wholeWay = [
+  'READY',
+  'INTRANSIT_PATCH',
+  'READY_WITHPATCH',
+  'WAIT_CONFIRM_PATCH',
+  'APPLYING_PATCH',
+  'READY',
+];
+
 export type Workstation = {
   readonly deviceId: string;
   readonly host: AgentClient;
@@ -27,6 +41,8 @@ export type Workstation = {
   installed(): Promise<string | null>;
   /** Resolves at the n-th time (default: first) that this state is reached. */
   reached(state: StateChange['to'], n?: number): Promise<StateChange>;
+  /** Confirms what is pending, the first time that this state is reached or, with `n`, the n-th. */
+  confirm(state: 'WAIT_CONFIRM_PATCH' | 'WAIT_CONFIRM_BASE', n?: number): Promise<void>;
   /** The states in order, from the first change on. */
   chain(): string[];
   /** Starts the agent; resolves once it runs. */
@@ -136,6 +152,11 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
     reached(state, n = 1) {
       let seen = 0;
       return changes.find((change) => change.to === state && ++seen === n, t.signal);
+    },
+    async confirm(state, n) {
+      const { pendingUpdate } = await workstation.reached(state, n);
+      assert.ok(pendingUpdate);
+      await host.confirm(pendingUpdate, { decision: 'confirm', person }, { timeoutMs: 60_000 });
     },
     chain: () => changes.all.map((change) => change.to),
     async start() {
