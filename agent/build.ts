@@ -48,8 +48,8 @@ export const environment: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX:
 export function buildAgent(target: string): string {
   rmSync(target, { recursive: true, force: true });
   compile(target);
-  for (const name of readdirSync(join(target, 'agent'), { recursive: true, encoding: 'utf8' })) {
-    if (name.endsWith('.js')) compileInContract(target, join(target, 'agent', name));
+  for (const name of readdirSync(target, { recursive: true, encoding: 'utf8' })) {
+    if (name.endsWith('.js')) compileInPackages(target, join(target, name));
   }
   const { version } = manifestIn(here);
   write(join(target, 'package.json'), published());
@@ -67,31 +67,47 @@ function compile(target: string): void {
   execFileSync(process.execPath, args, { stdio: 'inherit' });
 }
 
-/** The contract is a private package here; there it is a folder beside the agent. */
-function compileInContract(target: string, file: string): void {
-  const { exports } = manifestIn(join(root, 'gen', 'ts'));
-  const sources = new Map(Object.entries(exports ?? {}));
-  const pathOf = (name: string): string => {
-    const source = sources.get(`./${name}`) ?? sources.get('./*')?.replace('*', name) ?? '';
-    const path = relative(dirname(file), join(target, 'gen', 'ts', source.replace(/\.ts$/, '.js')));
-    return path.split(sep).join('/');
-  };
+/** Packages of this workspace that the agent's code imports, and their folders: private here, folders beside the agent there. */
+const compiledIn: Readonly<Record<string, string>> = {
+  '@iotdh/proto': 'gen/ts',
+  '@iotdh/delta': 'delta',
+  '@iotdh/trust': 'trust',
+};
+
+function compileInPackages(target: string, file: string): void {
   const text = readFileSync(file, 'utf8');
-  const compiledIn = text.replaceAll(
-    /((?:from|import|import\()\s*)(["'])@iotdh\/proto\/([^"']+)\2/g,
-    (_whole, before: string, quote: string, name: string) => `${before}${quote}${pathOf(name)}${quote}`,
+  const written = text.replaceAll(
+    /((?:from|import|import\()\s*)(["'])(@iotdh\/[a-z-]+)(?:\/([^"']+))?\2/g,
+    (whole, before: string, quote: string, name: string, entry: string | undefined) => {
+      const folder = compiledIn[name];
+      if (folder === undefined) return whole;
+      const path = relative(
+        dirname(file),
+        join(target, folder, sourceOf(folder, entry).replace(/\.ts$/, '.js')),
+      );
+      return `${before}${quote}${path.split(sep).join('/')}${quote}`;
+    },
   );
-  if (compiledIn !== text) writeFileSync(file, compiledIn);
+  if (written !== text) writeFileSync(file, written);
 }
 
-/** The manifest of the package: nothing of this workspace, and what the contract brings besides. */
+/** The source file behind an entry of a package's exports; no entry: the package itself. */
+function sourceOf(folder: string, entry: string | undefined): string {
+  const exports: Readonly<Record<string, string | undefined>> = manifestIn(join(root, folder)).exports ?? {};
+  if (entry === undefined) return exports['.'] ?? '';
+  return exports[`./${entry}`] ?? exports['./*']?.replace('*', entry) ?? '';
+}
+
+/** The manifest of the package: nothing of this workspace, and what the packages that are compiled in bring besides. */
 function published(): object {
   const { private: _private, scripts: _scripts, ...manifest } = manifestIn(here);
-  const { '@iotdh/proto': _compiledIn, ...dependencies } = {
-    ...manifestIn(join(root, 'gen', 'ts')).dependencies,
-    ...manifest.dependencies,
+  const brought = [...Object.values(compiledIn).map((folder) => manifestIn(join(root, folder))), manifest];
+  const dependencies = Object.entries(Object.assign({}, ...brought.map((each) => each.dependencies)));
+  return {
+    ...manifest,
+    bin: { 'iotdh-agent': program },
+    dependencies: Object.fromEntries(dependencies.filter(([name]) => !(name in compiledIn))),
   };
-  return { ...manifest, bin: { 'iotdh-agent': program }, dependencies };
 }
 
 function makeProgram(target: string): string {

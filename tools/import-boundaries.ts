@@ -96,6 +96,21 @@ export const rules: readonly Rule[] = [
     reason: 'the SDK lives in other people’s processes: it brings the contract and Connect, and nothing else',
   },
   {
+    from: /^delta\//,
+    to: /^(agent|backend|sdk-ts|cli|dashboard|local-hub|trust|gen)\/|^@iotdh\//,
+    reason: 'the delta is bytes in, bytes out: who carries and who keeps them is not its business',
+  },
+  {
+    from: /^trust\//,
+    to: /^(agent|backend|sdk-ts|cli|dashboard|local-hub|delta|gen)\/|^@iotdh\//,
+    reason: 'what signs and what verifies is small enough to be reviewed by itself',
+  },
+  {
+    from: /^trust\/src\/device\//,
+    to: /^trust\/src\/author\//,
+    reason: 'a device verifies and never signs',
+  },
+  {
     from: /^gen\//,
     to: /^(agent|backend|sdk-ts|cli|dashboard|local-hub|test|bench)\//,
     reason: 'the contract stands below everything and depends on nothing of ours',
