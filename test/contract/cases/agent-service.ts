@@ -7,6 +7,9 @@ import {
   GetStateRequestSchema,
   GetStateResponseSchema,
   HeartbeatSchema,
+  ImportBundleRequestSchema,
+  ImportBundleResponseSchema,
+  ImportOutcome,
   PollStateRequestSchema,
   PollStateResponseSchema,
   ReportVersionRequestSchema,
@@ -33,6 +36,7 @@ import {
 } from './agent.ts';
 import { cases } from './cases.ts';
 import { at, digest, lasting, mapping, uuid } from './examples.ts';
+import { manifestRef } from './manifest.ts';
 
 const snapshot = bareSnapshot;
 const confirm = {
@@ -111,4 +115,6 @@ export const agentServiceCases = [
     },
   ),
   cases(SubmitLogResponseSchema, { full: {} }),
+  cases(ImportBundleRequestSchema, { full: { path: '/media/stick/carto-8.1' } }),
+  cases(ImportBundleResponseSchema, { full: { outcome: ImportOutcome.TAKEN, manifest: manifestRef } }),
 ];

@@ -4,9 +4,11 @@ import {
   AssignmentPointerSchema,
   CancelSchema,
   Carrier,
+  CarrierTallySchema,
   CloudToDeviceSchema,
   CollectLogsSchema,
   ConfigurationSchema,
+  ContentOrigin,
   DeviceToCloudSchema,
   DicomStatusSchema,
   FrameBitmapSchema,
@@ -20,6 +22,7 @@ import {
   LogRoute,
   MeasurementSchema,
   OfferRequestSchema,
+  OriginTallySchema,
   StepOutcomeSchema,
   StepResult,
   TelemetrySchema,
@@ -61,6 +64,13 @@ const hello = {
   snapshot,
   appliedManifestDigest: digest(0x0c),
 };
+const originTally = {
+  origin: ContentOrigin.DELTA,
+  contents: 212,
+  contentBytes: 251_000_000n,
+  carriedBytes: 2_670_000n,
+};
+const carrierTally = { carrier: Carrier.HTTPS, bytes: 2_670_000n };
 const offer = {
   assignmentId: uuid(61),
   transferId: uuid(62),
@@ -236,12 +246,21 @@ export const busCases = [
     'exit-zero': { ...appliedStep, exitCode: 0 },
     full: failedStep,
   }),
+  cases(OriginTallySchema, { minimal: { origin: ContentOrigin.LOCAL }, full: originTally }),
+  cases(CarrierTallySchema, { minimal: { carrier: Carrier.BUS }, full: carrierTally }),
   cases(
     UpdateResultSchema,
     {
       minimal: updateResult,
       failed: { ...updateResult, outcome: UpdateOutcome.TAKEN_BACK, steps: [appliedStep, failedStep] },
-      full: { ...updateResult, kind: UpdateKind.BASE, carriedBytes: 2_670_000n, savedBytes: 248_330_000n },
+      full: {
+        ...updateResult,
+        kind: UpdateKind.BASE,
+        carriedBytes: 2_670_000n,
+        savedBytes: 248_330_000n,
+        origins: [originTally],
+        carriers: [carrierTally],
+      },
     },
     {
       'applied-with-failure': [

@@ -4,6 +4,7 @@ import {
   AssignmentState,
   CancelAssignmentRequestSchema,
   CancelAssignmentResponseSchema,
+  CarrierPolicy,
   CreateAssignmentsRequestSchema,
   CreateAssignmentsResponseSchema,
   CreatePackRequestSchema,
@@ -72,6 +73,7 @@ const endedAssignment = {
   notBefore: at(3600),
   notAfter: at(86_400),
   fallbackPackId: uuid(82),
+  carrierPolicy: CarrierPolicy.HTTPS,
 };
 const manifest = new Uint8Array([0x08, 0x01]);
 
@@ -115,6 +117,7 @@ export const fleetPackCases = [
       notAfter: at(86_400),
       requestId: uuid(92),
       fallbackPackId: uuid(82),
+      carrierPolicy: CarrierPolicy.OFFLINE,
     },
   }),
   cases(CreateAssignmentsResponseSchema, { full: { assignments: [assignment] } }),

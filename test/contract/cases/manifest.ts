@@ -1,6 +1,8 @@
 /** Golden cases of iotdh.update.v1: the manifest and what it is made of directly. */
 import {
   BaseSchema,
+  BundledPackSchema,
+  BundleSchema,
   Codec,
   ManifestRefSchema,
   ManifestSchema,
@@ -132,4 +134,31 @@ export const manifestCases = [
     },
   ),
   cases(ManifestRefSchema, { full: manifestRef, base: baseRef }),
+  cases(BundledPackSchema, { full: { manifest: manifestRef, title: 'Carto Mapping 8.1.0' } }),
+  cases(
+    BundleSchema,
+    {
+      minimal: { formatVersion: 1, packs: [{ manifest: baseRef, title: 'B' }], createTime: at(0) },
+      full: {
+        formatVersion: 1,
+        packs: [
+          { manifest: manifestRef, title: 'Carto Mapping 8.1.0' },
+          { manifest: baseRef, title: 'Baseline' },
+        ],
+        createTime: at(60),
+      },
+    },
+    {
+      'format-unknown': [{ formatVersion: 2 }, 'format_version: uint32.const'],
+      'two-patches': [
+        {
+          packs: [
+            { manifest: manifestRef, title: 'A' },
+            { manifest: manifestRef, title: 'B' },
+          ],
+        },
+        ': bundle.one_of_each_kind',
+      ],
+    },
+  ),
 ];

@@ -3,6 +3,9 @@ import {
   Architecture,
   AutomationSchema,
   CheckSchema,
+  ChunkedSchema,
+  ChunkingSchema,
+  ChunkListSchema,
   Codec,
   CombinationSchema,
   ComponentSchema,
@@ -102,6 +105,13 @@ export const platform = {
   architecture: Architecture.X64,
   operatingSystemVersion: '10.0.26100.2314',
   model: 'CARTO 3',
+};
+const chunking = { minSize: 16_384, averageSize: 65_536, maxSize: 262_144 };
+const chunked = {
+  codec: Codec.ZSTD,
+  chunking,
+  chunkListDigest: digest(0xc2),
+  chunkListSize: 1234,
 };
 const path = (value: string) => ({ path: value });
 const climbing = 'path: string.pattern';
@@ -302,11 +312,36 @@ export const updateCases = [
       base: [{ digest: digest(0xc1), size: 8000n }],
     },
   }),
+  cases(
+    ChunkingSchema,
+    { full: chunking },
+    {
+      'average-no-power-of-two': [{ averageSize: 65_537 }, ': chunking.sizes_ascend'],
+      'minimum-above-average': [{ minSize: 131_072 }, ': chunking.sizes_ascend'],
+    },
+  ),
+  cases(ChunkedSchema, { full: chunked }),
+  cases(
+    ChunkListSchema,
+    {
+      full: {
+        digests: new Uint8Array([...digest(0xd1), ...digest(0xd2), ...digest(0xd3)]),
+        sizes: [65_000, 66_000, 3],
+        groupChunks: [2, 1],
+        groupSizes: [41_000, 12],
+      },
+    },
+    {
+      'digest-cut': [{ digests: new Uint8Array(95) }, ': chunk_list.digest_and_size'],
+      'group-without-size': [{ groupSizes: [41_000] }, ': chunk_list.group_counts_and_sizes'],
+    },
+  ),
   cases(SegmentListSchema, { full: { digests: [digest(1), digest(2)] } }),
   cases(
     ObjectSchema,
     {
       full: object,
+      chunked: { ...object, encoding: { case: 'chunked', value: chunked } },
       delta: {
         ...object,
         encoding: {

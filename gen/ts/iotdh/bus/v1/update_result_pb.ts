@@ -11,6 +11,8 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { InstalledProduct } from "../../agent/v1/product_pb.ts";
 import { file_iotdh_agent_v1_product } from "../../agent/v1/product_pb.ts";
+import type { Carrier } from "./transfer_pb.ts";
+import { file_iotdh_bus_v1_transfer } from "./transfer_pb.ts";
 import type { UpdateKind } from "../../update/v1/kind_pb.ts";
 import { file_iotdh_update_v1_kind } from "../../update/v1/kind_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -19,7 +21,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file iotdh/bus/v1/update_result.proto.
  */
 export const file_iotdh_bus_v1_update_result: GenFile = /*@__PURE__*/
-  fileDesc("CiBpb3RkaC9idXMvdjEvdXBkYXRlX3Jlc3VsdC5wcm90bxIMaW90ZGguYnVzLnYxIvsCCgtTdGVwT3V0Y29tZRIyCgRzdGVwGAEgASgOMhguaW90ZGguYnVzLnYxLlVwZGF0ZVN0ZXBCCrpIB4IBBBABIAASPAoHc3ViamVjdBgCIAEoCUIrukgo2AEBciMYQDIfXlthLXowLTldKFthLXowLTktXSpbYS16MC05XSk/JBI0CgZyZXN1bHQYAyABKA4yGC5pb3RkaC5idXMudjEuU3RlcFJlc3VsdEIKukgHggEEEAEgABIuCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1CghkdXJhdGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECMgASFgoJZXhpdF9jb2RlGAYgASgFSACIAQESGAoGZGV0YWlsGAcgASgJQgi6SAVyAxjoBxIdCgtvdXRwdXRfdGFpbBgIIAEoCUIIukgFcgMogCBCDAoKX2V4aXRfY29kZSLKBAoMVXBkYXRlUmVzdWx0Eh8KDWFzc2lnbm1lbnRfaWQYASABKAlCCLpIBXIDsAEBEh0KC3RyYW5zZmVyX2lkGAIgASgJQgi6SAVyA7ABARIgCg9tYW5pZmVzdF9kaWdlc3QYAyABKAxCB7pIBHoCaCASNQoEa2luZBgEIAEoDjIbLmlvdGRoLnVwZGF0ZS52MS5VcGRhdGVLaW5kQgq6SAeCAQQQASAAEjgKB291dGNvbWUYBSABKA4yGy5pb3RkaC5idXMudjEuVXBkYXRlT3V0Y29tZUIKukgHggEEEAEgABI1CgVzdGVwcxgGIAMoCzIZLmlvdGRoLmJ1cy52MS5TdGVwT3V0Y29tZUILukgIkgEFCAEQ9AMSMAoEdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARJACglpbnZlbnRvcnkYCCADKAsyIC5pb3RkaC5hZ2VudC52MS5JbnN0YWxsZWRQcm9kdWN0Qgu6SAiSAQUIARD0AxIVCg1jYXJyaWVkX2J5dGVzGAkgASgEEhMKC3NhdmVkX2J5dGVzGAogASgEOo8BukiLARqIAQoldXBkYXRlX3Jlc3VsdC5hcHBsaWVkX3dpdGhvdXRfZmFpbHVyZRIkYW4gYXBwbGllZCB1cGRhdGUgaGFzIG5vIGZhaWxlZCBzdGVwGjl0aGlzLm91dGNvbWUgIT0gMSB8fCAhdGhpcy5zdGVwcy5leGlzdHMocywgcy5yZXN1bHQgPT0gMikqvwEKDVVwZGF0ZU91dGNvbWUSHgoaVVBEQVRFX09VVENPTUVfVU5TUEVDSUZJRUQQABIaChZVUERBVEVfT1VUQ09NRV9BUFBMSUVEEAESGgoWVVBEQVRFX09VVENPTUVfUkVGVVNFRBACEh0KGVVQREFURV9PVVRDT01FX1RBS0VOX0JBQ0sQAxIZChVVUERBVEVfT1VUQ09NRV9GQUlMRUQQBBIcChhVUERBVEVfT1VUQ09NRV9DQU5DRUxMRUQQBSrsAQoKVXBkYXRlU3RlcBIbChdVUERBVEVfU1RFUF9VTlNQRUNJRklFRBAAEhkKFVVQREFURV9TVEVQX1BSRUZMSUdIVBABEhgKFFVQREFURV9TVEVQX1RSQU5TRkVSEAISFQoRVVBEQVRFX1NURVBfU1RBR0UQAxIVChFVUERBVEVfU1RFUF9BUFBMWRAEEhkKFVVQREFURV9TVEVQX0ZPTExPV19VUBAFEhUKEVVQREFURV9TVEVQX0NIRUNLEAYSFgoSVVBEQVRFX1NURVBfQ09NTUlUEAcSFAoQVVBEQVRFX1NURVBfVU5ETxAIKm4KClN0ZXBSZXN1bHQSGwoXU1RFUF9SRVNVTFRfVU5TUEVDSUZJRUQQABISCg5TVEVQX1JFU1VMVF9PSxABEhYKElNURVBfUkVTVUxUX0ZBSUxFRBACEhcKE1NURVBfUkVTVUxUX1NLSVBQRUQQA0JXChBjb20uaW90ZGguYnVzLnYxQhFVcGRhdGVSZXN1bHRQcm90b1ABWh9pb3RkaC9nZW4vZ28vaW90ZGgvYnVzL3YxO2J1c3YxqgIMSW90ZGguQnVzLlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_iotdh_agent_v1_product, file_iotdh_update_v1_kind]);
+  fileDesc("CiBpb3RkaC9idXMvdjEvdXBkYXRlX3Jlc3VsdC5wcm90bxIMaW90ZGguYnVzLnYxIvsCCgtTdGVwT3V0Y29tZRIyCgRzdGVwGAEgASgOMhguaW90ZGguYnVzLnYxLlVwZGF0ZVN0ZXBCCrpIB4IBBBABIAASPAoHc3ViamVjdBgCIAEoCUIrukgo2AEBciMYQDIfXlthLXowLTldKFthLXowLTktXSpbYS16MC05XSk/JBI0CgZyZXN1bHQYAyABKA4yGC5pb3RkaC5idXMudjEuU3RlcFJlc3VsdEIKukgHggEEEAEgABIuCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1CghkdXJhdGlvbhgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECMgASFgoJZXhpdF9jb2RlGAYgASgFSACIAQESGAoGZGV0YWlsGAcgASgJQgi6SAVyAxjoBxIdCgtvdXRwdXRfdGFpbBgIIAEoCUIIukgFcgMogCBCDAoKX2V4aXRfY29kZSKGAQoLT3JpZ2luVGFsbHkSNwoGb3JpZ2luGAEgASgOMhsuaW90ZGguYnVzLnYxLkNvbnRlbnRPcmlnaW5CCrpIB4IBBBABIAASEAoIY29udGVudHMYAiABKA0SFQoNY29udGVudF9ieXRlcxgDIAEoBBIVCg1jYXJyaWVkX2J5dGVzGAQgASgEIlEKDENhcnJpZXJUYWxseRIyCgdjYXJyaWVyGAEgASgOMhUuaW90ZGguYnVzLnYxLkNhcnJpZXJCCrpIB4IBBBABIAASDQoFYnl0ZXMYAiABKAQiuAUKDFVwZGF0ZVJlc3VsdBIfCg1hc3NpZ25tZW50X2lkGAEgASgJQgi6SAVyA7ABARIdCgt0cmFuc2Zlcl9pZBgCIAEoCUIIukgFcgOwAQESIAoPbWFuaWZlc3RfZGlnZXN0GAMgASgMQge6SAR6AmggEjUKBGtpbmQYBCABKA4yGy5pb3RkaC51cGRhdGUudjEuVXBkYXRlS2luZEIKukgHggEEEAEgABI4CgdvdXRjb21lGAUgASgOMhsuaW90ZGguYnVzLnYxLlVwZGF0ZU91dGNvbWVCCrpIB4IBBBABIAASNQoFc3RlcHMYBiADKAsyGS5pb3RkaC5idXMudjEuU3RlcE91dGNvbWVCC7pICJIBBQgBEPQDEjAKBHRpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESQAoJaW52ZW50b3J5GAggAygLMiAuaW90ZGguYWdlbnQudjEuSW5zdGFsbGVkUHJvZHVjdEILukgIkgEFCAEQ9AMSFQoNY2FycmllZF9ieXRlcxgJIAEoBBITCgtzYXZlZF9ieXRlcxgKIAEoBBI0CgdvcmlnaW5zGAsgAygLMhkuaW90ZGguYnVzLnYxLk9yaWdpblRhbGx5Qgi6SAWSAQIQBBI2CghjYXJyaWVycxgMIAMoCzIaLmlvdGRoLmJ1cy52MS5DYXJyaWVyVGFsbHlCCLpIBZIBAhADOo8BukiLARqIAQoldXBkYXRlX3Jlc3VsdC5hcHBsaWVkX3dpdGhvdXRfZmFpbHVyZRIkYW4gYXBwbGllZCB1cGRhdGUgaGFzIG5vIGZhaWxlZCBzdGVwGjl0aGlzLm91dGNvbWUgIT0gMSB8fCAhdGhpcy5zdGVwcy5leGlzdHMocywgcy5yZXN1bHQgPT0gMikqvwEKDVVwZGF0ZU91dGNvbWUSHgoaVVBEQVRFX09VVENPTUVfVU5TUEVDSUZJRUQQABIaChZVUERBVEVfT1VUQ09NRV9BUFBMSUVEEAESGgoWVVBEQVRFX09VVENPTUVfUkVGVVNFRBACEh0KGVVQREFURV9PVVRDT01FX1RBS0VOX0JBQ0sQAxIZChVVUERBVEVfT1VUQ09NRV9GQUlMRUQQBBIcChhVUERBVEVfT1VUQ09NRV9DQU5DRUxMRUQQBSrsAQoKVXBkYXRlU3RlcBIbChdVUERBVEVfU1RFUF9VTlNQRUNJRklFRBAAEhkKFVVQREFURV9TVEVQX1BSRUZMSUdIVBABEhgKFFVQREFURV9TVEVQX1RSQU5TRkVSEAISFQoRVVBEQVRFX1NURVBfU1RBR0UQAxIVChFVUERBVEVfU1RFUF9BUFBMWRAEEhkKFVVQREFURV9TVEVQX0ZPTExPV19VUBAFEhUKEVVQREFURV9TVEVQX0NIRUNLEAYSFgoSVVBEQVRFX1NURVBfQ09NTUlUEAcSFAoQVVBEQVRFX1NURVBfVU5ETxAIKm4KClN0ZXBSZXN1bHQSGwoXU1RFUF9SRVNVTFRfVU5TUEVDSUZJRUQQABISCg5TVEVQX1JFU1VMVF9PSxABEhYKElNURVBfUkVTVUxUX0ZBSUxFRBACEhcKE1NURVBfUkVTVUxUX1NLSVBQRUQQAyqYAQoNQ29udGVudE9yaWdpbhIeChpDT05URU5UX09SSUdJTl9VTlNQRUNJRklFRBAAEhgKFENPTlRFTlRfT1JJR0lOX0xPQ0FMEAESGAoUQ09OVEVOVF9PUklHSU5fREVMVEEQAhIZChVDT05URU5UX09SSUdJTl9DSFVOS1MQAxIYChRDT05URU5UX09SSUdJTl9XSE9MRRAEQlcKEGNvbS5pb3RkaC5idXMudjFCEVVwZGF0ZVJlc3VsdFByb3RvUAFaH2lvdGRoL2dlbi9nby9pb3RkaC9idXMvdjE7YnVzdjGqAgxJb3RkaC5CdXMuVjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_iotdh_agent_v1_product, file_iotdh_bus_v1_transfer, file_iotdh_update_v1_kind]);
 
 /**
  * One step and how it ended.
@@ -92,6 +94,76 @@ export const StepOutcomeSchema: GenMessage<StepOutcome> = /*@__PURE__*/
   messageDesc(file_iotdh_bus_v1_update_result, 0);
 
 /**
+ * The contents that a device came by in one way.
+ *
+ * @generated from message iotdh.bus.v1.OriginTally
+ */
+export type OriginTally = Message<"iotdh.bus.v1.OriginTally"> & {
+  /**
+   * The way.
+   *
+   * @generated from field: iotdh.bus.v1.ContentOrigin origin = 1;
+   */
+  origin: ContentOrigin;
+
+  /**
+   * How many contents.
+   *
+   * @generated from field: uint32 contents = 2;
+   */
+  contents: number;
+
+  /**
+   * How many bytes they have.
+   *
+   * @generated from field: uint64 content_bytes = 3;
+   */
+  contentBytes: bigint;
+
+  /**
+   * How many bytes were carried for them.
+   *
+   * @generated from field: uint64 carried_bytes = 4;
+   */
+  carriedBytes: bigint;
+};
+
+/**
+ * Describes the message iotdh.bus.v1.OriginTally.
+ * Use `create(OriginTallySchema)` to create a new message.
+ */
+export const OriginTallySchema: GenMessage<OriginTally> = /*@__PURE__*/
+  messageDesc(file_iotdh_bus_v1_update_result, 1);
+
+/**
+ * What one carrier brought.
+ *
+ * @generated from message iotdh.bus.v1.CarrierTally
+ */
+export type CarrierTally = Message<"iotdh.bus.v1.CarrierTally"> & {
+  /**
+   * The carrier.
+   *
+   * @generated from field: iotdh.bus.v1.Carrier carrier = 1;
+   */
+  carrier: Carrier;
+
+  /**
+   * How many bytes arrived by it and were taken. Those that arrived damaged, or that a crash took with it, came again and count twice.
+   *
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message iotdh.bus.v1.CarrierTally.
+ * Use `create(CarrierTallySchema)` to create a new message.
+ */
+export const CarrierTallySchema: GenMessage<CarrierTally> = /*@__PURE__*/
+  messageDesc(file_iotdh_bus_v1_update_result, 2);
+
+/**
  * How an update ended. Sent once for each manifest of a transfer: a PATCH that failed has a result, and so has the
  * BASE that it fell back to.
  *
@@ -162,11 +234,26 @@ export type UpdateResult = Message<"iotdh.bus.v1.UpdateResult"> & {
   carriedBytes: bigint;
 
   /**
-   * Bytes that did not have to be carried, because the device had them or could derive them.
+   * Bytes that did not have to be carried, because the device had them or could derive them: what a device
+   * that has nothing would have carried, less carried_bytes.
    *
    * @generated from field: uint64 saved_bytes = 10;
    */
   savedBytes: bigint;
+
+  /**
+   * How the device came by the contents, each origin at most once. Empty: nothing was brought.
+   *
+   * @generated from field: repeated iotdh.bus.v1.OriginTally origins = 11;
+   */
+  origins: OriginTally[];
+
+  /**
+   * What each carrier brought, each at most once. Empty: nothing was brought.
+   *
+   * @generated from field: repeated iotdh.bus.v1.CarrierTally carriers = 12;
+   */
+  carriers: CarrierTally[];
 };
 
 /**
@@ -174,7 +261,7 @@ export type UpdateResult = Message<"iotdh.bus.v1.UpdateResult"> & {
  * Use `create(UpdateResultSchema)` to create a new message.
  */
 export const UpdateResultSchema: GenMessage<UpdateResult> = /*@__PURE__*/
-  messageDesc(file_iotdh_bus_v1_update_result, 1);
+  messageDesc(file_iotdh_bus_v1_update_result, 3);
 
 /**
  * How an update ended.
@@ -368,4 +455,59 @@ export type StepResult = (typeof StepResult)[keyof typeof StepResult] | UnknownE
  */
 export const StepResultSchema: GenEnum<StepResult> = /*@__PURE__*/
   enumDesc(file_iotdh_bus_v1_update_result, 2);
+
+/**
+ * How a device came by a content.
+ *
+ * @generated from enum iotdh.bus.v1.ContentOrigin
+ */
+export const ContentOrigin = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: CONTENT_ORIGIN_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It was on the disk, byte for byte.
+   *
+   * @generated from enum value: CONTENT_ORIGIN_LOCAL = 1;
+   */
+  LOCAL: 1,
+
+  /**
+   * By a delta against files on the disk.
+   *
+   * @generated from enum value: CONTENT_ORIGIN_DELTA = 2;
+   */
+  DELTA: 2,
+
+  /**
+   * By chunks, some of which may have been on the disk.
+   *
+   * @generated from enum value: CONTENT_ORIGIN_CHUNKS = 3;
+   */
+  CHUNKS: 3,
+
+  /**
+   * Whole.
+   *
+   * @generated from enum value: CONTENT_ORIGIN_WHOLE = 4;
+   */
+  WHOLE: 4,
+} as const;
+
+/**
+ * How a device came by a content.
+ *
+ * @generated from enum iotdh.bus.v1.ContentOrigin
+ */
+export type ContentOrigin = (typeof ContentOrigin)[keyof typeof ContentOrigin] | UnknownEnum;
+
+/**
+ * Describes the enum iotdh.bus.v1.ContentOrigin.
+ */
+export const ContentOriginSchema: GenEnum<ContentOrigin> = /*@__PURE__*/
+  enumDesc(file_iotdh_bus_v1_update_result, 3);
 

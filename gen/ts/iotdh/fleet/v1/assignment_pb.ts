@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file iotdh/fleet/v1/assignment.proto.
  */
 export const file_iotdh_fleet_v1_assignment: GenFile = /*@__PURE__*/
-  fileDesc("Ch9pb3RkaC9mbGVldC92MS9hc3NpZ25tZW50LnByb3RvEg5pb3RkaC5mbGVldC52MSKkBQoKQXNzaWdubWVudBIfCg1hc3NpZ25tZW50X2lkGAEgASgJQgi6SAVyA7ABARI6CglkZXZpY2VfaWQYAiABKAlCJ7pIJHIiGIABMh1eW0EtWmEtejAtOS4lXyo/ISgpLDo9QCQnLV0rJBIZCgdwYWNrX2lkGAMgASgJQgi6SAVyA7ABARI6CgVzdGF0ZRgEIAEoDjIfLmlvdGRoLmZsZWV0LnYxLkFzc2lnbm1lbnRTdGF0ZUIKukgHggEEEAEgABI2CgpzdGF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjIKCHByb2dyZXNzGAYgASgLMiAuaW90ZGguYWdlbnQudjEuVHJhbnNmZXJQcm9ncmVzcxIqCgZyZXN1bHQYByABKAsyGi5pb3RkaC5idXMudjEuVXBkYXRlUmVzdWx0Ei4KCm5vdF9iZWZvcmUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCW5vdF9hZnRlchgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGwoHY3JlYXRvchgLIAEoCUIKukgHcgUQARiAARIlChBmYWxsYmFja19wYWNrX2lkGAwgASgJQgu6SAjYAQFyA7ABATpuukhrGmkKG2Fzc2lnbm1lbnQuZW5kZWRfaGFzX3Jlc3VsdBIlYW4gYXNzaWdubWVudCB0aGF0IGVuZGVkIGhhcyBhIHJlc3VsdBojdGhpcy5zdGF0ZSAhPSA1IHx8IGhhcyh0aGlzLnJlc3VsdCkq1AEKD0Fzc2lnbm1lbnRTdGF0ZRIgChxBU1NJR05NRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASHAoYQVNTSUdOTUVOVF9TVEFURV9XQUlUSU5HEAESHwobQVNTSUdOTUVOVF9TVEFURV9JTl9UUkFOU0lUEAISJQohQVNTSUdOTUVOVF9TVEFURV9BV0FJVElOR19DT05TRU5UEAMSHQoZQVNTSUdOTUVOVF9TVEFURV9BUFBMWUlORxAEEhoKFkFTU0lHTk1FTlRfU1RBVEVfRU5ERUQQBUJdChJjb20uaW90ZGguZmxlZXQudjFCD0Fzc2lnbm1lbnRQcm90b1ABWiNpb3RkaC9nZW4vZ28vaW90ZGgvZmxlZXQvdjE7ZmxlZXR2MaoCDklvdGRoLkZsZWV0LlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_agent_v1_state, file_iotdh_bus_v1_update_result]);
+  fileDesc("Ch9pb3RkaC9mbGVldC92MS9hc3NpZ25tZW50LnByb3RvEg5pb3RkaC5mbGVldC52MSLlBQoKQXNzaWdubWVudBIfCg1hc3NpZ25tZW50X2lkGAEgASgJQgi6SAVyA7ABARI6CglkZXZpY2VfaWQYAiABKAlCJ7pIJHIiGIABMh1eW0EtWmEtejAtOS4lXyo/ISgpLDo9QCQnLV0rJBIZCgdwYWNrX2lkGAMgASgJQgi6SAVyA7ABARI6CgVzdGF0ZRgEIAEoDjIfLmlvdGRoLmZsZWV0LnYxLkFzc2lnbm1lbnRTdGF0ZUIKukgHggEEEAEgABI2CgpzdGF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjIKCHByb2dyZXNzGAYgASgLMiAuaW90ZGguYWdlbnQudjEuVHJhbnNmZXJQcm9ncmVzcxIqCgZyZXN1bHQYByABKAsyGi5pb3RkaC5idXMudjEuVXBkYXRlUmVzdWx0Ei4KCm5vdF9iZWZvcmUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCW5vdF9hZnRlchgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGwoHY3JlYXRvchgLIAEoCUIKukgHcgUQARiAARIlChBmYWxsYmFja19wYWNrX2lkGAwgASgJQgu6SAjYAQFyA7ABARI/Cg5jYXJyaWVyX3BvbGljeRgNIAEoDjIdLmlvdGRoLmZsZWV0LnYxLkNhcnJpZXJQb2xpY3lCCLpIBYIBAhABOm66SGsaaQobYXNzaWdubWVudC5lbmRlZF9oYXNfcmVzdWx0EiVhbiBhc3NpZ25tZW50IHRoYXQgZW5kZWQgaGFzIGEgcmVzdWx0GiN0aGlzLnN0YXRlICE9IDUgfHwgaGFzKHRoaXMucmVzdWx0KSrUAQoPQXNzaWdubWVudFN0YXRlEiAKHEFTU0lHTk1FTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIcChhBU1NJR05NRU5UX1NUQVRFX1dBSVRJTkcQARIfChtBU1NJR05NRU5UX1NUQVRFX0lOX1RSQU5TSVQQAhIlCiFBU1NJR05NRU5UX1NUQVRFX0FXQUlUSU5HX0NPTlNFTlQQAxIdChlBU1NJR05NRU5UX1NUQVRFX0FQUExZSU5HEAQSGgoWQVNTSUdOTUVOVF9TVEFURV9FTkRFRBAFKpYBCg1DYXJyaWVyUG9saWN5Eh4KGkNBUlJJRVJfUE9MSUNZX1VOU1BFQ0lGSUVEEAASFwoTQ0FSUklFUl9QT0xJQ1lfQVVUTxABEhYKEkNBUlJJRVJfUE9MSUNZX0JVUxACEhgKFENBUlJJRVJfUE9MSUNZX0hUVFBTEAMSGgoWQ0FSUklFUl9QT0xJQ1lfT0ZGTElORRAEQl0KEmNvbS5pb3RkaC5mbGVldC52MUIPQXNzaWdubWVudFByb3RvUAFaI2lvdGRoL2dlbi9nby9pb3RkaC9mbGVldC92MTtmbGVldHYxqgIOSW90ZGguRmxlZXQuVjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_agent_v1_state, file_iotdh_bus_v1_update_result]);
 
 /**
  * One pack for one device.
@@ -111,6 +111,13 @@ export type Assignment = Message<"iotdh.fleet.v1.Assignment"> & {
    * @generated from field: string fallback_pack_id = 12;
    */
   fallbackPackId: string;
+
+  /**
+   * How it is carried to the device.
+   *
+   * @generated from field: iotdh.fleet.v1.CarrierPolicy carrier_policy = 13;
+   */
+  carrierPolicy: CarrierPolicy;
 };
 
 /**
@@ -181,4 +188,60 @@ export type AssignmentState = (typeof AssignmentState)[keyof typeof AssignmentSt
  */
 export const AssignmentStateSchema: GenEnum<AssignmentState> = /*@__PURE__*/
   enumDesc(file_iotdh_fleet_v1_assignment, 0);
+
+/**
+ * How an update is to be carried to a device.
+ *
+ * @generated from enum iotdh.fleet.v1.CarrierPolicy
+ */
+export const CarrierPolicy = {
+  /**
+   * As AUTO.
+   *
+   * @generated from enum value: CARRIER_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The device chooses, and changes in the middle when a carrier fails: a bundle at hand first; over HTTPS what is large, or what the
+   * hub has no quota for; over the hub the rest.
+   *
+   * @generated from enum value: CARRIER_POLICY_AUTO = 1;
+   */
+  AUTO: 1,
+
+  /**
+   * Only frames in C2D messages.
+   *
+   * @generated from enum value: CARRIER_POLICY_BUS = 2;
+   */
+  BUS: 2,
+
+  /**
+   * Only HTTPS from Blob Storage.
+   *
+   * @generated from enum value: CARRIER_POLICY_HTTPS = 3;
+   */
+  HTTPS: 3,
+
+  /**
+   * Only a bundle that somebody brings to the device.
+   *
+   * @generated from enum value: CARRIER_POLICY_OFFLINE = 4;
+   */
+  OFFLINE: 4,
+} as const;
+
+/**
+ * How an update is to be carried to a device.
+ *
+ * @generated from enum iotdh.fleet.v1.CarrierPolicy
+ */
+export type CarrierPolicy = (typeof CarrierPolicy)[keyof typeof CarrierPolicy] | UnknownEnum;
+
+/**
+ * Describes the enum iotdh.fleet.v1.CarrierPolicy.
+ */
+export const CarrierPolicySchema: GenEnum<CarrierPolicy> = /*@__PURE__*/
+  enumDesc(file_iotdh_fleet_v1_assignment, 1);
 

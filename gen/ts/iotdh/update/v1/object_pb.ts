@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file iotdh/update/v1/object.proto.
  */
 export const file_iotdh_update_v1_object: GenFile = /*@__PURE__*/
-  fileDesc("Chxpb3RkaC91cGRhdGUvdjEvb2JqZWN0LnByb3RvEg9pb3RkaC51cGRhdGUudjEiPgoHQ29udGVudBIXCgZkaWdlc3QYASABKAxCB7pIBHoCaCASGgoEc2l6ZRgCIAEoBEIMukgJMgcYgICAgIAgIjoKBVdob2xlEjEKBWNvZGVjGAEgASgOMhYuaW90ZGgudXBkYXRlLnYxLkNvZGVjQgq6SAeCAQQQASAAIqoBCgVEZWx0YRI4CgZmb3JtYXQYASABKA4yHC5pb3RkaC51cGRhdGUudjEuRGVsdGFGb3JtYXRCCrpIB4IBBBABIAASMQoFY29kZWMYAiABKA4yFi5pb3RkaC51cGRhdGUudjEuQ29kZWNCCrpIB4IBBBABIAASNAoEYmFzZRgDIAMoCzIYLmlvdGRoLnVwZGF0ZS52MS5Db250ZW50Qgy6SAmSAQYIARCgjQYiMgoLU2VnbWVudExpc3QSIwoHZGlnZXN0cxgBIAMoDEISukgPkgEMCAEQwIQ9IgR6AmggIuYECgZPYmplY3QSFwoGZGlnZXN0GAEgASgMQge6SAR6AmggEhwKBHNpemUYAiABKARCDrpICzIJGICAgICAICgBEjgKCGNvbnRlbnRzGAMgAygLMhguaW90ZGgudXBkYXRlLnYxLkNvbnRlbnRCDLpICZIBBggBEKCNBhInCgV3aG9sZRgEIAEoCzIWLmlvdGRoLnVwZGF0ZS52MS5XaG9sZUgAEicKBWRlbHRhGAUgASgLMhYuaW90ZGgudXBkYXRlLnYxLkRlbHRhSAASIwoMc2VnbWVudF9zaXplGAYgASgNQg26SAoqCBiAgIAIKIAgEjAKCHNlZ21lbnRzGAcgASgLMhwuaW90ZGgudXBkYXRlLnYxLlNlZ21lbnRMaXN0SAESJgoTc2VnbWVudF9saXN0X2RpZ2VzdBgIIAEoDEIHukgEegJoIEgBOuwBukjoARrlAQoab2JqZWN0LnNlZ21lbnRzX2NvdmVyX3NpemUSKHRoZSBzZWdtZW50cyBtdXN0IGNvdmVyIHRoZSBzaXplIGV4YWN0bHkanAEhaGFzKHRoaXMuc2VnbWVudHMpIHx8IHRoaXMuc2VnbWVudF9zaXplID09IDB1IHx8IHVpbnQodGhpcy5zZWdtZW50cy5kaWdlc3RzLnNpemUoKSkgPT0gKHRoaXMuc2l6ZSArIHVpbnQodGhpcy5zZWdtZW50X3NpemUpIC0gMXUpIC8gdWludCh0aGlzLnNlZ21lbnRfc2l6ZSlCEQoIZW5jb2RpbmcSBbpIAggBQhgKD3NlZ21lbnRfZGlnZXN0cxIFukgCCAEqUAoFQ29kZWMSFQoRQ09ERUNfVU5TUEVDSUZJRUQQABIOCgpDT0RFQ19OT05FEAESDgoKQ09ERUNfWlNURBACEhAKDENPREVDX0JST1RMSRADKkcKC0RlbHRhRm9ybWF0EhwKGERFTFRBX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhoKFkRFTFRBX0ZPUk1BVF9TRUdNRU5URUQQAUJdChNjb20uaW90ZGgudXBkYXRlLnYxQgtPYmplY3RQcm90b1ABWiVpb3RkaC9nZW4vZ28vaW90ZGgvdXBkYXRlL3YxO3VwZGF0ZXYxqgIPSW90ZGguVXBkYXRlLlYxYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("Chxpb3RkaC91cGRhdGUvdjEvb2JqZWN0LnByb3RvEg9pb3RkaC51cGRhdGUudjEiPgoHQ29udGVudBIXCgZkaWdlc3QYASABKAxCB7pIBHoCaCASGgoEc2l6ZRgCIAEoBEIMukgJMgcYgICAgIAgIjoKBVdob2xlEjEKBWNvZGVjGAEgASgOMhYuaW90ZGgudXBkYXRlLnYxLkNvZGVjQgq6SAeCAQQQASAAIqoBCgVEZWx0YRI4CgZmb3JtYXQYASABKA4yHC5pb3RkaC51cGRhdGUudjEuRGVsdGFGb3JtYXRCCrpIB4IBBBABIAASMQoFY29kZWMYAiABKA4yFi5pb3RkaC51cGRhdGUudjEuQ29kZWNCCrpIB4IBBBABIAASNAoEYmFzZRgDIAMoCzIYLmlvdGRoLnVwZGF0ZS52MS5Db250ZW50Qgy6SAmSAQYIARCgjQYilwMKCENodW5raW5nEh4KCG1pbl9zaXplGAEgASgNQgy6SAkqBxiAgEAogAgSIgoMYXZlcmFnZV9zaXplGAIgASgNQgy6SAkqBxiAgEAogCASHwoIbWF4X3NpemUYAyABKA1CDbpICioIGICAgAIogEA6pQK6SKECGp4CChVjaHVua2luZy5zaXplc19hc2NlbmQSS3RoZSBhdmVyYWdlIG11c3QgYmUgYSBwb3dlciBvZiB0d28sIGFib3ZlIHRoZSBtaW5pbXVtIGFuZCBiZWxvdyB0aGUgbWF4aW11bRq3AXRoaXMubWluX3NpemUgPCB0aGlzLmF2ZXJhZ2Vfc2l6ZSAmJiB0aGlzLmF2ZXJhZ2Vfc2l6ZSA8IHRoaXMubWF4X3NpemUgJiYgWzQwOTZ1LCA4MTkydSwgMTYzODR1LCAzMjc2OHUsIDY1NTM2dSwgMTMxMDcydSwgMjYyMTQ0dSwgNTI0Mjg4dSwgMTA0ODU3NnVdLmV4aXN0cyhwLCBwID09IHRoaXMuYXZlcmFnZV9zaXplKSK8AQoHQ2h1bmtlZBIxCgVjb2RlYxgBIAEoDjIWLmlvdGRoLnVwZGF0ZS52MS5Db2RlY0IKukgHggEEEAEgABIzCghjaHVua2luZxgCIAEoCzIZLmlvdGRoLnVwZGF0ZS52MS5DaHVua2luZ0IGukgDyAEBEiIKEWNodW5rX2xpc3RfZGlnZXN0GAMgASgMQge6SAR6AmggEiUKD2NodW5rX2xpc3Rfc2l6ZRgEIAEoDUIMukgJKgcYgICACCgBIpsDCglDaHVua0xpc3QSHQoHZGlnZXN0cxgBIAEoDEIMukgJegcQIBiAgIAEEhsKBXNpemVzGAIgAygNQgy6SAmSAQYIARCAgBASIgoMZ3JvdXBfY2h1bmtzGAMgAygNQgy6SAmSAQYIARCAgBASIQoLZ3JvdXBfc2l6ZXMYBCADKA1CDLpICZIBBggBEICAEDqKArpIhgIadQoaY2h1bmtfbGlzdC5kaWdlc3RfYW5kX3NpemUSKGVhY2ggY2h1bmsgbXVzdCBoYXZlIGEgZGlnZXN0IGFuZCBhIHNpemUaLXRoaXMuZGlnZXN0cy5zaXplKCkgPT0gdGhpcy5zaXplcy5zaXplKCkgKiAzMhqMAQohY2h1bmtfbGlzdC5ncm91cF9jb3VudHNfYW5kX3NpemVzEjJlYWNoIGdyb3VwIG11c3QgaGF2ZSBhIG51bWJlciBvZiBjaHVua3MgYW5kIGEgc2l6ZRozdGhpcy5ncm91cF9jaHVua3Muc2l6ZSgpID09IHRoaXMuZ3JvdXBfc2l6ZXMuc2l6ZSgpIjIKC1NlZ21lbnRMaXN0EiMKB2RpZ2VzdHMYASADKAxCErpID5IBDAgBEMCEPSIEegJoICKTBQoGT2JqZWN0EhcKBmRpZ2VzdBgBIAEoDEIHukgEegJoIBIcCgRzaXplGAIgASgEQg66SAsyCRiAgICAgCAoARI4Cghjb250ZW50cxgDIAMoCzIYLmlvdGRoLnVwZGF0ZS52MS5Db250ZW50Qgy6SAmSAQYIARCgjQYSJwoFd2hvbGUYBCABKAsyFi5pb3RkaC51cGRhdGUudjEuV2hvbGVIABInCgVkZWx0YRgFIAEoCzIWLmlvdGRoLnVwZGF0ZS52MS5EZWx0YUgAEisKB2NodW5rZWQYCSABKAsyGC5pb3RkaC51cGRhdGUudjEuQ2h1bmtlZEgAEiMKDHNlZ21lbnRfc2l6ZRgGIAEoDUINukgKKggYgICACCiAIBIwCghzZWdtZW50cxgHIAEoCzIcLmlvdGRoLnVwZGF0ZS52MS5TZWdtZW50TGlzdEgBEiYKE3NlZ21lbnRfbGlzdF9kaWdlc3QYCCABKAxCB7pIBHoCaCBIATrsAbpI6AEa5QEKGm9iamVjdC5zZWdtZW50c19jb3Zlcl9zaXplEih0aGUgc2VnbWVudHMgbXVzdCBjb3ZlciB0aGUgc2l6ZSBleGFjdGx5GpwBIWhhcyh0aGlzLnNlZ21lbnRzKSB8fCB0aGlzLnNlZ21lbnRfc2l6ZSA9PSAwdSB8fCB1aW50KHRoaXMuc2VnbWVudHMuZGlnZXN0cy5zaXplKCkpID09ICh0aGlzLnNpemUgKyB1aW50KHRoaXMuc2VnbWVudF9zaXplKSAtIDF1KSAvIHVpbnQodGhpcy5zZWdtZW50X3NpemUpQhEKCGVuY29kaW5nEgW6SAIIAUIYCg9zZWdtZW50X2RpZ2VzdHMSBbpIAggBKlAKBUNvZGVjEhUKEUNPREVDX1VOU1BFQ0lGSUVEEAASDgoKQ09ERUNfTk9ORRABEg4KCkNPREVDX1pTVEQQAhIQCgxDT0RFQ19CUk9UTEkQAypHCgtEZWx0YUZvcm1hdBIcChhERUxUQV9GT1JNQVRfVU5TUEVDSUZJRUQQABIaChZERUxUQV9GT1JNQVRfU0VHTUVOVEVEEAFCXQoTY29tLmlvdGRoLnVwZGF0ZS52MUILT2JqZWN0UHJvdG9QAVolaW90ZGgvZ2VuL2dvL2lvdGRoL3VwZGF0ZS92MTt1cGRhdGV2MaoCD0lvdGRoLlVwZGF0ZS5WMWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * A content: the bytes that a file, a script or a partition has in the end.
@@ -101,6 +101,132 @@ export const DeltaSchema: GenMessage<Delta> = /*@__PURE__*/
   messageDesc(file_iotdh_update_v1_object, 2);
 
 /**
+ * How contents are cut into chunks, end to end, so that equal runs of bytes make equal chunks wherever they lie (FastCDC with
+ * normalised chunking of level 2). A hash h of 32 bits begins at 0 with each chunk and is not fed with the chunk's first min_size
+ * bytes; each byte b after them makes h = 2h + gear[b] modulo 2^32, and the chunk ends with the first byte after which the
+ * highest n + 2 bits of h are 0, or, once the chunk has average_size bytes, the highest n - 2 bits; n is the logarithm of average_size
+ * to base 2. A chunk ends at max_size and at the end of the contents in any case. gear[b] is the first four bytes, the highest
+ * first, of the SHA-256 of the single byte b.
+ *
+ * @generated from message iotdh.update.v1.Chunking
+ */
+export type Chunking = Message<"iotdh.update.v1.Chunking"> & {
+  /**
+   * The fewest bytes of a chunk, unless the contents end.
+   *
+   * @generated from field: uint32 min_size = 1;
+   */
+  minSize: number;
+
+  /**
+   * How many bytes a chunk has on average: a power of two.
+   *
+   * @generated from field: uint32 average_size = 2;
+   */
+  averageSize: number;
+
+  /**
+   * The most bytes of a chunk.
+   *
+   * @generated from field: uint32 max_size = 3;
+   */
+  maxSize: number;
+};
+
+/**
+ * Describes the message iotdh.update.v1.Chunking.
+ * Use `create(ChunkingSchema)` to create a new message.
+ */
+export const ChunkingSchema: GenMessage<Chunking> = /*@__PURE__*/
+  messageDesc(file_iotdh_update_v1_object, 3);
+
+/**
+ * The object holds its contents in groups of chunks, each group compressed by itself, the groups end to end. A device that finds
+ * chunks in files of its own carries only the segments of the groups whose chunks it lacks.
+ *
+ * @generated from message iotdh.update.v1.Chunked
+ */
+export type Chunked = Message<"iotdh.update.v1.Chunked"> & {
+  /**
+   * How each group is compressed.
+   *
+   * @generated from field: iotdh.update.v1.Codec codec = 1;
+   */
+  codec: Codec;
+
+  /**
+   * How the contents are cut.
+   *
+   * @generated from field: iotdh.update.v1.Chunking chunking = 2;
+   */
+  chunking?: Chunking | undefined;
+
+  /**
+   * SHA-256 of an encoded ChunkList: an object of its own, which is fetched first.
+   *
+   * @generated from field: bytes chunk_list_digest = 3;
+   */
+  chunkListDigest: Uint8Array;
+
+  /**
+   * How many bytes that object has.
+   *
+   * @generated from field: uint32 chunk_list_size = 4;
+   */
+  chunkListSize: number;
+};
+
+/**
+ * Describes the message iotdh.update.v1.Chunked.
+ * Use `create(ChunkedSchema)` to create a new message.
+ */
+export const ChunkedSchema: GenMessage<Chunked> = /*@__PURE__*/
+  messageDesc(file_iotdh_update_v1_object, 4);
+
+/**
+ * The chunks and the groups of a chunked object. A reader refuses a list whose chunks do not add up to the contents, whose groups
+ * do not add up to the chunks and to the object, or in which a group has more than 1 MiB of contents and more than one chunk.
+ *
+ * @generated from message iotdh.update.v1.ChunkList
+ */
+export type ChunkList = Message<"iotdh.update.v1.ChunkList"> & {
+  /**
+   * SHA-256 of each chunk, in the order of the contents, without anything between them.
+   *
+   * @generated from field: bytes digests = 1;
+   */
+  digests: Uint8Array;
+
+  /**
+   * How many bytes each chunk has: from 1 to the chunking's most.
+   *
+   * @generated from field: repeated uint32 sizes = 2;
+   */
+  sizes: number[];
+
+  /**
+   * How many chunks each group has: 1 or more.
+   *
+   * @generated from field: repeated uint32 group_chunks = 3;
+   */
+  groupChunks: number[];
+
+  /**
+   * How many bytes of the object each group has: 1 or more.
+   *
+   * @generated from field: repeated uint32 group_sizes = 4;
+   */
+  groupSizes: number[];
+};
+
+/**
+ * Describes the message iotdh.update.v1.ChunkList.
+ * Use `create(ChunkListSchema)` to create a new message.
+ */
+export const ChunkListSchema: GenMessage<ChunkList> = /*@__PURE__*/
+  messageDesc(file_iotdh_update_v1_object, 5);
+
+/**
  * Digests of every segment of one object. Stored as an object of its own when it is too long for the manifest.
  *
  * @generated from message iotdh.update.v1.SegmentList
@@ -119,7 +245,7 @@ export type SegmentList = Message<"iotdh.update.v1.SegmentList"> & {
  * Use `create(SegmentListSchema)` to create a new message.
  */
 export const SegmentListSchema: GenMessage<SegmentList> = /*@__PURE__*/
-  messageDesc(file_iotdh_update_v1_object, 3);
+  messageDesc(file_iotdh_update_v1_object, 6);
 
 /**
  * An object: stored in Blob Storage under its digest, carried to the device by any carrier, verified
@@ -170,6 +296,14 @@ export type Object$ = Message<"iotdh.update.v1.Object"> & {
      */
     value: Delta;
     case: "delta";
+  } | {
+    /**
+     * As chunks, of which a device may have some.
+     *
+     * @generated from field: iotdh.update.v1.Chunked chunked = 9;
+     */
+    value: Chunked;
+    case: "chunked";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -209,7 +343,7 @@ export type Object$ = Message<"iotdh.update.v1.Object"> & {
  * Use `create(ObjectSchema)` to create a new message.
  */
 export const ObjectSchema: GenMessage<Object$> = /*@__PURE__*/
-  messageDesc(file_iotdh_update_v1_object, 4);
+  messageDesc(file_iotdh_update_v1_object, 7);
 
 /**
  * How bytes are compressed.
