@@ -31,6 +31,8 @@ export type EngineSettings = {
   throttles?: ThrottleProfile;
   /** How long operations over a limit are delayed before they are refused, ms. Default 10 s. */
   maxShapeMs?: number;
+  /** How much unused capacity is saved for bursts, as time at the full rate, ms. Default one minute. */
+  burstMs?: number;
   /** PEM of authorities that are always trusted for device certificates: the hub's own. */
   authorities?: readonly string[];
   /** Where devices upload files to. Undefined: file upload answers that there is no storage account. */
@@ -76,8 +78,11 @@ export async function createEngine({ store, clock, log, settings }: EngineOption
   const registry = openRegistry({ store, clock, connectivity, ...maxDevices });
   const authentication = createAuthentication({ registry, policies, authorities, clock, log });
   const faults = createFaults();
-  const { maxShapeMs } = settings;
-  const shaping = maxShapeMs !== undefined && { maxShapeMs };
+  const { maxShapeMs, burstMs } = settings;
+  const shaping = {
+    ...(maxShapeMs !== undefined && { maxShapeMs }),
+    ...(burstMs !== undefined && { burstMs }),
+  };
   const throttles = openThrottles({ profile, store, clock, faults, ...shaping });
   const presence = createPresence({ registry, throttles, faults, clock, log });
   const twins = openTwins({ store, registry, throttles, clock });

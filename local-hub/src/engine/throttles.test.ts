@@ -117,6 +117,8 @@ test('cloud-to-device sends of one S1 unit: 100 at once, then delayed, then refu
   clock.advance(10_000);
   await Promise.all(waiting);
   assert.equal(delayed, 16);
+  assert.deepEqual(throttles.excess().c2dSend, { delayed: 16, refused: 1 });
+  assert.deepEqual(throttles.excess().d2cSend, { delayed: 0, refused: 0 });
 });
 
 test('without throttles nothing waits, but everything is counted', async () => {
@@ -146,9 +148,10 @@ test('the quota counts in chunks of 4 KiB, or of 512 bytes in a free hub', () =>
   const { throttles } = open();
   for (const bytes of [0, 1, 4096, 4097, 60 * 1024]) throttles.meter(bytes, 'd2c');
   throttles.meter(1, 'twin');
-  const { messages, byKind } = throttles.ledger();
+  const { messages, byKind, operationsByKind } = throttles.ledger();
   assert.equal(byKind.d2c, 1 + 1 + 1 + 2 + 15);
   assert.equal(messages, byKind.d2c + 1);
+  assert.deepEqual([operationsByKind.d2c, operationsByKind.twin], [5, 1]);
   const free = open({ profile: { sku: 'F1', units: 1 } }).throttles;
   free.meter(4096, 'd2c');
   assert.equal(free.ledger().messages, 8);
@@ -183,6 +186,15 @@ test('the ledger survives a restart within its day, at most a second old', async
   assert.deepEqual(restart().ledger().byKind, { d2c: 2, c2d: 1, twin: 0, method: 0, fileUpload: 0 });
   clock.advance(dayMs);
   assert.equal(restart().ledger().messages, 0);
+});
+
+test('a ledger that an earlier version wrote, without operations, still loads', () => {
+  const { clock, faults, store } = open();
+  const value = { dayNumber: Math.floor(clock.now() / dayMs), messages: 7, byKind: { d2c: 7 } };
+  void store.documents.put('ledger', 'quota', value);
+  const profile = { sku: 'S1', units: 1 } as const;
+  const { messages, operationsByKind } = openThrottles({ profile, store, clock, faults }).ledger();
+  assert.deepEqual([messages, operationsByKind.d2c], [7, 0]);
 });
 
 test('a ledger that could not be written is written with the next message', () => {

@@ -25,6 +25,8 @@ export type QuotaLedger = {
   /** Messages, counted in chunks of `chunkBytes`. */
   messages: number;
   byKind: Record<MeterKind, number>;
+  /** How many messages or calls they were, whatever their size: what the rates count. */
+  operationsByKind: Record<MeterKind, number>;
   /** Undefined when throttles are off. */
   limit: number | undefined;
   chunkBytes: number;
@@ -40,6 +42,8 @@ export type Throttles = {
   /** Counts `bytes` against the daily quota, at least one chunk; throws HubError `QuotaExceeded` when it is used up. */
   meter(bytes: number, kind: MeterKind): void;
   ledger(): QuotaLedger;
+  /** What was too fast since the hub started, of the kinds that have a limit: delayed, or refused. */
+  excess(): Partial<Record<ThrottleKind, { delayed: number; refused: number }>>;
   /** Writes the ledger and stops the timers; waiting operations are refused. */
   stop(): Promise<void>;
 };
@@ -56,7 +60,12 @@ export type ThrottlesOptions = {
   burstMs?: number;
 };
 
-type LedgerDocument = { dayNumber: number; messages: number; byKind: Record<MeterKind, number> };
+type LedgerDocument = {
+  dayNumber: number;
+  messages: number;
+  byKind: Record<MeterKind, number>;
+  operationsByKind: Record<MeterKind, number>;
+};
 
 const dayMs = 86_400_000;
 /** A ledger on disk is at most this old: a crash forgets what was counted since. */
@@ -65,8 +74,10 @@ const ledgerId = 'quota';
 const offLimits = { perSecond: {}, dailyMessages: undefined, chunkBytes: 4096 } as const;
 const done = Promise.resolve();
 
+const nothingByKind = (): Record<MeterKind, number> => ({ d2c: 0, c2d: 0, twin: 0, method: 0, fileUpload: 0 });
+
 function emptyLedger(dayNumber: number): LedgerDocument {
-  return { dayNumber, messages: 0, byKind: { d2c: 0, c2d: 0, twin: 0, method: 0, fileUpload: 0 } };
+  return { dayNumber, messages: 0, byKind: nothingByKind(), operationsByKind: nothingByKind() };
 }
 
 function throttled(kind: ThrottleKind, why: string): HubError {
@@ -91,7 +102,8 @@ export function openThrottles(options: ThrottlesOptions): Throttles {
   const today = () => Math.floor(clock.now() / dayMs);
   let ledger = emptyLedger(today());
   for (const { id, value } of store.documents.load<LedgerDocument>('ledger')) {
-    if (id === ledgerId && value.dayNumber === ledger.dayNumber) ledger = value;
+    // A hub of an earlier version did not count operations.
+    if (id === ledgerId && value.dayNumber === ledger.dayNumber) ledger = { ...ledger, ...value };
   }
   let saveTimer: Timer | undefined;
 
@@ -131,6 +143,7 @@ export function openThrottles(options: ThrottlesOptions): Throttles {
       const messages = Math.max(1, Math.ceil(bytes / limits.chunkBytes));
       ledger.messages += messages;
       ledger.byKind[kind] += messages;
+      ledger.operationsByKind[kind] += 1;
       saveTimer ??= clock.setTimeout(() => void save(), saveEveryMs);
     },
     ledger() {
@@ -139,10 +152,12 @@ export function openThrottles(options: ThrottlesOptions): Throttles {
         day: new Date(ledger.dayNumber * dayMs).toISOString().slice(0, 10),
         messages: ledger.messages,
         byKind: { ...ledger.byKind },
+        operationsByKind: { ...ledger.operationsByKind },
         limit: limits.dailyMessages,
         chunkBytes: limits.chunkBytes,
       };
     },
+    excess: () => Object.fromEntries([...buckets].map(([kind, bucket]) => [kind, { ...bucket.excess }])),
     async stop() {
       for (const bucket of buckets.values()) bucket.stop();
       if (saveTimer === undefined) return;

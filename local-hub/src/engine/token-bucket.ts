@@ -7,6 +7,8 @@ import type { Clock, Timer } from './clock.ts';
 export type TokenBucket = {
   /** Resolves to true when the operation may go on, or to false when it is refused. */
   take(cost: number): Promise<boolean>;
+  /** How many operations had to wait, and how many were refused, since it was made. */
+  readonly excess: { readonly delayed: number; readonly refused: number };
   /** Refuses those that wait. */
   stop(): void;
 };
@@ -38,6 +40,7 @@ export function createTokenBucket({ clock, perSecond, burstMs, maxWaitMs }: Toke
   let tokens = capacity;
   let filledAtMs = clock.now();
   let timer: Timer | undefined;
+  const excess = { delayed: 0, refused: 0 };
 
   function fill(): void {
     const nowMs = clock.now();
@@ -75,6 +78,7 @@ export function createTokenBucket({ clock, perSecond, burstMs, maxWaitMs }: Toke
   }
 
   return {
+    excess,
     take(cost) {
       release();
       const wait = msUntil(waitingCost + needed(cost));
@@ -83,7 +87,11 @@ export function createTokenBucket({ clock, perSecond, burstMs, maxWaitMs }: Toke
         tokens -= cost;
         return allowed;
       }
-      if (wait > maxWaitMs) return refused;
+      if (wait > maxWaitMs) {
+        excess.refused += 1;
+        return refused;
+      }
+      excess.delayed += 1;
       waitingCost += cost;
       return new Promise((resolve) => {
         waiting.push({ cost, resolve });

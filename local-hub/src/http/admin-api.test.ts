@@ -46,10 +46,14 @@ test('metering and connections can be read', async () => {
   await hub.engine.cloudToDevice.send('d1', { body: Buffer.alloc(5_000), system: {}, properties: {} });
   const { profile, ledger } = (await call('GET', '/local-hub/metering', admin)).json as {
     profile: string;
-    ledger: { messages: number; byKind: Record<string, number> };
+    ledger: {
+      messages: number;
+      byKind: Record<string, number>;
+      operationsByKind: Record<string, number>;
+    };
   };
   assert.equal(profile, 'off');
-  assert.deepEqual([ledger.messages, ledger.byKind.c2d], [2, 2]);
+  assert.deepEqual([ledger.messages, ledger.byKind.c2d, ledger.operationsByKind.c2d], [2, 2, 1]);
   const { counts, devices } = (await call('GET', '/local-hub/connections', admin)).json as {
     counts: Record<string, number>;
     devices: unknown[];

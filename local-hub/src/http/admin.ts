@@ -17,9 +17,9 @@ export const clearFault: Handler = (call, { engine }) => {
 
 export const clearFaults: Handler = (_call, { engine }) => ok({ cleared: engine.faults.clear() });
 
-/** The day's account against the message quota, and the profile of limits in force. */
-export const metering: Handler = (_call, { engine }) =>
-  ok({ profile: engine.throttles.profile, ledger: engine.throttles.ledger() });
+/** The day's account against the message quota, the profile of limits in force, and what was too fast for it. */
+export const metering: Handler = (_call, { engine: { throttles } }) =>
+  ok({ profile: throttles.profile, ledger: throttles.ledger(), excess: throttles.excess() });
 
 /** How many connections each front-end has, and the devices that are connected. */
 export const connections: Handler = (_call, { engine, control }) => {
