@@ -1,5 +1,6 @@
 /** Reads the bytes of a manifest and says which objects have to be carried for it. */
 import { createHash } from 'node:crypto';
+import { chooseObjects, namedContents } from '@iotdh/proto/objects';
 import { createPayloadReader, maxManifestBytes } from '@iotdh/proto/payload';
 import { type Manifest, type Object$ as ManifestObject, ManifestSchema } from '@iotdh/proto/update/v1';
 import type { Failure } from './outcome.ts';
@@ -29,53 +30,19 @@ export function readManifest(
   const yielded = new Set(
     manifest.objects.flatMap(({ contents }) => contents.map((content) => hex(content.digest))),
   );
-  const missing = namedDigests(manifest).find((named) => !yielded.has(named));
+  const missing = namedContents(manifest).find((named) => !yielded.has(named));
   if (missing !== undefined) return refused(`no object of the manifest yields ${missing}`);
   return { kind: 'read', manifest };
 }
 
-const namesContent = new Set(['iotdh.update.v1.File', 'iotdh.update.v1.Script', 'iotdh.update.v1.Partition']);
-
-/** The contents that files, scripts and partitions name, as hex, each once. */
-export function namedDigests(manifest: Manifest): string[] {
-  const named = new Set<string>();
-  // Wherever the contract puts a file or a script, now or later: the walk follows the messages, not their fields' names.
-  const rest: unknown[] = [manifest.content];
-  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
-    if (typeof next !== 'object' || next === null || next instanceof Uint8Array) continue;
-    const { $typeName, digest } = next as { $typeName?: string; digest?: unknown };
-    if ($typeName !== undefined && namesContent.has($typeName) && digest instanceof Uint8Array)
-      named.add(hex(digest));
-    rest.push(...Object.values(next).filter((value) => value !== undefined));
-  }
-  return [...named];
-}
-
-/** The objects to be carried for the contents that are not here, each once and the smallest that will do. */
+/** The objects to be carried for the contents that are not here, each once, and the cheapest that will do. */
 export function planObjects(
   manifest: Manifest,
   isHere: (content: string) => boolean,
 ): { kind: 'planned'; objects: ManifestObject[] } | Failure {
-  const smallest = new Map<string, ManifestObject>();
-  for (const object of manifest.objects) {
-    if (object.encoding.case !== 'whole') continue;
-    for (const content of object.contents) {
-      const known = smallest.get(hex(content.digest));
-      if (known === undefined || object.size < known.size) smallest.set(hex(content.digest), object);
-    }
-  }
-  const objects = new Set<ManifestObject>();
-  for (const named of namedDigests(manifest)) {
-    if (isHere(named)) continue;
-    const object = smallest.get(named);
-    if (object === undefined) {
-      return {
-        kind: 'failed',
-        reason: 'unsupported',
-        detail: `only a delta yields ${named}, and this agent reads none`,
-      };
-    }
-    objects.add(object);
-  }
-  return { kind: 'planned', objects: [...objects] };
+  const isUsable = ({ encoding }: ManifestObject): boolean => encoding.case === 'whole';
+  const choice = chooseObjects(manifest, { isHere, isUsable });
+  if (choice.kind === 'chosen') return { kind: 'planned', objects: choice.objects };
+  const detail = `only a delta yields ${choice.content}, and this agent reads none`;
+  return { kind: 'failed', reason: 'unsupported', detail };
 }

@@ -74,7 +74,13 @@ const ledgerId = 'quota';
 const offLimits = { perSecond: {}, dailyMessages: undefined, chunkBytes: 4096 } as const;
 const done = Promise.resolve();
 
-const nothingByKind = (): Record<MeterKind, number> => ({ d2c: 0, c2d: 0, twin: 0, method: 0, fileUpload: 0 });
+const nothingByKind = (): Record<MeterKind, number> => ({
+  d2c: 0,
+  c2d: 0,
+  twin: 0,
+  method: 0,
+  fileUpload: 0,
+});
 
 function emptyLedger(dayNumber: number): LedgerDocument {
   return { dayNumber, messages: 0, byKind: nothingByKind(), operationsByKind: nothingByKind() };

@@ -7,6 +7,7 @@ import type { MessageCases } from './cases.ts';
 import { dicomCases } from './dicom.ts';
 import { fleetCases } from './fleet.ts';
 import { fleetPackCases } from './fleet-packs.ts';
+import { fleetQuotaCases } from './fleet-quota.ts';
 import { manifestCases } from './manifest.ts';
 import { updateCases } from './update.ts';
 
@@ -20,6 +21,7 @@ export const allCases: readonly MessageCases[] = [
   ...dicomCases,
   ...fleetCases,
   ...fleetPackCases,
+  ...fleetQuotaCases,
   ...manifestCases,
   ...updateCases,
 ];

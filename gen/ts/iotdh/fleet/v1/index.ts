@@ -9,3 +9,7 @@ export * from './event_service_pb.ts';
 export * from './log_service_pb.ts';
 export * from './pack_pb.ts';
 export * from './pack_service_pb.ts';
+export * from './plan_pb.ts';
+export * from './plan_service_pb.ts';
+export * from './quota_pb.ts';
+export * from './quota_service_pb.ts';
