@@ -32,7 +32,7 @@ import { sleep } from './machine/sleep.ts';
 import { pendingUpdate } from './machine/snapshot.ts';
 import { redactEntry } from './redaction/redact.ts';
 import type { Settings } from './settings/settings.ts';
-import { takeFirmwareUpdateRequest } from './slots/firmware-update-request.ts';
+import { createFirmwareUpdateRequest } from './slots/firmware-update-request.ts';
 import { openStores } from './stores.ts';
 import type { Clock } from './transfer/clock.ts';
 import { readManifest } from './transfer/manifest.ts';
@@ -233,8 +233,11 @@ export function createAgent(options: AgentOptions): Agent {
     await unlessFull('the version of the host application', keep);
   }
 
-  /** Asked for before this start, and good for the base that waits then: never for one that comes later. */
-  let isFirmwareUpdate = false;
+  const firmwareUpdate = createFirmwareUpdateRequest({
+    path: inData('firmware-update-requested'),
+    submit: (event) => runner.submit(event),
+    log,
+  });
 
   // What the cloud is told, and what it says.
   const cloud = createCloudSide({
@@ -248,15 +251,7 @@ export function createAgent(options: AgentOptions): Agent {
     },
     onMoved(state) {
       void reminders.look();
-      if (!isFirmwareUpdate || state === 'READY_WITHBASE') return;
-      isFirmwareUpdate = false;
-      if (state === 'WAIT_CONFIRM_BASE') void runner.submit({ type: 'boot_fwupd' });
-      else
-        log({
-          level: 'warn',
-          component: 'agent',
-          message: 'firmware update was asked for, but no base waits',
-        });
+      firmwareUpdate.onState(state).catch(onFailure);
     },
   });
 
@@ -274,7 +269,6 @@ export function createAgent(options: AgentOptions): Agent {
     async start() {
       log({ level: 'info', component: 'agent', message: 'the agent starts', about: { version } });
       for (const path of stores.damaged) onDamaged(path);
-      isFirmwareUpdate = takeFirmwareUpdateRequest(inData('firmware-update-requested'));
       runner.stopped.catch(onFailure);
       // Wherever a snapshot or an owed effect names an update, it does so by its id.
       const named = JSON.stringify([machine.snapshot(), journal.effects()]);

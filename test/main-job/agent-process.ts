@@ -1,7 +1,7 @@
 /**
  * The agent as it is, but for its death: where DEATHS names a file, it kills itself at every fail point that the file does not list
- * yet, once it has written it down. Started again until it lives, it has died at each point of its way exactly once. And but for its
- * clock, where CLOCK is `jumping`.
+ * yet, once it has written it down. Started again until it lives, it has died at each point of its way exactly once. DEATHS_OF leaves
+ * only the points of one event or effect. And but for its clock, where CLOCK is `jumping`.
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { createAgent } from '../../agent/src/agent.ts';
@@ -9,7 +9,7 @@ import { systemClock } from '../../agent/src/api/clock.ts';
 import type { OnFailPoint } from '../../agent/src/machine/fail-point.ts';
 import { readRequest } from '../../agent/src/settings/read-settings.ts';
 
-const { DEATHS: deaths, CLOCK: clockKind } = process.env;
+const { DEATHS: deaths, DEATHS_OF: deathsOf, CLOCK: clockKind } = process.env;
 
 /** A wall clock that is a day behind, a year ahead or right, and changes its mind twice a second. */
 const jumps = [0, -86_400_000, 0, 31_536_000_000];
@@ -17,7 +17,7 @@ const jumpingNow = (): number =>
   Date.now() + (jumps[Math.floor(performance.now() / 500) % jumps.length] ?? 0);
 
 const dieOnce: OnFailPoint = (point, subject) => {
-  if (deaths === undefined) return;
+  if (deaths === undefined || (deathsOf !== undefined && subject !== deathsOf)) return;
   const name = `${point} ${subject}`;
   const survived = existsSync(deaths) ? readFileSync(deaths, 'utf8').split('\n') : [];
   if (survived.includes(name)) return;

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { UpdateOutcome } from '@iotdh/proto/bus/v1';
 import { AssignmentState } from '@iotdh/proto/fleet/v1';
-import { buildPatch } from './packs.ts';
+import { UpdateKind } from '@iotdh/proto/update/v1';
+import { buildBase, buildPatch } from './packs.ts';
 import { rigOfFile } from './rig.ts';
 import { person, wholeWay } from './workstation.ts';
 
@@ -149,4 +153,34 @@ test('a wall clock that jumps by days and years changes nothing about the way of
   await workstation.reached('READY', 2);
   assert.deepEqual(workstation.chain(), wholeWay);
   assert.equal(await workstation.installed(), '2.8');
+});
+
+test('a site engineer starts the machine into firmware update: the BASE that waits needs no host application, whenever the agent dies', {
+  timeout: 120_000,
+}, async (t) => {
+  const { operator } = rig;
+  const workstation = await rig.workstation(t, 'engineer');
+  const { host } = workstation;
+  const [packId, fallbackId] = await Promise.all([
+    buildPatch({ folder: rig.folder('fails'), version: '3.0', fate: 'fails_its_check' }).then(
+      operator.publish,
+    ),
+    buildBase({ folder: rig.folder('baseline'), version: '1.0' }).then(operator.publish),
+  ]);
+  await host.ready();
+  const assignmentId = await operator.assign('engineer', packId, fallbackId);
+  await workstation.confirm('WAIT_CONFIRM_PATCH');
+  await workstation.reached('WAIT_CONFIRM_BASE');
+  const request = join(rig.folder('engineer'), 'data', 'firmware-update-requested');
+  await writeFile(request, '');
+  const deaths = workstation.dieEverywhere('boot_fwupd');
+  const { result } = await operator.ended(assignmentId, t.signal);
+  assert.equal(result?.kind, UpdateKind.BASE);
+  assert.equal(result.outcome, UpdateOutcome.APPLIED);
+  await workstation.reached('READY', 2);
+  assert.deepEqual(workstation.chain().slice(-3), ['WAIT_CONFIRM_BASE', 'APPLYING_BASE', 'READY']);
+  const confirmed = workstation.changes.all.find((change) => change.to === 'APPLYING_BASE');
+  assert.equal(confirmed?.event, 'boot_fwupd');
+  assert.deepEqual(deaths(), ['before_journal boot_fwupd', 'after_journal boot_fwupd']);
+  assert.equal(existsSync(request), false, 'one request confirms one base');
 });

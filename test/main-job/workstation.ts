@@ -13,7 +13,12 @@ import type { TestContext } from 'node:test';
 import { bootFileImageSlots, createFileImageSlots } from '../../agent/src/slots/file-image-slots.ts';
 import type { Environment } from '../../cli/src/dev/environment.ts';
 import { createSeen, type Seen } from '../../demo/seen.ts';
-import { type AgentClient, createAgentClient, type StateChange } from '../../sdk-ts/src/index.ts';
+import {
+  type AgentClient,
+  createAgentClient,
+  type Position,
+  type StateChange,
+} from '../../sdk-ts/src/index.ts';
 import { unixSocketFetch } from '../../sdk-ts/src/node.ts';
 import type { Operator } from './operator.ts';
 
@@ -47,8 +52,11 @@ export type Workstation = {
   chain(): string[];
   /** Starts the agent; resolves once it runs. */
   start(): Promise<void>;
-  /** From now on the agent dies at each fail point that it has not died at yet, and is started again. Answers the points so far. */
-  dieEverywhere(): () => string[];
+  /**
+   * Kills the agent and starts it again; from now on it dies at each fail point that it has not died at yet, or only at those of one
+   * event or effect, and is started again. Answers the points so far.
+   */
+  dieEverywhere(of?: string): () => string[];
   /** SIGKILL. */
   kill(): Promise<void>;
   /** SIGTERM; resolves to how long it took, in ms. */
@@ -101,10 +109,10 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
   const following = new AbortController();
   const host = createAgentClient({ fetch: unixSocketFetch(at('agent.sock')) });
   let child: ChildProcess | undefined;
-  let isDying = false;
+  let dying: Record<string, string> | undefined;
 
-  async function follow(): Promise<void> {
-    for await (const change of host.stateChanges({ signal: following.signal })) changes.add(change);
+  async function follow(after: Position): Promise<void> {
+    for await (const change of host.stateChanges({ after, signal: following.signal })) changes.add(change);
   }
 
   function boot(): void {
@@ -120,7 +128,7 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
         ...process.env,
         ...options.env,
         NODE_COMPILE_CACHE: compileCache,
-        ...(isDying && { DEATHS: at('deaths') }),
+        ...dying,
       },
     });
     spawned.stdout.pipe(log, { end: false });
@@ -133,7 +141,7 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
         rmSync(at('restarting'));
         boot();
         spawnAgent();
-      } else if (isDying) spawnAgent();
+      } else if (dying !== undefined) spawnAgent();
     });
   }
 
@@ -163,8 +171,8 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
       spawnAgent();
       await host.getState({ timeoutMs: 30_000 });
     },
-    dieEverywhere() {
-      isDying = true;
+    dieEverywhere(of) {
+      dying = { DEATHS: at('deaths'), ...(of !== undefined && { DEATHS_OF: of }) };
       const ended = child;
       ended?.kill('SIGKILL');
       return () => (existsSync(at('deaths')) ? readFileSync(at('deaths'), 'utf8').trim().split('\n') : []);
@@ -178,9 +186,7 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
     said: () => readFile(at('agent.log'), 'utf8'),
   };
 
-  const followed = follow().catch((error: unknown) => {
-    if (!following.signal.aborted) changes.fail(error);
-  });
+  let followed: Promise<void> | undefined;
   t.after(async () => {
     // Whoever reads about a failure has only this of the workstation.
     if (!(t as { passed?: boolean }).passed)
@@ -194,5 +200,10 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
   createFileImageSlots({ folder: at('slots'), partitions: { system: partitionBytes } });
   boot();
   await workstation.start();
+  // From here and not from whenever the stream opens: the test's next step may be a change already.
+  const { position } = await host.getState({ timeoutMs: 30_000 });
+  followed = follow(position).catch((error: unknown) => {
+    if (!following.signal.aborted) changes.fail(error);
+  });
   return workstation;
 }
