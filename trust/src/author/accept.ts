@@ -1,0 +1,61 @@
+/** Whether a repository may take new offline metadata in: what a device would ask of them, asked where their author still is. */
+import type { Metadata, Root, Targets } from '@tufjs/models';
+import { readMetadata } from '../format/read-metadata.ts';
+import { type Refused, refused } from '../format/refusal.ts';
+import { thresholdOf } from './sign.ts';
+
+export type Accepted<T extends Root | Targets> = { kind: 'accepted'; metadata: Metadata<T> } | Refused;
+
+/** `current` null: this is to be the first one, and its version says where the chain begins. */
+export function acceptRoot(current: Root | null, bytes: Uint8Array, nowMs: number): Accepted<Root> {
+  const read = readMetadata('root', bytes);
+  if (read.kind === 'refused') return read;
+  const { metadata } = read;
+  const { signed } = metadata;
+  if (!signed.consistentSnapshot)
+    return refused('unsupported', 'root metadata must have consistent snapshots');
+  if (current !== null && signed.version !== current.version + 1) {
+    return refused('wrong_version', `root ${current.version + 1} is due, not ${signed.version}`);
+  }
+  for (const root of current === null ? [signed] : [current, signed]) {
+    const lacking = lack(root, 'root', metadata, `root ${root.version}`);
+    if (lacking !== undefined) return lacking;
+  }
+  if (signed.isExpired(new Date(nowMs))) return refused('expired', `root ${signed.version} has expired`);
+  return { kind: 'accepted', metadata };
+}
+
+export function acceptTargets(
+  root: Root,
+  current: Targets | null,
+  bytes: Uint8Array,
+  nowMs: number,
+): Accepted<Targets> {
+  const read = readMetadata('targets', bytes);
+  if (read.kind === 'refused') return read;
+  const { metadata } = read;
+  const { signed } = metadata;
+  const due = (current?.version ?? 0) + 1;
+  if (signed.version !== due)
+    return refused('wrong_version', `targets ${due} are due, not ${signed.version}`);
+  if (signed.delegations !== undefined) return refused('unsupported', 'targets may not delegate');
+  const lacking = lack(root, 'targets', metadata, `root ${root.version}`);
+  if (lacking !== undefined) return lacking;
+  if (signed.isExpired(new Date(nowMs))) return refused('expired', `targets ${signed.version} have expired`);
+  return { kind: 'accepted', metadata };
+}
+
+function lack(
+  root: Root,
+  role: 'root' | 'targets',
+  metadata: Metadata<Root> | Metadata<Targets>,
+  by: string,
+): Refused | undefined {
+  const { met, signed, needed } = thresholdOf(root, role, metadata);
+  return met
+    ? undefined
+    : refused(
+        'unsigned',
+        `${role} ${metadata.signed.version} has ${signed.length} of the ${needed} signatures that ${by} asks for`,
+      );
+}
