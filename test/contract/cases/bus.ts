@@ -33,7 +33,7 @@ import {
   UpdateStep,
   UpgradeOfferSchema,
 } from '@iotdh/proto/bus/v1';
-import { UpdateKind } from '@iotdh/proto/update/v1';
+import { MetadataRole, UpdateKind } from '@iotdh/proto/update/v1';
 import {
   bareLogEntry,
   bareSnapshot,
@@ -149,6 +149,10 @@ const transferCases = [
         notBefore: at(3600),
         notAfter: at(86_400),
         fallback: baseRef,
+        metadata: [
+          { role: MetadataRole.ROOT, version: 2n, digest: digest(0xd2), size: 2_000 },
+          { role: MetadataRole.TIMESTAMP, version: 400n, digest: digest(0xd3), size: 500 },
+        ],
       },
     },
     {

@@ -8,6 +8,7 @@ import { dicomCases } from './dicom.ts';
 import { fleetCases } from './fleet.ts';
 import { fleetPackCases } from './fleet-packs.ts';
 import { fleetQuotaCases } from './fleet-quota.ts';
+import { fleetTrustCases } from './fleet-trust.ts';
 import { manifestCases } from './manifest.ts';
 import { updateCases } from './update.ts';
 
@@ -22,6 +23,7 @@ export const allCases: readonly MessageCases[] = [
   ...fleetCases,
   ...fleetPackCases,
   ...fleetQuotaCases,
+  ...fleetTrustCases,
   ...manifestCases,
   ...updateCases,
 ];

@@ -25,6 +25,8 @@ import {
   IrreversibleSchema,
   LocalEndpointSchema,
   ManagedProductSchema,
+  MetadataFileSchema,
+  MetadataRole,
   ObjectSchema,
   OperatingSystem,
   OperatingSystemBuildSchema,
@@ -116,6 +118,9 @@ const chunked = {
 const path = (value: string) => ({ path: value });
 const climbing = 'path: string.pattern';
 const reserved = 'path: path.reserved_name';
+
+/** A file of signed metadata. */
+export const metadataFile = { role: MetadataRole.TARGETS, version: 7n, digest: digest(0xd1), size: 4_096 };
 
 export const updateCases = [
   cases(ProductVersionSchema, { minimal: { product: 'A', version: '1' }, full: mapping }),
@@ -373,6 +378,14 @@ export const updateCases = [
         },
         'segments.digests[1]: bytes.len',
       ],
+    },
+  ),
+  cases(
+    MetadataFileSchema,
+    { full: metadataFile },
+    {
+      'version-none': [{ version: 0n }, 'version: uint64.gte_lte'],
+      'too-large': [{ size: 524_289 }, 'size: uint32.gte_lte'],
     },
   ),
 ];

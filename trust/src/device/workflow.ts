@@ -63,8 +63,10 @@ function refresh(
     () => new TrustedMetadataStore(strict('root', storage.read('root.json') ?? anchor)),
   );
   const nowMs = () => (judgesExpiry ? time.now() : 0);
+  // The library takes the machine's clock, and has no option for another.
+  const timed = store as unknown as { referenceTime: Date };
   const setTime = () => {
-    store['referenceTime'] = new Date(nowMs());
+    timed.referenceTime = new Date(nowMs());
   };
 
   updateRoot(store, storage, offered);
@@ -191,7 +193,7 @@ function updateTargets(
     store.updateDelegatedTargets(strict('targets', bytes), 'targets', 'root');
   };
   if (local === null || !tolerate(() => load(local))) {
-    const meta = snapshot.signed.meta['targets.json'];
+    const meta = Object.entries(snapshot.signed.meta).find(([name]) => name === 'targets.json')?.[1];
     if (meta === undefined) throw new Stop(refused('missing_metadata', 'the snapshot names no targets'));
     const bytes = needed('targets', meta.version, offered);
     attempt('targets', () => load(bytes));

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file iotdh/fleet/v1/error.proto.
  */
 export const file_iotdh_fleet_v1_error: GenFile = /*@__PURE__*/
-  fileDesc("Chppb3RkaC9mbGVldC92MS9lcnJvci5wcm90bxIOaW90ZGguZmxlZXQudjEijwEKCUVycm9ySW5mbxI1CgZyZWFzb24YASABKA4yGy5pb3RkaC5mbGVldC52MS5FcnJvclJlYXNvbkIIukgFggECEAESEQoJcmV0cnlhYmxlGAIgASgIEjgKC3JldHJ5X2RlbGF5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyACJiChBSZXNvdXJjZU5vdEZvdW5kEjYKBGtpbmQYASABKA4yHC5pb3RkaC5mbGVldC52MS5SZXNvdXJjZUtpbmRCCrpIB4IBBBABIAASFgoCaWQYAiABKAlCCrpIB3IFEAEYgAEiYgoQUmVzb3VyY2VDb25mbGljdBI2CgRraW5kGAEgASgOMhwuaW90ZGguZmxlZXQudjEuUmVzb3VyY2VLaW5kQgq6SAeCAQQQASAAEhYKAmlkGAIgASgJQgq6SAdyBRABGIABIkQKEFJldmlzaW9uTWlzbWF0Y2gSFgoOZ2l2ZW5fcmV2aXNpb24YASABKAQSGAoQY3VycmVudF9yZXZpc2lvbhgCIAEoBCI5ChBNYW5pZmVzdFJlamVjdGVkEiUKCHByb2JsZW1zGAEgAygJQhO6SBCSAQ0IARBkIgdyBRABGPQDIjsKDk9iamVjdHNNaXNzaW5nEikKDm9iamVjdF9kaWdlc3RzGAEgAygMQhG6SA6SAQsIARDoByIEegJoICqyAwoLRXJyb3JSZWFzb24SHAoYRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASIwofRVJST1JfUkVBU09OX1JFU09VUkNFX05PVF9GT1VORBABEiIKHkVSUk9SX1JFQVNPTl9SRVNPVVJDRV9DT05GTElDVBACEiIKHkVSUk9SX1JFQVNPTl9SRVZJU0lPTl9NSVNNQVRDSBADEiIKHkVSUk9SX1JFQVNPTl9NQU5JRkVTVF9SRUpFQ1RFRBAEEiAKHEVSUk9SX1JFQVNPTl9PQkpFQ1RTX01JU1NJTkcQBRIkCiBFUlJPUl9SRUFTT05fUEFDS19OT1RfQVNTSUdOQUJMRRAGEh8KG0VSUk9SX1JFQVNPTl9ERVZJQ0VfUkVUSVJFRBAHEiEKHUVSUk9SX1JFQVNPTl9VUERBVEVfVU5ERVJfV0FZEAgSIwofRVJST1JfUkVBU09OX1BBR0VfVE9LRU5fSU5WQUxJRBAJEh8KG0VSUk9SX1JFQVNPTl9DVVJTT1JfRVhQSVJFRBAKEiIKHkVSUk9SX1JFQVNPTl9SRVFVRVNUX0lEX1JFVVNFRBALKp8BCgxSZXNvdXJjZUtpbmQSHQoZUkVTT1VSQ0VfS0lORF9VTlNQRUNJRklFRBAAEhgKFFJFU09VUkNFX0tJTkRfREVWSUNFEAESFgoSUkVTT1VSQ0VfS0lORF9QQUNLEAISHAoYUkVTT1VSQ0VfS0lORF9BU1NJR05NRU5UEAMSIAocUkVTT1VSQ0VfS0lORF9MT0dfQ09MTEVDVElPThAEQlgKEmNvbS5pb3RkaC5mbGVldC52MUIKRXJyb3JQcm90b1ABWiNpb3RkaC9nZW4vZ28vaW90ZGgvZmxlZXQvdjE7ZmxlZXR2MaoCDklvdGRoLkZsZWV0LlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("Chppb3RkaC9mbGVldC92MS9lcnJvci5wcm90bxIOaW90ZGguZmxlZXQudjEijwEKCUVycm9ySW5mbxI1CgZyZWFzb24YASABKA4yGy5pb3RkaC5mbGVldC52MS5FcnJvclJlYXNvbkIIukgFggECEAESEQoJcmV0cnlhYmxlGAIgASgIEjgKC3JldHJ5X2RlbGF5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyACJiChBSZXNvdXJjZU5vdEZvdW5kEjYKBGtpbmQYASABKA4yHC5pb3RkaC5mbGVldC52MS5SZXNvdXJjZUtpbmRCCrpIB4IBBBABIAASFgoCaWQYAiABKAlCCrpIB3IFEAEYgAEiYgoQUmVzb3VyY2VDb25mbGljdBI2CgRraW5kGAEgASgOMhwuaW90ZGguZmxlZXQudjEuUmVzb3VyY2VLaW5kQgq6SAeCAQQQASAAEhYKAmlkGAIgASgJQgq6SAdyBRABGIABIkQKEFJldmlzaW9uTWlzbWF0Y2gSFgoOZ2l2ZW5fcmV2aXNpb24YASABKAQSGAoQY3VycmVudF9yZXZpc2lvbhgCIAEoBCI5ChBNYW5pZmVzdFJlamVjdGVkEiUKCHByb2JsZW1zGAEgAygJQhO6SBCSAQ0IARBkIgdyBRABGPQDIjsKDk9iamVjdHNNaXNzaW5nEikKDm9iamVjdF9kaWdlc3RzGAEgAygMQhG6SA6SAQsIARDoByIEegJoICJHChBNZXRhZGF0YVJlamVjdGVkEhcKBHJ1bGUYASABKAlCCbpIBnIEEAEYQBIaCgZkZXRhaWwYAiABKAlCCrpIB3IFEAEY9AMq+AMKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiMKH0VSUk9SX1JFQVNPTl9SRVNPVVJDRV9OT1RfRk9VTkQQARIiCh5FUlJPUl9SRUFTT05fUkVTT1VSQ0VfQ09ORkxJQ1QQAhIiCh5FUlJPUl9SRUFTT05fUkVWSVNJT05fTUlTTUFUQ0gQAxIiCh5FUlJPUl9SRUFTT05fTUFOSUZFU1RfUkVKRUNURUQQBBIgChxFUlJPUl9SRUFTT05fT0JKRUNUU19NSVNTSU5HEAUSJAogRVJST1JfUkVBU09OX1BBQ0tfTk9UX0FTU0lHTkFCTEUQBhIfChtFUlJPUl9SRUFTT05fREVWSUNFX1JFVElSRUQQBxIhCh1FUlJPUl9SRUFTT05fVVBEQVRFX1VOREVSX1dBWRAIEiMKH0VSUk9SX1JFQVNPTl9QQUdFX1RPS0VOX0lOVkFMSUQQCRIfChtFUlJPUl9SRUFTT05fQ1VSU09SX0VYUElSRUQQChIiCh5FUlJPUl9SRUFTT05fUkVRVUVTVF9JRF9SRVVTRUQQCxIiCh5FUlJPUl9SRUFTT05fTUVUQURBVEFfUkVKRUNURUQQDBIgChxFUlJPUl9SRUFTT05fUEFDS19OT1RfU0lHTkVEEA0quwEKDFJlc291cmNlS2luZBIdChlSRVNPVVJDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUUkVTT1VSQ0VfS0lORF9ERVZJQ0UQARIWChJSRVNPVVJDRV9LSU5EX1BBQ0sQAhIcChhSRVNPVVJDRV9LSU5EX0FTU0lHTk1FTlQQAxIgChxSRVNPVVJDRV9LSU5EX0xPR19DT0xMRUNUSU9OEAQSGgoWUkVTT1VSQ0VfS0lORF9NRVRBREFUQRAFQlgKEmNvbS5pb3RkaC5mbGVldC52MUIKRXJyb3JQcm90b1ABWiNpb3RkaC9nZW4vZ28vaW90ZGgvZmxlZXQvdjE7ZmxlZXR2MaoCDklvdGRoLkZsZWV0LlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * Accompanies every error that the services themselves raise.
@@ -179,6 +179,35 @@ export const ObjectsMissingSchema: GenMessage<ObjectsMissing> = /*@__PURE__*/
   messageDesc(file_iotdh_fleet_v1_error, 5);
 
 /**
+ * Metadata were not taken in, and nothing has changed.
+ *
+ * @generated from message iotdh.fleet.v1.MetadataRejected
+ */
+export type MetadataRejected = Message<"iotdh.fleet.v1.MetadataRejected"> & {
+  /**
+   * The rule that they break, in one word: `unsigned`, `wrong_version`, `malformed`, `too_large`, `expired`, `unsupported`,
+   * `other_keys`, and others that may come.
+   *
+   * @generated from field: string rule = 1;
+   */
+  rule: string;
+
+  /**
+   * What is wrong, in words. Never empty.
+   *
+   * @generated from field: string detail = 2;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message iotdh.fleet.v1.MetadataRejected.
+ * Use `create(MetadataRejectedSchema)` to create a new message.
+ */
+export const MetadataRejectedSchema: GenMessage<MetadataRejected> = /*@__PURE__*/
+  messageDesc(file_iotdh_fleet_v1_error, 6);
+
+/**
  * Why a request was not carried out.
  *
  * @generated from enum iotdh.fleet.v1.ErrorReason
@@ -267,6 +296,20 @@ export const ErrorReason = {
    * @generated from enum value: ERROR_REASON_REQUEST_ID_REUSED = 11;
    */
   REQUEST_ID_REUSED: 11,
+
+  /**
+   * Metadata were not taken in. With a MetadataRejected.
+   *
+   * @generated from enum value: ERROR_REASON_METADATA_REJECTED = 12;
+   */
+  METADATA_REJECTED: 12,
+
+  /**
+   * The pack's manifest is not signed: the newest targets do not name it as it is. They are handed in first.
+   *
+   * @generated from enum value: ERROR_REASON_PACK_NOT_SIGNED = 13;
+   */
+  PACK_NOT_SIGNED: 13,
 } as const;
 
 /**
@@ -322,6 +365,13 @@ export const ResourceKind = {
    * @generated from enum value: RESOURCE_KIND_LOG_COLLECTION = 4;
    */
   LOG_COLLECTION: 4,
+
+  /**
+   * A file of signed metadata; its id is `role/version`.
+   *
+   * @generated from enum value: RESOURCE_KIND_METADATA = 5;
+   */
+  METADATA: 5,
 } as const;
 
 /**

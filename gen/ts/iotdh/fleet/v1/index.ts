@@ -13,3 +13,5 @@ export * from './plan_pb.ts';
 export * from './plan_service_pb.ts';
 export * from './quota_pb.ts';
 export * from './quota_service_pb.ts';
+export * from './trust_pb.ts';
+export * from './trust_service_pb.ts';

@@ -4,6 +4,7 @@ export * from './component_pb.ts';
 export * from './file_pb.ts';
 export * from './kind_pb.ts';
 export * from './manifest_pb.ts';
+export * from './metadata_pb.ts';
 export * from './object_pb.ts';
 export * from './platform_pb.ts';
 export * from './procedure_pb.ts';
