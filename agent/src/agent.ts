@@ -69,11 +69,11 @@ export function createAgent(options: AgentOptions): Agent {
   const { now, after } = clock;
   const inData = (name: string) => join(dataDir, name);
   const stores = openStores(dataDir, clock);
-  const { journal, host, outbox, updates } = stores;
+  const { journal, host, logStore, outbox, updates } = stores;
   const stopping = new AbortController();
 
   const lines = createLineBuffer({
-    keep: (entries) => void server.log.append(entries, { end: host.write }),
+    keep: (entries) => void server.log.append(entries),
     ...{ after, onFailure },
   });
   const log = createLog({ now, write, redact: redactEntry, keep: lines.add, least: settings.minLogLevel });
@@ -215,7 +215,7 @@ export function createAgent(options: AgentOptions): Agent {
   // What host applications talk to.
   const { socket, loopback } = settings.api;
   const server = createApiServer({
-    ...{ view, store: host, clock, redact: redactEntry, onFailure },
+    ...{ view, store: host, logStore, clock, redact: redactEntry, onFailure },
     machine: machinePort({ machine, runner, journal }),
     ...(socket && { socket }),
     ...(loopback && { loopback: { ...loopback, token: openToken(loopback.tokenFile) } }),

@@ -1,5 +1,6 @@
 /** Opens everything that the agent keeps on disk. The journal comes first: it refuses a second agent in the same folder. */
 import { join } from 'node:path';
+import { type LogStore, openLogStore } from './api/store/open-log-store.ts';
 import { type HostStore, openStore } from './api/store/open-store.ts';
 import { claimFolder } from './durable/claim-folder.ts';
 import { openJournal } from './journal/open-journal.ts';
@@ -12,6 +13,7 @@ import { openUpdates, type UpdateStore } from './updates/update-store.ts';
 export type Stores = {
   journal: Journal;
   host: HostStore;
+  logStore: LogStore;
   outbox: Outbox;
   updates: UpdateStore;
   /** What was damaged and has begun anew, for the log. */
@@ -23,17 +25,19 @@ export type Stores = {
 export function openStores(dataDir: string, clock: Clock): Stores {
   claimFolder(dataDir);
   const damaged: string[] = [];
-  const { journal } = openJournal({ directory: join(dataDir, 'journal') });
-  const { store: host, setAside } = openStore({ path: join(dataDir, 'host.db') });
+  const { journal, database } = openJournal({ directory: join(dataDir, 'journal') });
+  const logPath = join(dataDir, 'host.db');
+  const host = openStore({ journal, database }, logPath);
+  const { logStore, setAside } = openLogStore({ path: logPath });
   const { outbox, damaged: outboxDamaged } = openOutbox({ path: join(dataDir, 'outbox.db'), clock });
   const updates = openUpdates(join(dataDir, 'updates'), (path) => damaged.push(path));
   if (setAside !== null) damaged.push(setAside);
   if (outboxDamaged) damaged.push('outbox.db');
   return {
-    ...{ journal, host, outbox, updates, damaged },
+    ...{ journal, host, logStore, outbox, updates, damaged },
     async close() {
       await outbox.close();
-      host.close();
+      logStore.close();
       journal.close();
     },
   };

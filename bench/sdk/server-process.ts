@@ -9,6 +9,7 @@ import { AgentService, State } from '@iotdh/proto/agent/v1';
 import { systemClock } from '../../agent/src/api/clock.ts';
 import { machinePort } from '../../agent/src/api/machine-port.ts';
 import { createApiServer } from '../../agent/src/api/server.ts';
+import { openLogStore } from '../../agent/src/api/store/open-log-store.ts';
 import { openStore } from '../../agent/src/api/store/open-store.ts';
 import { openJournal } from '../../agent/src/journal/open-journal.ts';
 import { createMachine } from '../../agent/src/machine/machine.ts';
@@ -26,7 +27,7 @@ answerRequests(async ({ server, directory }: SdkServerRequest) => {
 });
 
 async function startAgent(directory: string, socketPath: string): Promise<void> {
-  const { journal } = openJournal({ directory: join(directory, 'journal') });
+  const { journal, database } = openJournal({ directory: join(directory, 'journal') });
   const machine = createMachine({ journal, now: Date.now });
   const runner = createRunner({
     ...{ journal, machine, ports: scriptPorts().ports },
@@ -34,10 +35,12 @@ async function startAgent(directory: string, socketPath: string): Promise<void> 
     sleep,
     onFinding: (finding) => console.error(finding),
   });
-  const { store } = openStore({ path: join(directory, 'api.db') });
+  const logPath = join(directory, 'host.db');
+  const store = openStore({ journal, database }, logPath);
+  const { logStore } = openLogStore({ path: logPath });
   const api = createApiServer({
     machine: machinePort({ machine, runner, journal }),
-    ...{ store, clock: systemClock },
+    ...{ store, logStore, clock: systemClock },
     view: {
       describe: () => ({
         name: '',

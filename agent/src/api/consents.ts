@@ -1,6 +1,6 @@
 /**
- * What people decided. A decision is on record, with the text that was shown, before the machine hears of it: a patch is
- * never applied without the record of who wanted it.
+ * What people decided. A decision goes on record, with the text that was shown, in the transaction in which the machine acts
+ * on it: a patch is never applied without the record of who wanted it.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
@@ -11,9 +11,7 @@ import {
   ConsentSchema,
   type PendingUpdate,
 } from '@iotdh/proto/agent/v1';
-import type { EventName } from '../machine/table.ts';
 import type { Decision, Target, Update } from '../machine/update.ts';
-import type { Once } from './answers.ts';
 import type { Clock } from './clock.ts';
 import { digestFromHex, hexFromDigest } from './names.ts';
 import { pendingUpdateOf } from './pending.ts';
@@ -34,11 +32,10 @@ export type ConsentsOptions = {
 export type ConsentRequest = ConfirmPatchRequest | ConfirmBaseRequest;
 
 export type Consents = {
-  /** Passes a decision on and returns its record. `keep` is given the record before the answer is written. */
+  /** Passes a decision on and returns its record. `keep` is given the record within the transaction. */
   decide(
     target: Target,
     request: ConsentRequest,
-    once: Once,
     keep: (consent: Consent) => void,
   ): Promise<Outcome<Consent>>;
   /** The record behind a decision that the machine reports, for the backend; null if it was lost. */
@@ -54,38 +51,22 @@ export function createConsents(options: ConsentsOptions): Consents {
   async function decide(
     target: Target,
     request: ConsentRequest,
-    once: Once,
     keep: (consent: Consent) => void,
   ): Promise<Outcome<Consent>> {
     const event = target === 'patch' ? 'sdk_confirmpatch' : 'sdk_confirmbase';
-    function finish(consent: Consent): Outcome<Consent> {
-      keep(consent);
-      // The decision is in force; on a full disk only the memory of this answer is lost.
-      once.end(() => undefined);
-      return done(consent);
-    }
-
     const { state, update, decision } = machine.standing();
-    const made = once.again ? store.consents.byRequest(request.requestId) : null;
     if (state !== (target === 'patch' ? 'WAIT_CONFIRM_PATCH' : 'WAIT_CONFIRM_BASE') || update === null) {
-      // A crash came between the move and the answer: the decision was passed on.
-      if (made !== null) return finish(fromBinary(ConsentSchema, made.consent));
       return { kind: 'transition_refused', state, event };
     }
     const objection = objectionTo(request, update);
     if (objection !== null) return objection;
 
     const consent = recordOf(request, update, pendingUpdateOf(update, decision, view));
-    let id = 0;
-    const begun = once.begin(() => {
-      if (made !== null) store.consents.remove(made.id);
-      id = store.consents.insert(request.requestId, toBinary(ConsentSchema, consent));
+    const answer = await machine.submit(commandOf(event, consent), () => {
+      store.consents.insert(request.requestId, toBinary(ConsentSchema, consent));
+      keep(consent);
     });
-    if (!begun) return { kind: 'unwritable' };
-    const refusal = await submit(commandOf(event, consent), event);
-    if (refusal === null) return finish(consent);
-    once.cancel(() => store.consents.remove(id));
-    return refusal;
+    return refusalOf(answer, event) ?? done(consent);
   }
 
   function objectionTo({ manifestDigest, decision }: ConsentRequest, update: Update): Refusal | null {
@@ -119,10 +100,6 @@ export function createConsents(options: ConsentsOptions): Consents {
         ? { decision: { case: 'postponedUntil' as const, value: kind.value.until } }
         : {}),
     });
-  }
-
-  async function submit(command: HostCommand, event: EventName): Promise<Refusal | null> {
-    return refusalOf(await machine.submit(command), event);
   }
 
   function behind(decision: Decision): Consent | null {

@@ -20,7 +20,7 @@ export function machinePort(parts: { machine: Machine; runner: Runner; journal: 
     oldestSequence: () => journal.oldestSequence(),
     movesAfter: (sequence, limit) => journal.changesAfter(sequence, limit),
     moves: machine.changes,
-    submit: (command) => runner.submit(command),
+    submit: runner.submit,
     fault() {
       // The report is owed from the moment of the fault until the outbox has it.
       const reports = journal

@@ -1,6 +1,7 @@
 /**
  * The record of each move as everyone gets it: the host application and the backend, now and when it is replayed. What the
- * journal does not keep (how far the transfer was, the texts, the reason) is added once, right after the move, and kept.
+ * journal does not keep (how far the transfer was, the texts, the reason) is added once, with the move of a command and right
+ * after any other, and kept.
  */
 import { setImmediate } from 'node:timers/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
@@ -15,6 +16,8 @@ import type { HostStore } from './store/open-store.ts';
 export type MoveRecords = {
   /** The records of moves of the present journal; the same ones each time. */
   of(moves: readonly StateChange[]): StateChanged[];
+  /** Makes the record of a move within the transaction of that move. */
+  within(move: StateChange): void;
   /** Makes the records of all moves that have none yet, then of each new one until `signal` aborts. */
   follow(signal: AbortSignal): Promise<void>;
 };
@@ -73,12 +76,13 @@ export function createMoveRecords({ machine, store, view }: MoveRecordsOptions):
     });
     if (made.length === 0) return records;
     store.write(() => {
-      for (const record of made) {
-        store.moves.put(journalId, Number(record.sequence), toBinary(StateChangedSchema, record));
-      }
+      for (const record of made) keep(journalId, record);
     });
     return records;
   }
+
+  const keep = (journalId: string, record: StateChanged) =>
+    store.moves.put(journalId, Number(record.sequence), toBinary(StateChangedSchema, record));
 
   async function follow(signal: AbortSignal): Promise<void> {
     const { journal } = machine.standing().cursor;
@@ -96,5 +100,9 @@ export function createMoveRecords({ machine, store, view }: MoveRecordsOptions):
     }
   }
 
-  return { of: recordsOf, follow };
+  return {
+    of: recordsOf,
+    within: (move) => keep(machine.standing().cursor.journal, build(move)),
+    follow,
+  };
 }

@@ -5,7 +5,7 @@
 import type { Changed, Cursor, StartOver } from '../machine/changes.ts';
 import type { HostEvent } from '../machine/event.ts';
 import type { StateChange } from '../machine/journal.ts';
-import type { Answer } from '../machine/machine.ts';
+import type { Alongside, Answer } from '../machine/machine.ts';
 import type { Unavailable } from '../machine/runner.ts';
 import type { State } from '../machine/table.ts';
 import type { Decision, Update } from '../machine/update.ts';
@@ -30,8 +30,8 @@ export type AgentMachine = {
   movesAfter(sequence: number, limit: number): StateChange[];
   /** Every move after the cursor, as it happens, until `signal` aborts. Never a gap: `start_over` instead. */
   moves(cursor: Cursor, signal: AbortSignal): AsyncGenerator<Changed | StartOver, void, undefined>;
-  /** Answered once what follows is durable. Commands are considered in the order of the calls. */
-  submit(command: HostCommand): Promise<Answer | Unavailable>;
+  /** Answered once what follows, and what is written alongside, is durable. Considered in the order of the calls. */
+  submit(command: HostCommand, alongside?: Alongside): Promise<Answer | Unavailable>;
   /** What the check said that has just failed, or null. Asked right after an `integrity_fault`. */
   fault(): string | null;
 };

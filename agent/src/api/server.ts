@@ -1,6 +1,6 @@
 /**
  * The agent's local API: AgentService over Connect, gRPC and gRPC-Web, on a Unix socket and on loopback, with HTTP/1.1 and
- * HTTP/2 on both. What it remembers over restarts is in the store; the machine stays the only truth about the state.
+ * HTTP/2 on both. What it remembers over restarts is in its stores; the machine stays the only truth about the state.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -24,6 +24,7 @@ import type { AgentMachine, UpdateView } from './port.ts';
 import type { Refusal } from './refusal.ts';
 import { createService } from './service.ts';
 import { createSnapshots } from './snapshots.ts';
+import type { LogStore } from './store/open-log-store.ts';
 import type { HostStore } from './store/open-store.ts';
 import { bears } from './token.ts';
 import { listenOnSocket } from './unix-socket.ts';
@@ -32,6 +33,7 @@ export type ApiServerOptions = {
   machine: AgentMachine;
   view: UpdateView;
   store: HostStore;
+  logStore: LogStore;
   clock: Clock;
   /** Takes out of a log line whatever could be patient data. */
   redact: (entry: LogEntry) => LogEntry;
@@ -76,27 +78,36 @@ const maxRequestBytes = 4 * 1024 * 1024;
 const stopGraceMs = 4000;
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { machine, view, store, clock, redact, socket, loopback, newId = randomUUID, onFailure } = options;
+  const { view, store, logStore, clock, redact, socket, loopback, newId = randomUUID, onFailure } = options;
   const { maxPostponeMs, maxLogBytes, onLogLines, onHostVersion, onLeaseEnded } = options;
   const lock = createLock();
   const stopping = new AbortController();
 
+  const records = createMoveRecords({ machine: options.machine, store, view });
+  /** With the record of each command's move in the transaction of that move. */
+  const machine: AgentMachine = {
+    ...options.machine,
+    submit: (command, alongside) =>
+      options.machine.submit(command, (change) => {
+        alongside?.(change);
+        if (change !== null) records.within(change);
+      }),
+  };
   const holds = createHolds({ store, machine, clock, lock, newId, ...(onLeaseEnded && { onLeaseEnded }) });
   const consents = createConsents({
     ...{ store, machine, view, clock, newId },
     ...(maxPostponeMs !== undefined && { maxPostponeMs }),
   });
-  const records = createMoveRecords({ machine, store, view });
   const log = createLogSpool({
-    ...{ store, redact },
+    ...{ store: logStore, redact },
     ...(maxLogBytes !== undefined && { maxBytes: maxLogBytes }),
     ...(onLogLines && { onLines: onLogLines }),
   });
   const hostVersion = createHostVersion({ store, ...(onHostVersion && { onChange: onHostVersion }) });
   const snapshot = createSnapshots({ machine, view, holds, store, clock });
   const service = createService({
-    ...{ machine, view, clock, lock, holds, consents, records, log, hostVersion, snapshot },
-    answers: createAnswers({ store, clock }),
+    ...{ machine, view, clock, lock, store, logStore, holds, consents, records, log, hostVersion, snapshot },
+    answers: createAnswers({ tables: [store.answers, logStore.answers], clock }),
     stopping: stopping.signal,
   });
 

@@ -22,7 +22,7 @@ import {
 import { UpdateKind } from '@iotdh/proto/update/v1';
 import { digestFromHex } from './names.ts';
 import { type AgentClient, clientOf } from './testing/clients.ts';
-import { pack, type Rig, rigFor } from './testing/rig.ts';
+import { pack, rigFor } from './testing/rig.ts';
 
 const reason = { activity: Activity.PROCEDURE, text: '' };
 const person = { id: 'jd@site', name: 'Jane Doe' };
@@ -195,7 +195,7 @@ test('holds outlive the agent’s restart, and a hold outside BUSY does not', as
   await rig.start();
   assert.equal((await client.getState({})).snapshot?.holds[0]?.reason?.text, 'exam');
   await client.setReady({});
-  // As if the agent had been killed between writing a hold and moving to BUSY.
+  // As an agent left it that wrote the hold before it moved, and was killed in between.
   const left = { leaseId: '', requestId: '', reason: new Uint8Array(), startMs: 0 };
   rig.store.write(() => void rig.store.holds.insert({ ...left, durationMs: null, expireMs: null }));
   await rig.stop();
@@ -349,7 +349,7 @@ for (const [name, call] of Object.entries(mutations)) {
     const standing = () => [
       rig.machine.standing().cursor.sequence,
       rig.store.holds.all(),
-      rig.store.log.bytes(),
+      rig.logStore.lines.bytes(),
     ];
     const before = standing();
     await rig.stop();
@@ -389,53 +389,13 @@ test('the order in which a client writes a map does not make another request', a
   assert.equal(rig.server.log.next(10, 10_000)?.entries.length, 1);
 });
 
-test('a command that a crash interrupted after its move is answered as carried out', async (t) => {
-  const rig = await rigFor(t);
-  const client = clientOf(rig);
-  const request = { requestId: randomUUID() };
-  await client.setReady(request);
-  forgetAnswer(rig, request.requestId);
-  await rig.stop();
-  await rig.start();
-  assert.equal((await client.setReady(request)).snapshot?.state, State.READY);
-
-  await rig.bringTo('WAIT_CONFIRM_PATCH');
-  const decision = {
-    manifestDigest: patchDigest,
-    person,
-    decision: confirm,
-    requestId: randomUUID(),
-  };
-  const { consent } = await client.confirmPatch(decision);
-  forgetAnswer(rig, decision.requestId);
-  const again = await client.confirmPatch(decision);
-  assert.equal(again.consent?.consentId, consent?.consentId);
-});
-
-test('a busy that a crash interrupted takes no second hold', async (t) => {
-  const { rig, client } = await readyRig(t);
-  const request = { reason, leaseDuration: minute, requestId: randomUUID() };
-  const { hold } = await client.setBusy(request);
-  forgetAnswer(rig, request.requestId);
-  const again = await client.setBusy(request);
-  assert.equal(again.hold?.leaseId, hold?.leaseId);
-  assert.equal(again.snapshot?.holds.length, 1);
-});
-
-/** As if the agent had been killed before it wrote the answer. */
-function forgetAnswer({ store }: Rig, requestId: string): void {
-  const answer = store.answers.find(requestId);
-  assert.ok(answer);
-  store.write(() => store.answers.put(requestId, { ...answer, response: null }));
-}
-
 test('log lines are durable and in order; what does not fit is refused whole', async (t) => {
   const rig = await rigFor(t, { maxLogBytes: 200 });
   const client = clientOf(rig);
   await client.submitLog({ entries: [entry('one'), entry('two')] });
   await rig.stop();
   await rig.start();
-  const spooled = rig.store.log.bytes();
+  const spooled = rig.logStore.lines.bytes();
   const full = await refused(
     client.submitLog({ entries: [entry('three'), entry('x'.repeat(200))] }),
     Code.ResourceExhausted,
@@ -474,17 +434,27 @@ test('the host application’s version is kept, and said on only when it changes
 test('on a full disk nothing changes and the caller is told to come back', async (t) => {
   const { rig, client } = await readyRig(t, { maxStoreBytes: 160 * 1024, maxLogBytes: 1_000_000 });
   const message = 'x'.repeat(8000);
-  const fill = async (): Promise<never> => {
+  const fillLog = async (): Promise<never> => {
     for (;;) await client.submitLog({ entries: [entry(message)] });
   };
+  await refused(fillLog(), Code.Unavailable, ErrorReason.JOURNAL_UNWRITABLE);
+
+  let requestId = '';
+  const fill = async (): Promise<never> => {
+    for (;;) {
+      requestId = randomUUID();
+      await client.setBusy({ reason: { ...reason, text: 'x'.repeat(200) }, requestId });
+      requestId = randomUUID();
+      await client.setReady({ requestId });
+    }
+  };
   await refused(fill(), Code.Unavailable, ErrorReason.JOURNAL_UNWRITABLE);
-  const before = rig.machine.standing().cursor;
-  const call = client.setBusy({ reason: { ...reason, text: 'x'.repeat(200) }, requestId: randomUUID() });
-  await call.then(
-    () => undefined,
-    (error: unknown) => assert.equal(ConnectError.from(error).code, Code.Unavailable),
-  );
-  assert.ok(rig.machine.standing().cursor.sequence - before.sequence <= 1);
+  const { state, cursor } = rig.machine.standing();
+  const moves = rig.machine.movesAfter(0, 1000);
+  assert.equal(rig.store.holds.all().length, state === 'BUSY' ? 1 : 0);
+  assert.equal(rig.store.answers.find(requestId), null);
+  assert.equal(rig.store.moves.newest(cursor.journal), cursor.sequence);
+  assert.deepEqual([moves.at(-1)?.sequence, moves.at(-1)?.to], [cursor.sequence, state]);
 });
 
 test('requests that break a limit of the contract are refused with what they break', async (t) => {

@@ -26,6 +26,8 @@ import type { MoveRecords } from './move-records.ts';
 import { poll } from './poll.ts';
 import type { AgentMachine, UpdateView } from './port.ts';
 import { done } from './refusal.ts';
+import type { LogStore } from './store/open-log-store.ts';
+import type { HostStore } from './store/open-store.ts';
 import { watch } from './watch.ts';
 
 export type ServiceOptions = {
@@ -33,6 +35,8 @@ export type ServiceOptions = {
   view: UpdateView;
   clock: Clock;
   lock: Lock;
+  store: HostStore;
+  logStore: LogStore;
   answers: Answers;
   holds: Holds;
   consents: Consents;
@@ -55,6 +59,8 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
     view,
     clock,
     lock,
+    store,
+    logStore,
     answers,
     holds,
     consents,
@@ -72,9 +78,9 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
     setReady: (request) =>
       lock.run(async () =>
         unwrap(
-          await answers.once(method.setReady, request, async (once, keep) => {
+          await answers.once(store.answers, method.setReady, request, async (keep) => {
             let response = create(SetReadyResponseSchema);
-            const outcome = await holds.release(request.leaseId, once, () => {
+            const outcome = await holds.release(request.leaseId, () => {
               response = create(SetReadyResponseSchema, { snapshot: snapshot() });
               keep(response);
             });
@@ -86,7 +92,7 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
     setBusy: (request) =>
       lock.run(async () =>
         unwrap(
-          await answers.once(method.setBusy, request, async (once, keep) => {
+          await answers.once(store.answers, method.setBusy, request, async (keep) => {
             const { leaseId, requestId, leaseDuration, reason = create(BusyReasonSchema) } = request;
             const leaseMs = leaseDuration === undefined ? null : durationMs(leaseDuration);
             let response = create(SetBusyResponseSchema);
@@ -96,8 +102,8 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
             };
             const outcome =
               leaseId === '' || leaseMs === null
-                ? await holds.take(reason, leaseMs, requestId, once, keepHold)
-                : holds.renew(leaseId, reason, leaseMs, once, keepHold);
+                ? await holds.take(reason, leaseMs, requestId, keepHold)
+                : holds.renew(leaseId, reason, leaseMs, keepHold);
             return outcome.kind === 'done' ? done(response) : outcome;
           }),
         ),
@@ -106,9 +112,9 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
     confirmPatch: (request) =>
       lock.run(async () =>
         unwrap(
-          await answers.once(method.confirmPatch, request, async (once, keep) => {
+          await answers.once(store.answers, method.confirmPatch, request, async (keep) => {
             let response = create(ConfirmPatchResponseSchema);
-            const outcome = await consents.decide('patch', request, once, (consent) => {
+            const outcome = await consents.decide('patch', request, (consent) => {
               response = create(ConfirmPatchResponseSchema, { snapshot: snapshot(), consent });
               keep(response);
             });
@@ -120,9 +126,9 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
     confirmBase: (request) =>
       lock.run(async () =>
         unwrap(
-          await answers.once(method.confirmBase, request, async (once, keep) => {
+          await answers.once(store.answers, method.confirmBase, request, async (keep) => {
             let response = create(ConfirmBaseResponseSchema);
-            const outcome = await consents.decide('base', request, once, (consent) => {
+            const outcome = await consents.decide('base', request, (consent) => {
               response = create(ConfirmBaseResponseSchema, { snapshot: snapshot(), consent });
               keep(response);
             });
@@ -156,10 +162,9 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
     submitLog: (request) =>
       lock.run(async () =>
         unwrap(
-          await answers.once(method.submitLog, request, async (once, keep) => {
+          await answers.once(logStore.answers, method.submitLog, request, async (keep) => {
             const response = create(SubmitLogResponseSchema);
-            keep(response);
-            const outcome = log.append(request.entries, once);
+            const outcome = log.append(request.entries, () => keep(response));
             return outcome.kind === 'done' ? done(response) : outcome;
           }),
         ),

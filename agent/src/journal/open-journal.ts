@@ -15,9 +15,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Effect } from '../machine/effect.ts';
-import type { Journal } from '../machine/journal.ts';
 import { faultOnOpening, JournalError } from './journal-error.ts';
-import { type Limits, makeJournal, openSqliteJournal } from './sqlite-journal.ts';
+import { type JournalFile, type Limits, makeJournal, openSqliteJournal } from './sqlite-journal.ts';
 
 export type OpenJournalOptions = Partial<Limits> & {
   /** Holds the journal alone; made if absent. Its parent must exist, and keeps what is set aside. */
@@ -36,13 +35,13 @@ const maxKept = 3;
  * Opens the journal in `directory`, beginning one if there is none. Throws a JournalError: `in_use`, `newer_version` or
  * `unavailable`; a damaged journal is set aside and replaced instead, and reported through the new one's first effect.
  */
-export function openJournal(options: OpenJournalOptions): { journal: Journal; damage: Damage | null } {
+export function openJournal(options: OpenJournalOptions): JournalFile & { damage: Damage | null } {
   const { directory, newId = randomUUID, ...given } = options;
-  const limits = { maxChanges: 10_000, maxDecisions: 1000, maxBytes: 64 * 1024 * 1024, ...given };
+  const limits = { maxChanges: 10_000, maxDecisions: 1000, maxBytes: 256 * 1024 * 1024, ...given };
   try {
     if (!existsSync(directory)) beginAnew(directory, newId(), limits);
     const opened = open(directory, limits);
-    if (!(opened instanceof JournalError)) return { journal: opened, damage: null };
+    if (!(opened instanceof JournalError)) return { ...opened, damage: null };
 
     const keptAs = nameForDamaged(directory);
     const damage = { keptAs, reason: opened.message.slice(0, 1000) };
@@ -50,7 +49,7 @@ export function openJournal(options: OpenJournalOptions): { journal: Journal; da
     renameSync(directory, keptAs);
     appear(directory);
     dropOldest(directory);
-    return { journal: openSqliteJournal(fileIn(directory), limits), damage };
+    return { ...openSqliteJournal(fileIn(directory), limits), damage };
   } catch (error) {
     if (error instanceof JournalError) throw error;
     throw new JournalError('unavailable', `${directory}: the journal cannot be opened`, { cause: error });
@@ -62,7 +61,7 @@ const fileIn = (directory: string) => join(directory, 'journal.db');
 const makingIn = (directory: string) => `${directory}.making`;
 
 /** Returns the error if the journal is damaged, and throws every other one. */
-function open(directory: string, limits: Limits): Journal | JournalError {
+function open(directory: string, limits: Limits): JournalFile | JournalError {
   const path = fileIn(directory);
   if (!existsSync(path)) return new JournalError('damaged', `${path} is missing`);
   try {
@@ -95,7 +94,7 @@ function beginAnew(directory: string, id: string, limits: Limits): void {
   const left = makingIn(directory);
   const found = existsSync(left) ? open(left, limits) : null;
   if (found === null || found instanceof JournalError) make(directory, id, [], limits);
-  else found.close();
+  else found.journal.close();
   appear(directory);
 }
 

@@ -52,12 +52,15 @@ export function makeJournal(path: string, id: string, effects: readonly Effect[]
   }
 }
 
+/** `database`: for tables of others, which are written by `alongside` of `journal.write` and nowhere else. */
+export type JournalFile = { journal: Journal; database: DatabaseSync };
+
 /** Opens a file that `makeJournal` has made, and reads all of it. Throws a JournalError or SQLite's own error. */
-export function openSqliteJournal(path: string, limits: Limits): Journal {
+export function openSqliteJournal(path: string, limits: Limits): JournalFile {
   const database = connect(path, limits);
   try {
     verify(database);
-    return journalIn(database, limits);
+    return { journal: journalIn(database, limits), database };
   } catch (error) {
     database.close();
     throw error;
@@ -71,6 +74,8 @@ function journalIn(database: DatabaseSync, { maxChanges, maxDecisions }: Limits)
   if (stored === undefined)
     throw new JournalError('damaged', 'the journal does not say where the agent stands');
   let standing = stored;
+  const begin = database.prepare('BEGIN IMMEDIATE');
+  const commit = database.prepare('COMMIT');
 
   /** Carries the entry out and returns where the agent then stands. */
   function apply(entry: Entry): typeof standing {
@@ -102,10 +107,16 @@ function journalIn(database: DatabaseSync, { maxChanges, maxDecisions }: Limits)
       throw new Error(`change ${entry.change.sequence} does not follow ${standing.sequence}`);
     }
     const store = () => {
-      database.exec('BEGIN IMMEDIATE');
-      const then = apply(entry);
-      database.exec('COMMIT');
-      standing = then;
+      const before = standing;
+      try {
+        begin.run();
+        standing = apply(entry);
+        entry.alongside?.();
+        commit.run();
+      } catch (error) {
+        standing = before;
+        throw error;
+      }
     };
     // The room that the log has on disk can be written again once its contents are in the database file.
     const reuseLog = () => database.exec('PRAGMA wal_checkpoint(RESTART)');

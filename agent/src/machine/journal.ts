@@ -48,6 +48,11 @@ export type Entry = {
   update?: readonly PendingEffect[];
   /** Ids of effects that are done or no longer wanted. */
   drop?: readonly number[];
+  /**
+   * What others keep in the journal's file and change together with it. It is carried out last, sees the journal as it is
+   * with this entry, and undoes the entry by throwing. On a full disk it may be carried out twice.
+   */
+  alongside?: () => void;
 };
 
 /** The write did not happen and everything is as before. Once there is room again, the same write succeeds. */

@@ -21,9 +21,15 @@ export type MachineOptions = {
 /** What became of an event. Only `moved` and `noted` are durable and have effects. */
 export type Answer = { kind: 'moved'; change: StateChange } | { kind: 'noted' } | Refused | NotRecorded;
 
+/**
+ * Writes what has to change together with the machine, in the transaction of an event that counts; everything it reads of
+ * the machine is as after the event. `change` is null when the event is only noted.
+ */
+export type Alongside = (change: StateChange | null) => void;
+
 export type Machine = {
   /** Takes one event. Throws when the disk fails, or when the event carries what no journal may hold. */
-  accept(event: MachineEvent): Answer;
+  accept(event: MachineEvent, alongside?: Alongside): Answer;
   snapshot(): Snapshot;
   /** From where a subscriber misses nothing that is newer than `snapshot()`. */
   cursor(): Cursor;
@@ -33,7 +39,7 @@ export type Machine = {
 export function createMachine({ journal, now, onFailPoint }: MachineOptions): Machine {
   const changes = createChanges(journal);
 
-  function accept(event: MachineEvent): Answer {
+  function accept(event: MachineEvent, alongside?: Alongside): Answer {
     const from = journal.snapshot();
     const outcome = next(from, event);
     if (outcome.kind === 'refused') return outcome;
@@ -44,6 +50,7 @@ export function createMachine({ journal, now, onFailPoint }: MachineOptions): Ma
     if (decision !== null) entry.decision = { ...decision, timeMs, state: from.state };
     const change = to.state === from.state ? null : changeOf(from, event, to, timeMs);
     if (change !== null) entry.change = change;
+    if (alongside !== undefined) entry.alongside = () => alongside(change);
     if (outcome.overtakes) {
       entry.drop = journal
         .effects()

@@ -7,7 +7,7 @@ import { createEffectLane, type Finding } from './effect-lane.ts';
 import type { MachineEvent, OutsideEvent } from './event.ts';
 import type { OnFailPoint } from './fail-point.ts';
 import type { Journal } from './journal.ts';
-import type { Answer, Machine } from './machine.ts';
+import type { Alongside, Answer, Machine } from './machine.ts';
 import type { Disk } from './update.ts';
 
 export type RunnerOptions = {
@@ -42,10 +42,11 @@ export type Runner = {
   /** Resolves once stopped; rejects when the journal's disk fails, after which only a restart helps. */
   readonly stopped: Promise<void>;
   /**
-   * Takes an event from outside; answered once it is durable. Events are considered in the order of the calls. Rejects when
-   * the disk fails or the event carries what no journal may hold, and nothing has changed then.
+   * Takes an event from outside; answered once it is durable, with what is written alongside. Events are considered in the
+   * order of the calls. Rejects when the disk fails or the event carries what no journal may hold, and nothing has changed
+   * then.
    */
-  submit(event: OutsideEvent): Promise<Answer | Unavailable>;
+  submit(event: OutsideEvent, alongside?: Alongside): Promise<Answer | Unavailable>;
   /** Has what was set aside tried again. Returns how many effects that were. */
   release(): number;
 };
@@ -66,19 +67,19 @@ export function createRunner(options: RunnerOptions): Runner {
     accept,
   });
 
-  function accept(event: MachineEvent): Answer {
-    const answer = machine.accept(event);
+  function accept(event: MachineEvent, alongside?: Alongside): Answer {
+    const answer = machine.accept(event, alongside);
     if (answer.kind === 'moved' || answer.kind === 'noted') lane.notice();
     return answer;
   }
 
-  async function consider(event: OutsideEvent): Promise<Answer | Unavailable> {
+  async function consider(event: OutsideEvent, alongside?: Alongside): Promise<Answer | Unavailable> {
     if (stopping) return { kind: 'unavailable', reason: 'stopping' };
-    if (event.type !== 'sdk_cmdready') return accept(event);
-    if (machine.snapshot().state !== 'BUSY') return accept({ ...event, disk: nothingOnDisk });
+    if (event.type !== 'sdk_cmdready') return accept(event, alongside);
+    if (machine.snapshot().state !== 'BUSY') return accept({ ...event, disk: nothingOnDisk }, alongside);
     const disk = await readDisk();
     if (disk === null) return { kind: 'unavailable', reason: 'disk_unreadable' };
-    return stopping ? { kind: 'unavailable', reason: 'stopping' } : accept({ ...event, disk });
+    return stopping ? { kind: 'unavailable', reason: 'stopping' } : accept({ ...event, disk }, alongside);
   }
 
   async function readDisk(): Promise<Disk | null> {
@@ -103,8 +104,8 @@ export function createRunner(options: RunnerOptions): Runner {
       lane.start();
       if (signal?.aborted) void stop();
     },
-    submit(event) {
-      const answer = last.then(() => consider(event));
+    submit(event, alongside) {
+      const answer = last.then(() => consider(event, alongside));
       last = answer.catch(() => undefined);
       return answer;
     },

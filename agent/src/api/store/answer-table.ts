@@ -5,14 +5,13 @@ export type StoredAnswer = {
   /** Over the method's name and the request without its id. */
   digest: Uint8Array;
   timeMs: number;
-  /** The response message; null while the request is being carried out, or when a crash interrupted that. */
-  response: Uint8Array | null;
+  /** The response message. */
+  response: Uint8Array;
 };
 
 export type AnswerTable = {
   find(requestId: string): StoredAnswer | null;
   put(requestId: string, answer: StoredAnswer): void;
-  remove(requestId: string): void;
   /** Forgets the requests of before then. */
   removeBefore(timeMs: number): void;
 };
@@ -25,12 +24,10 @@ export function answerTable(database: DatabaseSync): AnswerTable {
     'SELECT digest, time_ms AS timeMs, response FROM answer WHERE request_id = ?',
   );
   const put = database.prepare('INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?)');
-  const remove = database.prepare('DELETE FROM answer WHERE request_id = ?');
   const removeBefore = database.prepare('DELETE FROM answer WHERE time_ms < ?');
   return {
     find: (requestId) => (find.get(requestId) as StoredAnswer | undefined) ?? null,
     put: (requestId, { digest, timeMs, response }) => void put.run(requestId, digest, timeMs, response),
-    remove: (requestId) => void remove.run(requestId),
     removeBefore: (timeMs) => void removeBefore.run(timeMs),
   };
 }

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 
 export type MoveTable = {
   get(journalId: string, sequence: number): Uint8Array | null;
-  /** Keeps the record, and the `maxMoves` newest of this journal; those of other journals go. */
+  /** Keeps the record, and the `maxMoves` newest. */
   put(journalId: string, sequence: number, record: Uint8Array): void;
   /** The newest sequence of this journal that is on record; 0: none. */
   newest(journalId: string): number;
@@ -18,8 +18,6 @@ export function moveTable(database: DatabaseSync): MoveTable {
   const get = database.prepare('SELECT record FROM move WHERE journal_id = ? AND sequence = ?');
   const put = database.prepare('INSERT OR REPLACE INTO move VALUES (?, ?, ?)');
   const removeOld = database.prepare('DELETE FROM move WHERE journal_id = ? AND sequence <= ?');
-  const removeBelow = database.prepare('DELETE FROM move WHERE journal_id < ?');
-  const removeAbove = database.prepare('DELETE FROM move WHERE journal_id > ?');
   const newest = database.prepare(
     'SELECT coalesce(max(sequence), 0) AS sequence FROM move WHERE journal_id = ?',
   );
@@ -28,8 +26,6 @@ export function moveTable(database: DatabaseSync): MoveTable {
     put(journalId, sequence, record) {
       put.run(journalId, sequence, record);
       removeOld.run(journalId, sequence - maxMoves);
-      removeBelow.run(journalId);
-      removeAbove.run(journalId);
     },
     newest: (journalId) => Number(newest.get(journalId)?.sequence),
   };

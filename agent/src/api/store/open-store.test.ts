@@ -1,114 +1,109 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { fromBinary } from '@bufbuild/protobuf';
+import { BusyReasonSchema, ConsentSchema } from '@iotdh/proto/agent/v1';
+import { openJournal } from '../../journal/open-journal.ts';
+import { openLogStore } from './open-log-store.ts';
 import { openStore } from './open-store.ts';
 
-function pathFor(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'iotdh-store-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return join(directory, 'api.db');
+function folderFor(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-store-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Opens the stores as the agent does; closed after the test at the latest. */
+function open(t: TestContext, folder: string) {
+  const file = openJournal({ directory: join(folder, 'journal') });
+  const path = join(folder, 'host.db');
+  const store = openStore(file, path);
+  const { logStore, setAside } = openLogStore({ path });
+  function close() {
+    file.journal.close();
+    logStore.close();
+  }
+  t.after(close);
+  return { ...file, store, logStore, setAside, close };
 }
 
 const text = (value: string) => Buffer.from(value);
 const day = 86_400_000;
+const hold = {
+  leaseId: 'lease',
+  requestId: 'request',
+  reason: text('x'),
+  startMs: 1,
+  durationMs: 2,
+  expireMs: 3,
+};
 
-test('what was written is there again', (t) => {
-  const path = pathFor(t);
-  const first = openStore({ path }).store;
-  const hold = {
-    leaseId: 'lease',
-    requestId: 'request',
-    reason: text('x'),
-    startMs: 1,
-    durationMs: 2,
-    expireMs: 3,
+test('what was written is there again, all of it or nothing', (t) => {
+  const folder = folderFor(t);
+  const first = open(t, folder);
+  const write = () => {
+    first.store.facts.put('version', text('7.2'));
+    first.store.holds.insert(hold);
+    first.store.moves.put('journal', 1, text('move'));
   };
-  assert.equal(
-    first.write(() => {
-      first.facts.put('version', text('7.2'));
-      first.holds.insert(hold);
-      first.log.append(text('line'));
-      first.moves.put('journal', 1, text('move'));
-    }),
-    true,
-  );
+  assert.equal(first.store.write(write), true);
+  const bug = new Error('in the middle');
+  const half = () => {
+    first.store.holds.insert(hold);
+    throw bug;
+  };
+  assert.throws(() => first.store.write(half), bug);
   first.close();
-  const { store, setAside } = openStore({ path });
-  t.after(() => store.close());
-  assert.equal(setAside, null);
+  const { store } = open(t, folder);
   assert.deepEqual(
     store.holds.all().map(({ id, reason, ...rest }) => ({ ...rest, reason: text('x') })),
     [hold],
   );
   assert.equal(Buffer.from(store.facts.get('version') ?? '').toString(), '7.2');
-  assert.equal(store.log.bytes(), 4);
   assert.equal(store.moves.newest('journal'), 1);
 });
 
-test('a write is all or nothing, and the count of bytes goes back with it', (t) => {
-  const { store } = openStore({ path: pathFor(t) });
-  t.after(() => store.close());
-  const bug = new Error('in the middle');
-  const work = () => {
-    store.log.append(text('line'));
-    throw bug;
-  };
-  assert.throws(() => store.write(work), bug);
-  assert.equal(store.log.bytes(), 0);
-  assert.equal(store.log.oldest(10, 10).length, 0);
-});
-
-test('a file that is full refuses, and takes again what fits once there is room', (t) => {
-  const { store } = openStore({ path: pathFor(t), maxBytes: 160 * 1024 });
-  t.after(() => store.close());
-  const append = () => store.write(() => store.log.append(new Uint8Array(8000)));
-  let lines = 0;
-  while (append()) lines += 1;
-  assert.ok(lines > 3);
-  assert.equal(store.log.bytes(), lines * 8000);
-  const oldest = store.log.oldest(3, 16_000);
-  assert.equal(oldest.length, 2);
-  assert.equal(
-    store.write(() => store.log.removeUpTo(oldest[1]!.id)),
-    true,
-  );
-  assert.equal(append(), true);
-});
-
-test('a damaged file is set aside and another one begun', (t) => {
-  const path = pathFor(t);
-  writeFileSync(path, 'no database at all'.repeat(1000));
-  const { store, setAside } = openStore({ path });
-  t.after(() => store.close());
-  assert.equal(setAside, `${path}.damaged`);
-  assert.ok(existsSync(`${path}.damaged`));
-  assert.deepEqual(store.holds.all(), []);
-});
-
-test('a newer agent’s file is left as it is', (t) => {
-  const path = pathFor(t);
-  openStore({ path }).store.close();
-  const database = new DatabaseSync(path);
-  database.exec('PRAGMA user_version = 99');
-  database.close();
-  assert.throws(() => openStore({ path }), /version 99/);
-});
-
-test('answers are kept until they are forgotten, and moves of one journal only', (t) => {
-  const { store } = openStore({ path: pathFor(t) });
-  t.after(() => store.close());
+test('answers are kept until they are forgotten', (t) => {
+  const { store } = open(t, folderFor(t));
   store.write(() => {
-    store.answers.put('old', { digest: text('a'), timeMs: 0, response: null });
+    store.answers.put('old', { digest: text('a'), timeMs: 0, response: text('answer') });
     store.answers.put('new', { digest: text('b'), timeMs: day, response: text('answer') });
     store.answers.removeBefore(day);
-    store.moves.put('first', 9, text('a'));
-    store.moves.put('second', 1, text('b'));
   });
   assert.equal(store.answers.find('old'), null);
   assert.equal(store.answers.find('new')?.timeMs, day);
-  assert.equal(store.moves.get('first', 9), null);
-  assert.equal(store.moves.newest('second'), 1);
+});
+
+test('what an agent kept beside its journal is taken over, once, and its log lines stay where they are', (t) => {
+  const folder = folderFor(t);
+  mkdirSync(join(folder, 'journal'));
+  const fixture = (name: string) => join(import.meta.dirname, 'fixtures', name);
+  copyFileSync(fixture('journal-v1.db'), join(folder, 'journal', 'journal.db'));
+  copyFileSync(fixture('host-v1.db'), join(folder, 'host.db'));
+  const first = open(t, folder);
+  const { store, logStore, journal } = first;
+  assert.equal(first.damage, null);
+  const [held, ...others] = store.holds.all();
+  assert.deepEqual(others, []);
+  assert.equal(held?.leaseId, 'f0c5eeb8-c029-4844-84f2-150abb62ca64');
+  assert.equal(fromBinary(BusyReasonSchema, held.reason).text, 'exam');
+  assert.ok(store.answers.find('00000000-0000-4000-8000-00000000000c'));
+  assert.equal(fromBinary(ConsentSchema, store.consents.newest()[0]!.consent).person?.name, 'Jane Doe');
+  assert.ok(store.facts.get('version'));
+  assert.equal(store.moves.newest(journal.id), journal.sequence());
+  assert.ok(logStore.lines.bytes() > 0);
+  assert.ok(logStore.answers.find('00000000-0000-4000-8000-00000000000b'));
+  store.write(() => store.holds.remove(held.id));
+  first.close();
+  assert.deepEqual(open(t, folder).store.holds.all(), []);
+});
+
+test('a damaged file beside the journal gives nothing and is set aside', (t) => {
+  const folder = folderFor(t);
+  writeFileSync(join(folder, 'host.db'), 'no database at all'.repeat(1000));
+  const { store, setAside } = open(t, folder);
+  assert.equal(setAside, join(folder, 'host.db.damaged'));
+  assert.deepEqual(store.holds.all(), []);
 });

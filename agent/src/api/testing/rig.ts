@@ -11,6 +11,7 @@ import type { Disk, ServicePack, Update } from '../../machine/update.ts';
 import { machinePort } from '../machine-port.ts';
 import type { AgentMachine, Progress, UpdateView } from '../port.ts';
 import { type ApiServer, type ApiServerOptions, createApiServer } from '../server.ts';
+import { type LogStore, openLogStore } from '../store/open-log-store.ts';
 import { type HostStore, openStore } from '../store/open-store.ts';
 import { createManualClock, type ManualClock } from './manual-clock.ts';
 
@@ -29,6 +30,7 @@ export type Rig = {
   readonly machine: AgentMachine;
   readonly runner: Runner;
   readonly store: HostStore;
+  readonly logStore: LogStore;
   readonly view: UpdateView;
   readonly ports: ScriptedPorts;
   readonly clock: ManualClock;
@@ -83,10 +85,11 @@ export async function rigFor(t: RigTest, options: RigOptions = {}): Promise<Rig>
 
   function assemble() {
     const { maxChanges = 10_000, maxStoreBytes = 16 * 1024 * 1024, directory: _kept, ...overrides } = options;
-    const { journal } = openJournal({
+    const { journal, database } = openJournal({
       directory: join(directory, 'journal'),
       newId: () => '00000000-0000-4000-8000-000000000001',
       maxChanges,
+      maxBytes: maxStoreBytes,
     });
     const machine = createMachine({ journal, now: clock.now });
     const runner = createRunner({
@@ -96,17 +99,19 @@ export async function rigFor(t: RigTest, options: RigOptions = {}): Promise<Rig>
       onFinding: () => undefined,
       graceMs: 0,
     });
-    const { store } = openStore({ path: join(directory, 'api.db'), maxBytes: maxStoreBytes });
+    const logPath = join(directory, 'api.db');
+    const store = openStore({ journal, database }, logPath);
+    const { logStore } = openLogStore({ path: logPath, maxBytes: maxStoreBytes });
     const adapted = machinePort({ machine, runner, journal });
     const server = createApiServer({
-      ...{ machine: adapted, view, store, clock },
+      ...{ machine: adapted, view, store, logStore, clock },
       redact: (entry) => entry,
       socket: { path: socketPath, mode: 0o600 },
       loopback: { port, token, allowedOrigins: ['http://localhost:5173'] },
       onFailure: (error) => t.diagnostic(String(error)),
       ...overrides,
     });
-    return { journal, machine: adapted, runner, store, server };
+    return { journal, machine: adapted, runner, store, logStore, server };
   }
 
   type Parts = ReturnType<typeof assemble>;
@@ -125,12 +130,12 @@ export async function rigFor(t: RigTest, options: RigOptions = {}): Promise<Rig>
 
   async function stop(): Promise<void> {
     if (parts === null) return;
-    const { server, runner, journal, store } = parts;
+    const { server, runner, journal, logStore } = parts;
     parts = null;
     await server.stop();
     await runner.stop();
+    logStore.close();
     journal.close();
-    store.close();
   }
 
   async function reached(state: string): Promise<void> {
@@ -153,6 +158,9 @@ export async function rigFor(t: RigTest, options: RigOptions = {}): Promise<Rig>
     },
     get store() {
       return running().store;
+    },
+    get logStore() {
+      return running().logStore;
     },
     get url() {
       return `http://127.0.0.1:${port}`;
