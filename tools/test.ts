@@ -7,7 +7,7 @@ const everything = [
   'gen/ts/*.test.ts',
   'local-hub/{src,conformance,fuzz}/**/*.test.ts',
   'agent/src/**/*.test.ts',
-  '{delta,trust}/src/**/*.test.ts',
+  '{delta,trust}/{src,fuzz}/**/*.test.ts',
   'sdk-ts/{src,test}/**/*.test.ts',
   'backend/**/*.test.ts',
   'cli/src/**/*.test.ts',

@@ -1,0 +1,50 @@
+/** What can be fuzzed, by name. A target is loaded when it runs; what it runs is beside the code that it tries. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { root } from './run.ts';
+
+export type FuzzOptions = {
+  inputs: number;
+  /** The same seed makes the same inputs. */
+  seed: number;
+  signal: AbortSignal;
+  /** How many inputs are done, now and then. */
+  progress(done: number): void;
+};
+
+export type FuzzTarget = {
+  name: string;
+  /** What it tries, for the list of targets. */
+  title: string;
+  /** How many inputs, unless it is said. */
+  inputs: number;
+  /** What was seen. Throws for an input that breaks what must hold, and names it. */
+  run(options: FuzzOptions): Promise<object>;
+};
+
+/** The local hub in a process of its own, since an exception that escapes it must end that; `more` are its own options. */
+export const localHubTarget = (more: readonly string[]): FuzzTarget => ({
+  name: 'local-hub',
+  title: 'malformed clients, while a healthy device works on',
+  inputs: 100_000,
+  async run({ inputs, seed, signal }) {
+    const main = join(root, 'local-hub', 'fuzz', 'main.ts');
+    const child = spawn(process.execPath, [main, '--inputs', `${inputs}`, '--seed', `${seed}`, ...more], {
+      stdio: 'inherit',
+      signal,
+    });
+    const [code] = await once(child, 'exit');
+    if (code !== 0) throw new Error(`local-hub/fuzz/main.ts ended with ${code}`);
+    return { inputs };
+  },
+});
+
+export const fuzzTargets: readonly FuzzTarget[] = [
+  {
+    name: 'delta',
+    title: 'damaged and invented deltas, applied',
+    inputs: 1_000_000,
+    run: async (options) => (await import('../delta/fuzz/fuzz.ts')).fuzzDelta(options),
+  },
+];
