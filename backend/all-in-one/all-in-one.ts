@@ -15,6 +15,7 @@ import { createHub, parseHubConnectionString } from '../shared/hub.ts';
 import { createLog, type LogOptions } from '../shared/log.ts';
 import { createMetrics } from '../shared/metrics.ts';
 import { createOperators, readOperatorTokens } from '../shared/operators.ts';
+import { hubPolicyOf } from '../shared/quota/hub-settings.ts';
 import { readTlsFiles } from '../shared/rpc/tls-files.ts';
 import type { Service } from '../shared/service.ts';
 import type { Settings } from '../shared/settings.ts';
@@ -53,6 +54,7 @@ export async function createAllInOne({ settings, caPem, write }: AllInOneOptions
   const operators = createOperators(readOperatorTokens(settings.operatorTokenFile));
   const tls = readTlsFiles(settings);
   const clock = systemClock;
+  const policy = hubPolicyOf(settings);
   const tracings: ReturnType<typeof createTracing>[] = [];
 
   /** What each service has for itself. */
@@ -90,11 +92,10 @@ export async function createAllInOne({ settings, caPem, write }: AllInOneOptions
       await checkpoints.createIfNotExists();
     },
     events: { connectionString: eventsConnectionString, consumerGroup: 'firmware-updater', checkpoints },
-    c2dPerMinute: settings.c2dPerMinute === 0 ? 'off' : settings.c2dPerMinute,
-    frameUnitsPerDay: 'off',
+    policy,
   });
   const served = { database, objects, hub, operators, clock, ...(tls && { tls }) };
-  const api = createApi({ ...forApi, ...served, port: settings.apiPort });
+  const api = createApi({ ...forApi, ...served, policy, port: settings.apiPort });
   const broker = createAuthBroker({
     ...forBroker,
     ...served,

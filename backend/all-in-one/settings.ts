@@ -1,4 +1,5 @@
 /** The settings of all services in one process. Names are those of the services; where they differ, each has its own. */
+import { hubShape } from '../shared/quota/hub-settings.ts';
 import { oneOf, optionalText, text, whole } from '../shared/settings.ts';
 
 const port = { min: 0, max: 65_535 } as const;
@@ -19,8 +20,7 @@ export const shape = {
   brokerPort: whole('BROKER_PORT', { ...port, fallback: 8444 }),
   certFile: optionalText('TLS_CERT_FILE'),
   keyFile: optionalText('TLS_KEY_FILE'),
-  /** C2D messages a minute. 0: no limit until the hub throttles. Default: 80 % of one unit of S1. */
-  c2dPerMinute: whole('C2D_PER_MINUTE', { min: 0, max: 10_000_000, fallback: 80 }),
+  ...hubShape,
   graceMs: whole('GRACE_MS', { min: 100, max: 600_000, fallback: 20_000 }),
   logLevel: oneOf('LOG_LEVEL', ['debug', 'info', 'warn', 'error'], 'info'),
 };

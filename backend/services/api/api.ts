@@ -9,6 +9,8 @@ import { createIdentities } from '../../shared/identities.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Metrics } from '../../shared/metrics.ts';
 import type { Operators } from '../../shared/operators.ts';
+import type { HubPolicy } from '../../shared/quota/hub-settings.ts';
+import { createQuotaStore } from '../../shared/quota/quota-store.ts';
 import { createFailures } from '../../shared/rpc/failures.ts';
 import type { TlsOptions } from '../../shared/rpc/listener.ts';
 import { createRpcServer } from '../../shared/rpc/server.ts';
@@ -26,11 +28,13 @@ import { registerServices } from './services.ts';
 
 export type ApiOptions = {
   /** Opened by the caller, who closes these after `stop`. */
-  database: Pick<Database, 'transact' | 'db' | 'collections'>;
+  database: Pick<Database, 'transact' | 'db' | 'collections' | 'now'>;
   objects: Objects;
   /** With a policy that may write the registry and call devices: `iothubowner`. */
   hub: Hub;
   operators: Operators;
+  /** What there is of a hub, and what updates may have of it. */
+  policy: HubPolicy;
   /** 0: any free one. */
   port: number;
   /** Default 127.0.0.1. Another address needs TLS. */
@@ -87,6 +91,8 @@ export function createApi(options: ApiOptions): Api {
     identities: createIdentities(hub),
     hub,
     objects,
+    policy: options.policy,
+    quota: createQuotaStore({ database, random: Math.random }),
     onCommit: tail.nudge,
   };
   const intake = { readManifest: createManifestReader(), check: createObjectCheck(objects) };

@@ -5,6 +5,8 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Database } from '../../shared/database/connect.ts';
 import type { Hub } from '../../shared/hub.ts';
 import type { Identities } from '../../shared/identities.ts';
+import type { HubPolicy } from '../../shared/quota/hub-settings.ts';
+import type { QuotaStore } from '../../shared/quota/quota-store.ts';
 
 export type Fleet = {
   database: Pick<Database, 'transact' | 'collections'>;
@@ -13,6 +15,9 @@ export type Fleet = {
   identities: Identities;
   hub: Pick<Hub, 'purge' | 'invoke'>;
   objects: Objects;
+  /** What there is of a hub, by the settings, and the account of what is used of it. */
+  policy: HubPolicy;
+  quota: QuotaStore;
   /** Tells the streams of events, so that they need not wait to look. */
   onCommit(): void;
 };

@@ -6,6 +6,7 @@ import { createHub } from '../../shared/hub.ts';
 import { createLog } from '../../shared/log.ts';
 import { createMetrics } from '../../shared/metrics.ts';
 import { createOperators, readOperatorTokens } from '../../shared/operators.ts';
+import { hubPolicyOf } from '../../shared/quota/hub-settings.ts';
 import { readTlsFiles } from '../../shared/rpc/tls-files.ts';
 import { runService } from '../../shared/run-service.ts';
 import { printable, readSettings } from '../../shared/settings.ts';
@@ -32,6 +33,7 @@ const api = createApi({
   database,
   objects: createObjects({ connectionString: settings.storageConnectionString }),
   hub,
+  policy: hubPolicyOf(settings),
   operators: createOperators(readOperatorTokens(settings.operatorTokenFile)),
   host: settings.host,
   port: settings.port,

@@ -1,4 +1,4 @@
-/** The five services of the contract, each method in terms of what carries it out. */
+/** The services of the contract, each method in terms of what carries it out. */
 import type { ConnectRouter, HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import {
   AssignmentService,
@@ -6,6 +6,8 @@ import {
   EventService,
   LogService,
   PackService,
+  PlanService,
+  QuotaService,
 } from '@iotdh/proto/fleet/v1';
 import { assignmentMessage } from '../../shared/messages/assignment.ts';
 import { deviceMessage } from '../../shared/messages/device.ts';
@@ -28,6 +30,8 @@ import { listLogs } from './logs/list.ts';
 import { createPack, type PackIntake } from './packs/create.ts';
 import { listPacks, manifestBytes, packNamed } from './packs/find.ts';
 import { publishPack, yankPack } from './packs/publish.ts';
+import { planUpdate } from './plans/plan-update.ts';
+import { getQuota, setQuotaShares } from './quota/quota.ts';
 
 export type ServicesOptions = { fleet: Fleet; intake: PackIntake; tail: EventTail };
 
@@ -42,7 +46,9 @@ export function registerServices(router: ConnectRouter, { fleet, intake, tail }:
     .service(PackService, packs(fleet, intake))
     .service(AssignmentService, assignments(fleet))
     .service(EventService, events(fleet, tail))
-    .service(LogService, logs(fleet));
+    .service(LogService, logs(fleet))
+    .service(PlanService, plans(fleet))
+    .service(QuotaService, quotas(fleet));
 }
 
 const devices = (fleet: Fleet): ServiceImpl<typeof DeviceService> => ({
@@ -92,4 +98,13 @@ const logs = (fleet: Fleet): ServiceImpl<typeof LogService> => ({
   getLogCollection: async ({ collectionId }) => ({
     collection: collectionMessage(await collectionNamed(fleet, collectionId)),
   }),
+});
+
+const plans = (fleet: Fleet): ServiceImpl<typeof PlanService> => ({
+  planUpdate: async (request) => ({ plan: await planUpdate(fleet, request) }),
+});
+
+const quotas = (fleet: Fleet): ServiceImpl<typeof QuotaService> => ({
+  getQuota: async () => ({ quota: await getQuota(fleet) }),
+  setQuotaShares: async (request) => ({ quota: await setQuotaShares(fleet, request) }),
 });

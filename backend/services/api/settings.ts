@@ -1,4 +1,5 @@
 /** The settings of the API's process, by the names of its environment. */
+import { hubShape } from '../../shared/quota/hub-settings.ts';
 import { oneOf, optionalText, text, whole } from '../../shared/settings.ts';
 
 export const shape = {
@@ -8,6 +9,7 @@ export const shape = {
   caFile: optionalText('IOTHUB_CA_FILE'),
   storageConnectionString: text('AZURE_STORAGE_CONNECTION_STRING', { secret: true }),
   collector: optionalText('OTEL_EXPORTER_OTLP_ENDPOINT'),
+  ...hubShape,
   /** One JSON object `{"name", "token"}` a line, readable by this user alone. */
   operatorTokenFile: text('OPERATOR_TOKEN_FILE'),
   host: text('HOST', { fallback: '127.0.0.1' }),

@@ -24,6 +24,7 @@ import { createReadIncoming, type Incoming } from './incoming.ts';
 import { createMeasurements } from './measurements.ts';
 import { createPartitionStore, Interrupted, pauseUnless } from './partition-store.ts';
 import { describe } from './surroundings.ts';
+import { createTelemetryUse } from './telemetry-use.ts';
 
 export type D2cListenerOptions = {
   database: Database;
@@ -109,6 +110,8 @@ export function createD2cListener(options: D2cListenerOptions): Service {
     },
   });
 
+  const telemetryUse = createTelemetryUse({ collection: database.collections.telemetryUse, clock, log });
+
   /** Begins a span for each message that belongs to a trace, which goes on from the device's. */
   function spansOf(batch: readonly Incoming[]) {
     const messages = batch.flatMap((incoming) => (incoming.kind === 'message' ? [incoming] : []));
@@ -136,6 +139,10 @@ export function createD2cListener(options: D2cListenerOptions): Service {
     const lost = owned.get(partitionId)?.signal;
     const signal = AbortSignal.any([hurry.signal, ...(lost === undefined ? [] : [lost])]);
     const batch = received.map((event) => read(event, partitionId));
+    for (const [index, incoming] of batch.entries()) {
+      const bytes = bodyLength(received[index]?.body);
+      if (incoming.kind !== 'connection') telemetryUse.count(bytes, incoming.enqueuedTime);
+    }
     for (const incoming of batch) measurements.arrived(incoming);
     const spans = spansOf(batch);
     const begin = clock.now();
@@ -241,6 +248,7 @@ export function createD2cListener(options: D2cListenerOptions): Service {
     await Promise.race([left(), late]).catch((error: unknown) => {
       log.warn('the partitions were not given back', { error });
     });
+    await Promise.race([telemetryUse.stop(), late]);
     cancel();
     trouble = 'it has stopped';
   }
@@ -262,3 +270,6 @@ export function createD2cListener(options: D2cListenerOptions): Service {
     unready: () => trouble,
   };
 }
+
+const bodyLength = (body: unknown): number =>
+  body instanceof Uint8Array || typeof body === 'string' ? Buffer.byteLength(body) : 0;

@@ -9,19 +9,22 @@ import type { Database } from '../../shared/database/connect.ts';
 import type { Hub } from '../../shared/hub.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Metrics } from '../../shared/metrics.ts';
+import { hubLimits } from '../../shared/quota/hub-limits.ts';
+import type { HubPolicy } from '../../shared/quota/hub-settings.ts';
+import { createQuotaStore } from '../../shared/quota/quota-store.ts';
 import type { Service } from '../../shared/service.ts';
 import type { Tracing } from '../../shared/tracing.ts';
 import { createAnswers } from './frames/answers.ts';
 import { createBlocks } from './frames/blocks.ts';
 import { createContents } from './frames/contents.ts';
 import { createProgress } from './frames/progress.ts';
-import { createQuota } from './frames/quota.ts';
 import { createTransfers } from './frames/transfers.ts';
 import { createMeters } from './meters.ts';
 import { createCarryOut } from './orders/carry-out.ts';
 import { createClaims } from './orders/claims.ts';
 import { createOrderLoop } from './orders/order-loop.ts';
 import { createOrderWatch } from './orders/order-watch.ts';
+import { createBudget } from './pacing/budget.ts';
 import { createPacer } from './pacing/pacer.ts';
 import { createRate } from './pacing/rate.ts';
 import { createConsumer } from './requests/consumer.ts';
@@ -35,7 +38,7 @@ export type FirmwareUpdaterOptions = {
   replicaId: string;
   /** Makes what must exist; repeated until it succeeds. */
   prepare(): Promise<void>;
-  database: Pick<Database, 'transact' | 'collections'>;
+  database: Pick<Database, 'transact' | 'collections' | 'now'>;
   objects: Pick<Objects, 'read'>;
   hub: Pick<Hub, 'setDesired' | 'purge' | 'invoke'>;
   /** Of the hub, with a policy that has ServiceConnect. */
@@ -44,10 +47,8 @@ export type FirmwareUpdaterOptions = {
   events: { connectionString: string; consumerGroup: string; checkpoints: ContainerClient | undefined };
   /** How long after a replica died others take over, in ms. Default 15 s. */
   takeoverMs?: number;
-  /** C2D messages a minute for this process; `off` for no limit until the hub throttles. */
-  c2dPerMinute: number | 'off';
-  /** Units of 4 KiB a day that frames may use in this process; `off` for no limit. */
-  frameUnitsPerDay: number | 'off';
+  /** What there is of a hub, and what all replicas together may have of it. */
+  policy: HubPolicy;
   /** Of the blocks of objects in memory. Default 128 MiB. */
   cacheBytes?: number;
   /** Messages in the SDK at once. Default 32. */
@@ -62,6 +63,7 @@ export type FirmwareUpdaterOptions = {
     leaseMs?: number;
     backoff?: { baseMs: number; maxMs: number };
     commandLifetimeMs?: number;
+    tellEveryMs?: number;
   };
 };
 
@@ -85,18 +87,21 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
       if (state.kind === 'open') log.info('connected to the hub');
     },
   });
-  const quota = createQuota({ unitsPerDay: options.frameUnitsPerDay });
-  const rate = createRate({ perMinute: options.c2dPerMinute });
+  const { policy } = options;
+  const budget = createBudget({
+    ...{ replicaId: options.replicaId, policy, clock, random, log },
+    store: createQuotaStore({ database, random }),
+    ...(quick.tellEveryMs !== undefined && { tellEveryMs: quick.tellEveryMs }),
+    onStep: meters.quota,
+  });
+  const rate = createRate({ perMinute: policy.hub === null ? 'off' : hubLimits(policy.hub).c2dPerMinute });
   const pacer = createPacer({
     send: (message) => sender.send(message),
+    budget,
     rate,
     clock,
     ...(options.maxInFlight !== undefined && { maxInFlight: options.maxInFlight }),
-    onFrame(end, bytes) {
-      meters.frame(end, bytes);
-      if (end === 'sent') quota.count(bytes, clock.now());
-      if (end === 'quota_used') quota.exhausted(clock.now());
-    },
+    onFrame: meters.frame,
     onThrottle() {
       meters.throttled();
       log.info('the hub throttles; sending more slowly', { perMinute: rate.perMinute(clock.now()) });
@@ -111,7 +116,9 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
     ...(options.cacheBytes !== undefined && { maxBytes: options.cacheBytes }),
   });
   const contents = createContents({ objects });
-  const answerFrames = createAnswers({ transfers, contents, blocks, pacer, quota, progress, clock, log });
+  const answerFrames = createAnswers({
+    ...{ transfers, contents, blocks, pacer, budget, progress, clock, random, log },
+  });
   const consumer = createConsumer({
     ...options.events,
     clock,
@@ -174,6 +181,7 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
       return;
     }
     if (stopping !== undefined) return;
+    budget.start();
     consumer.start();
     loop.start();
     watch.start();
@@ -183,6 +191,7 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
     cancelRetry?.();
     await Promise.all([consumer.stop(), watch.stop(), loop.stop()]);
     await Promise.all([pacer.stop(), progress.stop()]);
+    await budget.stop();
     await sender.stop();
   }
 

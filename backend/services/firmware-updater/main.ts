@@ -9,21 +9,23 @@ import { ensureIndexes } from '../../shared/database/indexes.ts';
 import { createHub } from '../../shared/hub.ts';
 import { createLog } from '../../shared/log.ts';
 import { createMetrics } from '../../shared/metrics.ts';
+import { hubPolicyOf } from '../../shared/quota/hub-settings.ts';
 import { runService } from '../../shared/run-service.ts';
 import { printable, readSettings } from '../../shared/settings.ts';
 import { createTracing } from '../../shared/tracing.ts';
 import { trustAuthority } from '../../shared/trust.ts';
 import { createFirmwareUpdater } from './firmware-updater.ts';
-import { paceOf, shape } from './settings.ts';
+import { shape } from './settings.ts';
 
 const service = 'firmware-updater';
 const settings = readSettings(process.env, shape);
+const policy = hubPolicyOf(settings);
 const log = createLog({ service, level: settings.logLevel });
 log.info('starting', { settings: printable(shape, settings) });
 
 const caPem = settings.caFile === undefined ? undefined : readFileSync(settings.caFile, 'utf8');
 if (caPem !== undefined) trustAuthority(caPem);
-const { collector: endpoint, storageConnectionString, hubConnectionString, frameUnitsPerDay } = settings;
+const { collector: endpoint, storageConnectionString, hubConnectionString } = settings;
 const metrics = createMetrics({ service, ofProcess: true });
 const tracing = createTracing({ service, ...(endpoint !== undefined && { endpoint }) });
 const database = openDatabase({ uri: settings.databaseUri, name: settings.databaseName, appName: service });
@@ -47,8 +49,7 @@ const updater = createFirmwareUpdater({
     checkpoints,
   },
   takeoverMs: settings.takeoverMs,
-  c2dPerMinute: paceOf(settings),
-  frameUnitsPerDay: frameUnitsPerDay === 0 ? 'off' : frameUnitsPerDay,
+  policy,
   cacheBytes: settings.cacheMebibytes * 1024 * 1024,
   clock: systemClock,
   random: Math.random,

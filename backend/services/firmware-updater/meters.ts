@@ -12,6 +12,8 @@ export type Meters = {
   order(kind: OrderDocument['kind'], outcome: CarryOutcome['kind'], lagMs: number): void;
   look(found: boolean): void;
   throttled(): void;
+  /** A step in the shared account of the quota. */
+  quota(seen: { granted: number; isFramesUsed: boolean }): void;
   connection(kind: SenderState['kind']): void;
 };
 
@@ -28,6 +30,9 @@ export function createMeters({ counter, gauge, histogram }: Metrics): Meters {
     'c2d_throttles_total',
     'Messages that the hub refused because they came too fast',
   );
+  const steps = counter('quota_steps_total', 'Steps in the shared account of the hub’s quota');
+  const granted = counter('quota_granted_messages_total', 'C2D messages that this replica was granted');
+  const framesUsed = gauge('quota_frames_used', 'Whether frames have used up their share of the hub’s day');
   const connected = gauge('hub_connected', 'Whether the connection to the hub is open');
   const reconnects = counter('hub_connections_total', 'Connections to the hub that were begun');
   return {
@@ -42,6 +47,11 @@ export function createMeters({ counter, gauge, histogram }: Metrics): Meters {
     },
     look: (found) => looks({ found: String(found) }),
     throttled: () => throttles(),
+    quota(seen) {
+      steps();
+      granted({}, seen.granted);
+      framesUsed(seen.isFramesUsed ? 1 : 0);
+    },
     connection(kind) {
       connected(kind === 'open' ? 1 : 0);
       if (kind === 'opening') reconnects();

@@ -5,6 +5,7 @@
  */
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { Binary, Collection, Db, Long } from 'mongodb';
+import type { Account } from '../quota/account.ts';
 
 /** `_id` is the device id. */
 export type DeviceDocument = {
@@ -224,6 +225,12 @@ export type CertificateDocument = {
   issueTime: Date;
 };
 
+/** The account of the hub's quota. `revision` counts its changes: who has read an older one may not write. */
+export type QuotaDocument = Account & { _id: 'hub'; revision: number };
+
+/** What devices sent on a day, as the listener counted it. `_id` is the day, `YYYY-MM-DD` in UTC. TTL 40 days. */
+export type TelemetryUseDocument = { _id: string; messages: number; units: number; time: Date };
+
 export type CounterDocument = { _id: 'events'; value: Long };
 
 /** Every collection, by its name in the database. */
@@ -244,6 +251,8 @@ export type Collections = {
   requests: Collection<RequestDocument>;
   certificates: Collection<CertificateDocument>;
   counters: Collection<CounterDocument>;
+  quota: Collection<QuotaDocument>;
+  telemetryUse: Collection<TelemetryUseDocument>;
 };
 
 export function collectionsOf(db: Db): Collections {
@@ -264,5 +273,7 @@ export function collectionsOf(db: Db): Collections {
     requests: db.collection('requests'),
     certificates: db.collection('certificates'),
     counters: db.collection('counters'),
+    quota: db.collection('quota'),
+    telemetryUse: db.collection('telemetryUse'),
   };
 }

@@ -20,6 +20,8 @@ export type Database = {
   collections: Collections;
   /** Transactions, which take turns with all others of this connection. */
   transact: Transact;
+  /** The server's own time, which all services agree on. Throws when it does not answer. */
+  now(): Promise<Date>;
   /** Throws when the server does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -49,6 +51,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     db,
     collections: collectionsOf(db),
     transact: createTransact(client),
+    async now() {
+      const { localTime } = await db.command({ hello: 1 });
+      return localTime as Date;
+    },
     async ping() {
       await db.command({ ping: 1 });
     },

@@ -11,6 +11,7 @@ export const kept = {
   received: 8 * day,
   setAside: 90 * day,
   events: 7 * day,
+  telemetryUse: 40 * day,
 } as const;
 
 /** Codes of MongoDB: the namespace exists. */
@@ -52,6 +53,7 @@ export async function ensureIndexes(db: Db): Promise<void> {
     events,
     requests,
     certificates,
+    telemetryUse,
   } = collections;
   const makers = [
     () =>
@@ -110,6 +112,7 @@ export async function ensureIndexes(db: Db): Promise<void> {
         { key: { time: 1 }, expireAfterSeconds: kept.events },
         { key: { deviceId: 1, _id: 1 } },
       ]),
+    () => telemetryUse.createIndexes([{ key: { time: 1 }, expireAfterSeconds: kept.telemetryUse }]),
     () => certificates.createIndexes([{ key: { tokenDigest: 1 } }, { key: { deviceId: 1, keyDigest: 1 } }]),
     () => requests.createIndexes([{ key: { expireTime: 1 }, expireAfterSeconds: 0 }]),
   ];

@@ -13,14 +13,12 @@ import { appendEvents } from '../../../shared/database/events.ts';
 import { appendOrders } from '../../../shared/database/orders.ts';
 import { assignmentMessage } from '../../../shared/messages/assignment.ts';
 import { assignmentEvent } from '../../../shared/messages/fleet-event.ts';
+import { frameSize } from '../../../shared/messages/frame.ts';
 import { offerOf } from '../../../shared/messages/offer.ts';
 import { findAnswer, keepAnswer } from '../answers.ts';
 import { type Caller, commit, type Fleet, isDuplicate } from '../fleet.ts';
 import { packNamed } from '../packs/find.ts';
 import { refuse } from '../refusal.ts';
-
-/** The largest frame that the contract has: the fewest messages, which is what IoT Hub throttles. */
-const frameSize = 61_440;
 
 export async function createAssignments(
   fleet: Fleet,

@@ -57,7 +57,7 @@ const connectivities: Partial<Record<Connectivity, DeviceDocument['connectivity'
   [Connectivity.DISCONNECTED]: 'disconnected',
 };
 
-function filterOf(filter: DeviceFilter | undefined): Filter<DeviceDocument> {
+export function filterOf(filter: DeviceFilter | undefined): Filter<DeviceDocument> {
   if (filter === undefined) return { retireTime: null };
   const { deviceIds, text, sites, labels, states, connectivity, includeRetired } = filter;
   const containing = { $regex: literal(text), $options: 'i' };

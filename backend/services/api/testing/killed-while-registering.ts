@@ -10,7 +10,7 @@ import { createMetrics } from '../../../shared/metrics.ts';
 import { createOperators } from '../../../shared/operators.ts';
 import { createTracing } from '../../../shared/tracing.ts';
 import { createApi } from '../api.ts';
-import { clientsOf, operatorName, operatorToken } from './rig.ts';
+import { clientsOf, operatorName, operatorToken, testPolicy } from './rig.ts';
 
 type Needed = {
   uri: string;
@@ -38,6 +38,7 @@ const api = createApi({
     },
   },
   operators: createOperators([{ name: operatorName, token: operatorToken }]),
+  policy: testPolicy,
   port: 0,
   log: silentLog,
   tracing: createTracing({ service: 'killed' }),

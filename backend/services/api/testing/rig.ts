@@ -15,12 +15,15 @@ import {
   EventService,
   LogService,
   PackService,
+  PlanService,
+  QuotaService,
 } from '@iotdh/proto/fleet/v1';
 import { Codec, FileSetMode, type Manifest, ManifestSchema } from '@iotdh/proto/update/v1';
 import { createHub } from '../../../shared/hub.ts';
 import { silentLog } from '../../../shared/log.ts';
 import { createMetrics } from '../../../shared/metrics.ts';
 import { createOperators } from '../../../shared/operators.ts';
+import type { HubPolicy } from '../../../shared/quota/hub-settings.ts';
 import { type TestDatabase, testDatabase } from '../../../shared/testing/test-database.ts';
 import { type TestBlobs, testBlobs, testHubWithBlobs } from '../../../shared/testing/test-hub.ts';
 import { createTracing } from '../../../shared/tracing.ts';
@@ -34,6 +37,8 @@ export type Clients = {
   assignments: Client<typeof AssignmentService>;
   events: Client<typeof EventService>;
   logs: Client<typeof LogService>;
+  plans: Client<typeof PlanService>;
+  quota: Client<typeof QuotaService>;
 };
 
 export type ApiRig = Clients & {
@@ -49,6 +54,12 @@ export type ApiRig = Clients & {
   ): Clients;
 };
 
+export const testPolicy: HubPolicy = {
+  hub: { sku: 'S1', units: 1 },
+  shares: { ratePercent: 80, dailyPercent: 50 },
+  messagesPerMinute: null,
+  frameUnitsPerDay: null,
+};
 export const operatorToken = 'operator-token-for-the-tests-0123456789';
 export const operatorName = 'ada';
 
@@ -65,6 +76,7 @@ export async function apiRig(t: TestContext): Promise<ApiRig> {
       objects: blobs.objects,
       hub: service,
       operators: createOperators([{ name: operatorName, token: operatorToken }]),
+      policy: testPolicy,
       port: 0,
       log: silentLog,
       metrics: createMetrics({ service: 'api' }),
@@ -103,6 +115,8 @@ export function clientsOf(
     assignments: createClient(AssignmentService, transport),
     events: createClient(EventService, transport),
     logs: createClient(LogService, transport),
+    plans: createClient(PlanService, transport),
+    quota: createClient(QuotaService, transport),
   };
 }
 

@@ -7,6 +7,8 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../../shared/clock.ts';
 import type { ManifestReference } from '../../../shared/database/collections.ts';
 import type { Log } from '../../../shared/log.ts';
+import { createFrameUnits } from '../../../shared/quota/metered.ts';
+import type { Budget } from '../pacing/budget.ts';
 import type { FrameJob, Pacer } from '../pacing/pacer.ts';
 import type { C2dMessage } from '../sender/c2d-message.ts';
 import type { Blocks } from './blocks.ts';
@@ -14,7 +16,6 @@ import type { Contents, ReadContents } from './contents.ts';
 import { type Answered, frameMessage, refusalMessage } from './frame-message.ts';
 import { frameNumbers } from './frame-numbers.ts';
 import type { Progress } from './progress.ts';
-import type { Quota } from './quota.ts';
 import type { Transfer, Transfers } from './transfers.ts';
 
 export type AnswersOptions = {
@@ -22,9 +23,10 @@ export type AnswersOptions = {
   contents: ReadContents;
   blocks: Blocks;
   pacer: Pick<Pacer, 'frames' | 'keepOnly' | 'command'>;
-  quota: Pick<Quota, 'usedUntil'>;
+  budget: Pick<Budget, 'framesFromMs'>;
   progress: Pick<Progress, 'report'>;
   clock: Clock;
+  random: () => number;
   log: Log;
 };
 
@@ -40,11 +42,14 @@ export type AnswerFrames = (request: FrameRequest, asker: Asker) => Promise<Answ
 /** The same refusal is not repeated sooner: a device may have several requests on their way. */
 const refuseEveryMs = 2_000;
 const maxRefusals = 10_000;
+/** Devices that may ask again when the hub's next day begins do so over this time, and not all at once. */
+const spreadMs = 600_000;
 /** Refusals that wait for one device. A device that asks for ever new nonsense, faster than the hub sends, gets no more of them. */
 const maxRefusalsWaiting = 4;
 
 export function createAnswers(options: AnswersOptions): AnswerFrames {
-  const { transfers, contents, blocks, pacer, quota, progress, clock, log } = options;
+  const { transfers, contents, blocks, pacer, budget, progress, clock, random, log } = options;
+  const frameUnits = createFrameUnits();
   const refused = new LRUCache<string, true>({ max: maxRefusals, ttl: refuseEveryMs });
 
   const refusalsWaiting = new Map<string, number>();
@@ -68,6 +73,9 @@ export function createAnswers(options: AnswersOptions): AnswerFrames {
     }
     return { kind: 'refused', refusal };
   }
+
+  const refuseForQuota = (to: Answered, untilMs: number): Answer =>
+    refuse(to, TransferRefusal.QUOTA_USED, untilMs + random() * spreadMs);
 
   /** The manifest that names this object, and its size. */
   async function locate(
@@ -94,6 +102,8 @@ export function createAnswers(options: AnswersOptions): AnswerFrames {
     return {
       key: `${to.transferId}/${digest}/${offset}`,
       group: to.transferId,
+      units: frameUnits(length, to.deviceId),
+      quotaUsed: (untilMs) => void refuseForQuota(to, untilMs),
       async make() {
         try {
           const data = await blocks.read(digest, offset, length, size);
@@ -131,8 +141,8 @@ export function createAnswers(options: AnswersOptions): AnswerFrames {
       receivedBytes: Number(receivedBytes),
       totalBytes: found.totalBytes,
     });
-    const usedUntilMs = quota.usedUntil(clock.now());
-    if (usedUntilMs !== undefined) return refuse(to, TransferRefusal.QUOTA_USED, usedUntilMs);
+    const untilMs = budget.framesFromMs(clock.now());
+    if (untilMs !== undefined) return refuseForQuota(to, untilMs);
 
     // A device has one transfer at a time: what waits for an older one is of no use any more.
     pacer.keepOnly(deviceId, (group) => group === transferId);

@@ -1,8 +1,8 @@
 /** The messages that answer a request for frames. They carry no sequence: any replica sends them, in any order. */
 import { randomUUID } from 'node:crypto';
-import { create, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { type CloudToDevice, CloudToDeviceSchema, type TransferRefusal } from '@iotdh/proto/bus/v1';
+import type { CloudToDevice, TransferRefusal } from '@iotdh/proto/bus/v1';
+import { cloudToDeviceBytes, framePayload } from '../../../shared/messages/frame.ts';
 import type { C2dMessage } from '../sender/c2d-message.ts';
 
 export type Answered = {
@@ -17,18 +17,14 @@ export type Answered = {
 const lifetimeMs = 60_000;
 
 function messageOf(to: Answered, payload: CloudToDevice['payload'], nowMs: number): C2dMessage {
+  const { deviceId, traceParent } = to;
   const messageId = randomUUID();
-  const body = toBinary(
-    CloudToDeviceSchema,
-    create(CloudToDeviceSchema, {
-      version: 1,
-      messageId,
-      time: timestampFromMs(nowMs),
-      traceParent: to.traceParent,
-      payload,
-    }),
-  );
-  return { deviceId: to.deviceId, messageId, body, lifetimeMs };
+  return {
+    deviceId,
+    messageId,
+    body: cloudToDeviceBytes({ messageId, nowMs, traceParent, payload }),
+    lifetimeMs,
+  };
 }
 
 export function frameMessage(
@@ -37,9 +33,7 @@ export function frameMessage(
   nowMs: number,
 ): C2dMessage {
   const { transferId, objectDigest } = to;
-  const { offset, data } = frame;
-  const value = { transferId, objectDigest, offset: BigInt(offset), data };
-  return messageOf(to, { case: 'frame', value: { $typeName: 'iotdh.bus.v1.Frame', ...value } }, nowMs);
+  return messageOf(to, framePayload({ transferId, objectDigest, ...frame }), nowMs);
 }
 
 /** `retryMs`: when the device may ask again. Undefined: never. */

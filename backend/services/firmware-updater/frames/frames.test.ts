@@ -12,7 +12,6 @@ import type { C2dMessage, SendOutcome } from '../sender/c2d-message.ts';
 import { createAnswers } from './answers.ts';
 import { createBlocks } from './blocks.ts';
 import { frameNumbers } from './frame-numbers.ts';
-import { createQuota } from './quota.ts';
 
 const digest = 'ab'.repeat(32);
 
@@ -92,7 +91,8 @@ test('a device that asks for ever new nonsense has only so many refusals waiting
       frames: () => 0,
       keepOnly() {},
     },
-    quota: createQuota({ unitsPerDay: 'off' }),
+    budget: { framesFromMs: () => undefined },
+    random: () => 0,
     progress: { report() {} },
     clock: systemClock,
     log: silentLog,
@@ -119,24 +119,6 @@ test('a device that asks for ever new nonsense has only so many refusals waiting
 test('an object that is shorter than its manifest says is an error, not a short frame', async () => {
   const blocks = createBlocks({ objects: { read: async () => Buffer.alloc(3) } });
   await assert.rejects(blocks.read(digest, 0, 5, 25), /3 bytes where 25/);
-});
-
-test('the day’s share is used up in units of 4 KiB, and begins anew at midnight UTC', () => {
-  const quota = createQuota({ unitsPerDay: 31 });
-  const noon = Date.UTC(2026, 10, 23, 12);
-  quota.count(61_500, noon);
-  assert.equal(quota.usedUntil(noon), undefined);
-  quota.count(61_500, noon);
-  const midnight = Date.UTC(2026, 10, 24);
-  assert.equal(quota.usedUntil(noon), midnight);
-  assert.equal(quota.usedUntil(midnight), undefined);
-});
-
-test('when the hub itself is exhausted it is tried again within the hour', () => {
-  const quota = createQuota({ unitsPerDay: 'off' });
-  quota.exhausted(1_000);
-  assert.equal(quota.usedUntil(1_000), 3_601_000);
-  assert.equal(quota.usedUntil(3_601_000), undefined);
 });
 
 test('only requests are read; every truncation and every other kind is somebody else’s', () => {

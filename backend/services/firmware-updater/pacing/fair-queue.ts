@@ -4,6 +4,8 @@ export type FairQueue<T> = {
   add(deviceId: string, item: T): void;
   /** In front of the device's other work, as for what is tried again. */
   putBack(deviceId: string, item: T): void;
+  /** What `next` would answer, which stays where it is. */
+  peek(): { deviceId: string; item: T } | undefined;
   /** The next item of the device whose turn it is; undefined when there is none. */
   next(): { deviceId: string; item: T } | undefined;
   /** Takes out what the test says; of one device, or of all. */
@@ -42,6 +44,10 @@ export function createFairQueue<T>(): FairQueue<T> {
     putBack(deviceId, item) {
       itemsOf(deviceId).unshift(item);
       size += 1;
+    },
+    peek() {
+      for (const [deviceId, [item]] of devices) if (item !== undefined) return { deviceId, item };
+      return undefined;
     },
     next() {
       for (const [deviceId, items] of devices) {

@@ -13,7 +13,9 @@ const message = (deviceId: string, messageId: string): C2dMessage => ({
 const job = (deviceId: string, key: string, group = 'transfer'): FrameJob => ({
   key,
   group,
+  units: 1,
   make: async () => message(deviceId, key),
+  quotaUsed: () => {},
 });
 const names = (deviceId: string, count: number): FrameJob[] =>
   Array.from({ length: count }, (_, n) => job(deviceId, `${deviceId}${n}`));
@@ -25,6 +27,11 @@ function createBench(maxInFlight = 1) {
   let nowMs = 0;
   const pacer = createPacer({
     rate: createRate({ perMinute: 'off' }),
+    budget: {
+      take: () => true,
+      framesFromMs: () => undefined,
+      ...{ giveBack() {}, sent() {}, refused() {}, serve() {} },
+    },
     clock: {
       now: () => nowMs,
       after(_ms, callback) {

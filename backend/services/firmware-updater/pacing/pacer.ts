@@ -4,6 +4,8 @@
  */
 import type { Clock } from '../../../shared/clock.ts';
 import type { C2dMessage, SendOutcome } from '../sender/c2d-message.ts';
+import { meteredUnits } from '../sender/c2d-message.ts';
+import type { Budget, MessageKind } from './budget.ts';
 import { createFairQueue } from './fair-queue.ts';
 import type { Rate } from './rate.ts';
 
@@ -12,8 +14,12 @@ export type FrameJob = {
   key: string;
   /** The transfer and object, by which jobs are dropped together. */
   group: string;
+  /** What its message counts in the hub's quota. */
+  units: number;
   /** Makes the message when its turn has come. Undefined: it cannot be had, and is left out; the device asks again. */
   make(): Promise<C2dMessage | undefined>;
+  /** It will not be sent, because the day's share is used up until then. */
+  quotaUsed(untilMs: number): void;
 };
 
 /** Where a frame ended that was taken on. `dropped`: it was no longer wanted, too old, or could not be read. */
@@ -21,6 +27,8 @@ export type FrameEnd = SendOutcome['kind'] | 'dropped';
 
 export type PacerOptions = {
   send(message: C2dMessage): Promise<SendOutcome>;
+  /** The replica's part of what the hub allows. The rate is the net beneath it, for when the hub throttles all the same. */
+  budget: Pick<Budget, 'take' | 'giveBack' | 'sent' | 'refused' | 'framesFromMs' | 'serve'>;
   rate: Rate;
   clock: Clock;
   /** Most messages in the SDK at once. Default 32. */
@@ -42,19 +50,24 @@ export type Pacer = {
   frames(deviceId: string, jobs: readonly FrameJob[]): number;
   /** Drops the device's frames that wait and belong to none of these groups. */
   keepOnly(deviceId: string, groups: (group: string) => boolean): void;
-  readonly waiting: number;
+  readonly waiting: { commands: number; frames: number };
   /** Takes nothing more; resolves when what was on its way has been answered. Waiting frames are dropped. */
   stop(): Promise<void>;
 };
 
-type Command = { message: () => C2dMessage; attempts: number; resolve(outcome: SendOutcome): void };
+type Command = {
+  message: () => C2dMessage;
+  units: number;
+  attempts: number;
+  resolve(outcome: SendOutcome): void;
+};
 type Frame = FrameJob & { sinceMs: number };
 
 /** After a lost connection the sender says by itself when it tries again; this only keeps us from asking at every instant. */
 const unreachablePauseMs = 250;
 
 export function createPacer(options: PacerOptions): Pacer {
-  const { rate, clock, maxInFlight = 32, maxFramesPerDevice = 32, maxFrameAgeMs = 60_000 } = options;
+  const { rate, budget, clock, maxInFlight = 32, maxFramesPerDevice = 32, maxFrameAgeMs = 60_000 } = options;
   const { maxCommandAttempts = 5, onFrame = () => {}, onThrottle = () => {} } = options;
   const commands = createFairQueue<Command>();
   const frames = createFairQueue<Frame>();
@@ -82,36 +95,61 @@ export function createPacer(options: PacerOptions): Pacer {
   function pump(): void {
     cancelTimer?.();
     cancelTimer = undefined;
-    while (inFlight < maxInFlight && (commands.size > 0 || (frames.size > 0 && !stopped))) {
+    while (inFlight < maxInFlight) {
+      const next = nextToSend();
+      if (next === undefined) break;
       const waitMs = rate.take(clock.now());
       if (waitMs > 0) {
         cancelTimer = clock.after(waitMs, pump);
         return;
       }
-      if (!start()) rate.giveBack();
+      if (!budget.take(next.kind, next.units)) {
+        rate.giveBack();
+        // It comes back with `changed`.
+        break;
+      }
+      if (next.kind === 'command') commands.next();
+      else frames.next();
+      inFlight += 1;
+      void next.send().finally(ended);
     }
     if (stopped && inFlight === 0 && commands.size === 0) drained?.();
   }
 
-  /** False: there was nothing left to send. */
-  function start(): boolean {
-    const command = commands.next();
+  type Next = { kind: MessageKind; units: number; send(): Promise<void> };
+
+  /** A command if one waits, else the frame whose turn it is; it stays where it is until it is sent. */
+  function nextToSend(): Next | undefined {
+    const command = commands.peek();
     if (command !== undefined) {
-      inFlight += 1;
-      void sendCommand(command.deviceId, command.item).finally(ended);
-      return true;
+      const { deviceId, item } = command;
+      const { units } = item;
+      return { kind: 'command', units, send: () => sendCommand(deviceId, item) };
     }
-    for (let next = frames.next(); next !== undefined; next = frames.next()) {
-      const { deviceId, item } = next;
-      if (clock.now() - item.sinceMs > maxFrameAgeMs) {
-        drop(deviceId, [item]);
-        continue;
+    if (stopped) return undefined;
+    refuseFrames();
+    for (let frame = frames.peek(); frame !== undefined; frame = frames.peek()) {
+      const { deviceId, item } = frame;
+      if (clock.now() - item.sinceMs <= maxFrameAgeMs) {
+        return { kind: 'frame', units: item.units, send: () => sendFrame(deviceId, item) };
       }
-      inFlight += 1;
-      void sendFrame(deviceId, item).finally(ended);
-      return true;
+      frames.next();
+      drop(deviceId, [item]);
     }
-    return false;
+    return undefined;
+  }
+
+  /** Once the day's share is used up, whoever waits is told at once rather than left to ask in vain. */
+  function refuseFrames(): void {
+    const untilMs = frames.size === 0 ? undefined : budget.framesFromMs(clock.now());
+    if (untilMs === undefined) return;
+    const told: FrameJob[] = [];
+    for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
+      settled(frame.deviceId, frame.item);
+      onFrame('quota_used', 0);
+      told.push(frame.item);
+    }
+    for (const job of told) job.quotaUsed(untilMs);
   }
 
   function ended(): void {
@@ -120,7 +158,11 @@ export function createPacer(options: PacerOptions): Pacer {
   }
 
   /** What any answer means for everything else that waits. */
-  function learn({ kind }: SendOutcome): void {
+  function learn({ kind }: SendOutcome, message: MessageKind, units: number): void {
+    if (kind === 'sent') budget.sent(message, units);
+    // Nobody knows whether the hub has it when it was not reached, so that counts.
+    else if (kind !== 'unreachable') budget.giveBack(message, units);
+    if (kind === 'quota_used') budget.refused();
     if (kind === 'throttled') {
       onThrottle();
       rate.throttled(clock.now());
@@ -131,7 +173,7 @@ export function createPacer(options: PacerOptions): Pacer {
 
   async function sendCommand(deviceId: string, command: Command): Promise<void> {
     const outcome = await options.send(command.message());
-    learn(outcome);
+    learn(outcome, 'command', command.units);
     command.attempts += 1;
     if (outcome.kind === 'throttled' && command.attempts < maxCommandAttempts && !stopped) {
       commands.putBack(deviceId, command);
@@ -142,11 +184,12 @@ export function createPacer(options: PacerOptions): Pacer {
     const message = await frame.make();
     if (message === undefined || stopped) {
       rate.giveBack();
+      budget.giveBack('frame', frame.units);
       return drop(deviceId, [frame]);
     }
     const bytes = message.body.length;
     const outcome = await options.send(message);
-    learn(outcome);
+    learn(outcome, 'frame', frame.units);
     if ((outcome.kind === 'throttled' || outcome.kind === 'unreachable') && !stopped) {
       frames.putBack(deviceId, frame);
       return;
@@ -161,13 +204,13 @@ export function createPacer(options: PacerOptions): Pacer {
       );
   }
 
-  return {
+  const pacer: Pacer = {
     command(message) {
       if (stopped) return Promise.resolve({ kind: 'unreachable', reason: 'the updater is stopping' });
       return new Promise((resolve) => {
         // Its memory goes to the sender's thread, so each attempt has its own.
         const copy = (): C2dMessage => ({ ...message, body: message.body.slice() });
-        commands.add(message.deviceId, { message: copy, attempts: 0, resolve });
+        commands.add(message.deviceId, { message: copy, units: meteredUnits(message), attempts: 0, resolve });
         pump();
       });
     },
@@ -198,7 +241,7 @@ export function createPacer(options: PacerOptions): Pacer {
       );
     },
     get waiting() {
-      return commands.size + frames.size;
+      return { commands: commands.size, frames: frames.size };
     },
     async stop() {
       if (stopped) return;
@@ -210,4 +253,6 @@ export function createPacer(options: PacerOptions): Pacer {
       await left;
     },
   };
+  budget.serve({ waiting: () => pacer.waiting, changed: pump });
+  return pacer;
 }

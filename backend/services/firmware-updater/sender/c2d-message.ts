@@ -1,4 +1,5 @@
 /** Cloud-to-device messages on their way to the hub, and what becomes of them. */
+import { c2dUnits } from '../../../shared/quota/metered.ts';
 
 export type C2dMessage = {
   deviceId: string;
@@ -9,6 +10,9 @@ export type C2dMessage = {
   /** How long it may wait in the hub, in ms; IoT Hub drops it then. */
   lifetimeMs: number;
 };
+
+/** What the message counts in the hub's quota, in units of 4 KiB. */
+export const meteredUnits = ({ body, deviceId }: C2dMessage): number => c2dUnits(body.length, deviceId);
 
 /** What the hub said. Only `sent` means that it keeps the message. */
 export type SendOutcome =

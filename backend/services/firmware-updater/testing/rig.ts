@@ -13,6 +13,7 @@ import { createHub } from '../../../shared/hub.ts';
 import { createLog } from '../../../shared/log.ts';
 import { offerOf } from '../../../shared/messages/offer.ts';
 import { createMetrics, type Metrics } from '../../../shared/metrics.ts';
+import type { HubPolicy } from '../../../shared/quota/hub-settings.ts';
 import type { Service } from '../../../shared/service.ts';
 import { testDatabase } from '../../../shared/testing/test-database.ts';
 import { testHubWithBlobs } from '../../../shared/testing/test-hub.ts';
@@ -22,6 +23,14 @@ import { type Device, openDevice } from './device.ts';
 import { createPack, storePack, type TestPack } from './pack.ts';
 
 export type Rig = Awaited<ReturnType<typeof createRig>>;
+
+/** A hub without limits, as the tests have one unless they say otherwise. */
+export const unlimited: HubPolicy = {
+  hub: null,
+  shares: { ratePercent: 80, dailyPercent: 50 },
+  messagesPerMinute: null,
+  frameUnitsPerDay: null,
+};
 
 export type Running = { service: Service; metrics: Metrics };
 
@@ -170,8 +179,7 @@ export async function createRig(t: TestContext, hubOptions: Parameters<typeof te
         hubConnectionString: hub.connectionString('service'),
         caPem: hub.caPem,
         events,
-        c2dPerMinute: 'off',
-        frameUnitsPerDay: 'off',
+        policy: unlimited,
         clock: systemClock,
         random: Math.random,
         log: createLog({ service: 'firmware-updater', write: (line) => void lines.push(line) }),

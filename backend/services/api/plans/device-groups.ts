@@ -1,0 +1,61 @@
+/** The devices that a plan is for, by what is known to be on them: the contents of the manifest that they last applied. */
+import { fromBinary, fromJson, type JsonValue, toBinary } from '@bufbuild/protobuf';
+import { HelloSchema } from '@iotdh/proto/bus/v1';
+import { type DeviceFilter, type DeviceReport, DeviceReportSchema } from '@iotdh/proto/fleet/v1';
+import { namedContents } from '@iotdh/proto/objects';
+import { ManifestSchema } from '@iotdh/proto/update/v1';
+import { filterOf } from '../devices/find.ts';
+import type { Fleet } from '../fleet.ts';
+import { manifestBytes } from '../packs/find.ts';
+import { refuse } from '../refusal.ts';
+
+export type DeviceGroup = {
+  /** SHA-256 in hex of the manifest that they last applied. Empty: nothing is known that helps. */
+  base: string;
+  /** The contents of that manifest, in hex. */
+  contents: ReadonlySet<string>;
+  /** With the bytes of what each says of its inventory. */
+  devices: { deviceId: string; inventoryBytes: number }[];
+};
+
+/** Refuses with `not_found` for a device that the filter names and that does not exist. */
+export async function deviceGroups(fleet: Fleet, filter: DeviceFilter | undefined): Promise<DeviceGroup[]> {
+  const { devices } = fleet.database.collections;
+  const groups = new Map<string, DeviceGroup>();
+  const missing = new Set(filter?.deviceIds);
+  const found = devices.find(filterOf(filter), { projection: { report: 1 } }).sort({ _id: 1 });
+  const inventories = new Map<string, number>();
+  for await (const { _id: deviceId, report } of found) {
+    missing.delete(deviceId);
+    const read =
+      report === null
+        ? undefined
+        : fromJson(DeviceReportSchema, report as JsonValue, { ignoreUnknownFields: true });
+    const base = Buffer.from(read?.appliedManifestDigest ?? []).toString('hex');
+    const key = JSON.stringify(report?.inventory ?? []);
+    const inventoryBytes = inventories.get(key) ?? inventoryBytesOf(read);
+    inventories.set(key, inventoryBytes);
+    const contents = groups.get(base)?.contents ?? (await contentsOf(fleet, base));
+    // A manifest that is not known any more says nothing of what is on the device.
+    const name = contents.size === 0 ? '' : base;
+    const group = groups.get(name) ?? { base: name, contents, devices: [] };
+    groups.set(name, group);
+    group.devices.push({ deviceId, inventoryBytes });
+  }
+  const [first] = missing;
+  if (first !== undefined) refuse({ kind: 'not_found', resource: 'device', id: first });
+  return [...groups.values()].toSorted((a, b) => b.devices.length - a.devices.length);
+}
+
+const inventoryBytesOf = (report: DeviceReport | undefined): number =>
+  report === undefined ? 0 : toBinary(HelloSchema, { ...emptyHello, inventory: report.inventory }).length;
+
+const emptyHello = fromBinary(HelloSchema, new Uint8Array());
+
+async function contentsOf(fleet: Fleet, digest: string): Promise<ReadonlySet<string>> {
+  if (digest === '') return new Set();
+  const pack = await fleet.database.collections.packs.findOne({ 'manifest.digest': digest });
+  if (pack === null) return new Set();
+  const bytes = await manifestBytes(fleet, pack).catch(() => null);
+  return new Set(bytes === null ? [] : namedContents(fromBinary(ManifestSchema, bytes)));
+}

@@ -1,0 +1,101 @@
+/** Predicts what a pack takes to reach devices, carrier by carrier, before anybody approves it. */
+import { create, fromBinary } from '@bufbuild/protobuf';
+import { durationFromMs, durationMs } from '@bufbuild/protobuf/wkt';
+import { Carrier } from '@iotdh/proto/bus/v1';
+import {
+  type CarrierPlan,
+  HubChoiceSchema,
+  HubSku,
+  type Plan,
+  PlanObjects,
+  PlanSchema,
+  type PlanUpdateRequest,
+  QuotaSharesSchema,
+} from '@iotdh/proto/fleet/v1';
+import { ManifestSchema } from '@iotdh/proto/update/v1';
+import { frameSize } from '../../../shared/messages/frame.ts';
+import { endOfDay, frameUnitsLeft } from '../../../shared/quota/account.ts';
+import type { HubSize, Sku } from '../../../shared/quota/hub-limits.ts';
+import { allowanceOf, type HubPolicy } from '../../../shared/quota/hub-settings.ts';
+import type { Fleet } from '../fleet.ts';
+import { manifestBytes, packNamed } from '../packs/find.ts';
+import { hubSizeMessage } from '../quota/quota-message.ts';
+import { carrierPlan } from './carrier-plan.ts';
+import { deviceGroups } from './device-groups.ts';
+import { finishOf, type Work } from './finish-time.ts';
+import { hubChoices } from './hub-choice.ts';
+import { planGroups } from './plan-groups.ts';
+import { costOf, objectsFor, workOf } from './update-cost.ts';
+
+const allCarriers = [Carrier.BUS, Carrier.HTTPS, Carrier.OFFLINE] as const;
+
+export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Promise<Plan> {
+  const pack = await packNamed(fleet, request.packId);
+  const [bytes, groups, view] = await Promise.all([
+    manifestBytes(fleet, pack),
+    deviceGroups(fleet, request.devices),
+    fleet.quota.read(fleet.policy),
+  ]);
+  const manifest = fromBinary(ManifestSchema, bytes);
+  const shares = view.account.shares ?? fleet.policy.shares;
+  const given = hubOf(request);
+  const policy: HubPolicy =
+    given === undefined
+      ? fleet.policy
+      : { hub: given, shares, messagesPerMinute: null, frameUnitsPerDay: null };
+  const allowance = allowanceOf(policy, given === undefined ? view.account.shares : null);
+  const today = {
+    leftMs: endOfDay(view.now).getTime() - view.now.getTime(),
+    // Of a hub that is only thought of, nothing is used yet.
+    frameUnits:
+      given === undefined
+        ? frameUnitsLeft(view.account, allowance, view.telemetry.units)
+        : allowance.frameUnitsPerDay,
+  };
+  const cheapest = groups.map((group) => ({ group, objects: objectsFor(manifest, group.contents) }));
+  const whole = groups.map((group) => ({ group, objects: objectsFor(manifest, new Set()) }));
+  const cost = costOf(cheapest, bytes.length);
+  const wholeCost = costOf(whole, bytes.length);
+  const resend = request.resendPercent / 100;
+  const finish = (work: Work) => finishOf(work, allowance, today);
+  const planOf = (carrier: Carrier, objects: PlanObjects): CarrierPlan =>
+    carrierPlan({
+      ...{ carrier, objects, resend, finish },
+      cost: objects === PlanObjects.CHEAPEST ? cost : wholeCost,
+    });
+  const wanted = request.carriers.length === 0 ? allCarriers : request.carriers;
+  const carriers = wanted.map((carrier) => planOf(carrier, PlanObjects.CHEAPEST));
+  if (wanted.includes(Carrier.BUS)) carriers.push(planOf(Carrier.BUS, PlanObjects.WHOLE));
+  const withinMs = request.finishWithin === undefined ? undefined : durationMs(request.finishWithin);
+  return create(PlanSchema, {
+    packId: pack._id,
+    devices: BigInt(groups.reduce((sum, { devices }) => sum + devices.length, 0)),
+    ...(policy.hub !== null && { hub: hubSizeMessage(policy.hub) }),
+    shares: create(QuotaSharesSchema, shares),
+    frameUnitsLeft: Number.isFinite(today.frameUnits) ? BigInt(today.frameUnits) : 0n,
+    resendPercent: request.resendPercent,
+    frameSize,
+    groups: planGroups(cheapest, manifest, bytes.length),
+    carriers,
+    choices:
+      withinMs === undefined
+        ? []
+        : hubChoices(workOf(cost, resend), shares, withinMs).map(({ hub, durationMs: ms }) =>
+            create(HubChoiceSchema, {
+              hub: hubSizeMessage(hub),
+              duration: durationFromMs(Math.round(ms)),
+            }),
+          ),
+  });
+}
+
+const skus: Partial<Record<HubSku, Sku>> = {
+  [HubSku.S1]: 'S1',
+  [HubSku.S2]: 'S2',
+  [HubSku.S3]: 'S3',
+};
+
+function hubOf({ hub }: PlanUpdateRequest): HubSize | undefined {
+  const sku = hub === undefined ? undefined : skus[hub.sku];
+  return hub === undefined || sku === undefined ? undefined : { sku, units: hub.units };
+}
