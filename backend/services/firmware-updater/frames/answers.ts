@@ -75,7 +75,7 @@ export function createAnswers(options: AnswersOptions): AnswerFrames {
   }
 
   const refuseForQuota = (to: Answered, untilMs: number): Answer =>
-    refuse(to, TransferRefusal.QUOTA_USED, untilMs + random() * spreadMs);
+    refuse(to, TransferRefusal.QUOTA_USED, untilMs + Math.round(random() * spreadMs));
 
   /** The manifest that names this object, and its size. */
   async function locate(
