@@ -1,32 +1,62 @@
-/** `npm test [-- PATTERN …]`: every test, or those of the files given, on node:test. */
-import { join } from 'node:path';
-import { root, run } from './run.ts';
+/** `npm test [-- --slowest] [-- PATTERN …]`: every test, or those of the files given, on node:test. */
+import { glob } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join, relative } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { root } from './run.ts';
 
+/** In this order, so that none of the files that take a minute begins when all others have ended. */
 const everything = [
-  'tools/**/*.test.ts',
-  'gen/ts/*.test.ts',
-  'local-hub/{src,conformance,fuzz}/**/*.test.ts',
-  'agent/src/**/*.test.ts',
-  '{delta,trust}/{src,fuzz}/**/*.test.ts',
-  'sdk-ts/{src,test}/**/*.test.ts',
+  'test/main-job/*.test.ts',
+  'test/demo.test.ts',
+  '{local-hub,delta,trust,agent}/fuzz/**/*.test.ts',
+  'backend/**/faults.test.ts',
+  'agent/src/**/{chaos,killed,agent-faults}.test.ts',
   'backend/**/*.test.ts',
-  'cli/src/**/*.test.ts',
-  'demo/**/*.test.ts',
   'bench/**/*.test.ts',
   'test/**/*.test.ts',
+  'cli/src/**/*.test.ts',
+  'agent/src/**/*.test.ts',
+  'local-hub/{src,conformance}/**/*.test.ts',
+  'sdk-ts/{src,test}/**/*.test.ts',
+  '{delta,trust}/{src,fuzz}/**/*.test.ts',
+  'demo/**/*.test.ts',
+  'gen/ts/*.test.ts',
+  'tools/**/*.test.ts',
 ];
-const patterns = process.argv.slice(2);
 
-const { code } = await run(
-  process.execPath,
-  [
-    '--test',
-    '--test-reporter=spec',
-    '--test-concurrency=2',
-    '--test-timeout=300000',
-    ...(patterns.length > 0 ? patterns : everything),
-  ],
-  // Each file is a process, and most start others: none strips the types of a file that another has just stripped.
-  { echo: true, env: { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled') } },
-);
-process.exitCode = code;
+const args = process.argv.slice(2);
+const patterns = args.filter((arg) => arg !== '--slowest');
+
+const files = new Set<string>();
+for (const pattern of patterns.length > 0 ? patterns : everything) {
+  for await (const file of glob(pattern, { cwd: root, exclude: ['**/node_modules'] })) {
+    files.add(join(root, file));
+  }
+}
+
+// Each file is a process, and most start others: none strips the types of a file that another has just stripped.
+process.env.NODE_COMPILE_CACHE = join(root, 'node_modules', '.cache', 'compiled');
+
+const seconds = new Map<string, number>();
+const events = run({
+  files: [...files],
+  // Most files wait now and then, for a process that starts or one that ends.
+  concurrency: availableParallelism() + 1,
+  timeout: 300_000,
+});
+process.exitCode = files.size > 0 ? 0 : 1;
+events.on('test:fail', () => {
+  process.exitCode = 1;
+});
+events.on('test:complete', ({ name, file, details }) => {
+  if (name === file) seconds.set(relative(root, file), details.duration_ms / 1000);
+});
+events.compose(spec).pipe(process.stdout);
+if (args.includes('--slowest')) {
+  process.once('exit', () => {
+    const slowest = [...seconds].toSorted(([, one], [, other]) => other - one).slice(0, 25);
+    for (const [file, took] of slowest) console.log(`${took.toFixed(1).padStart(7)} s  ${file}`);
+  });
+}

@@ -1,7 +1,5 @@
 /** A P-256 key made on this device, and the request to certify it (PKCS #10, RFC 2986). */
-import 'reflect-metadata';
 import { createPrivateKey, createPublicKey, generateKeyPairSync, webcrypto } from 'node:crypto';
-import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
@@ -23,6 +21,9 @@ export async function makeSigningRequest(keyPem: string): Promise<Uint8Array<Arr
     privateKey: await subtle.importKey('pkcs8', privateDer, algorithm, false, ['sign']),
     publicKey: await subtle.importKey('spki', publicDer, algorithm, true, ['verify']),
   };
+  // Needed once in a device's life, and a fifth of the agent's start.
+  await import('reflect-metadata');
+  const { Pkcs10CertificateRequestGenerator } = await import('@peculiar/x509');
   const name = 'CN=iotdh-device';
   const request = await Pkcs10CertificateRequestGenerator.create({ name, keys, signingAlgorithm: algorithm });
   return new Uint8Array(request.rawData);

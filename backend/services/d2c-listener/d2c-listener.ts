@@ -35,7 +35,7 @@ export type D2cListenerOptions = {
     consumerGroup: string;
     /** Events in a batch at most. Default 256. */
     maxBatchSize?: number;
-    /** How replicas share the partitions. Default: all that are free at once, taken over after 15 s of silence. */
+    /** How replicas share the partitions. Default: `eager` after 15 s. */
     loadBalancing?: EventHubConsumerClientOptions['loadBalancingOptions'];
   };
   checkpoints: {
@@ -58,12 +58,15 @@ export type D2cListenerOptions = {
   failPoints?: { committed?: (partitionId: string) => Promise<void> };
 };
 
-/** The SDK's own way claims one partition every 10 s and waits a minute for a dead replica: devices would seem silent. */
-const eager = {
-  strategy: 'greedy',
-  updateIntervalInMs: 3_000,
-  partitionOwnershipExpirationIntervalInMs: 15_000,
-} as const;
+/**
+ * Takes all partitions that are free at once, and those of a replica that has been silent for so long. The SDK's own way claims one
+ * every 10 s and waits a minute for a dead replica: devices would seem silent.
+ */
+export const eager = (takeoverMs: number) => ({
+  strategy: 'greedy' as const,
+  updateIntervalInMs: takeoverMs / 5,
+  partitionOwnershipExpirationIntervalInMs: takeoverMs,
+});
 
 /** The SDK's own pause between tries is half a minute, in which a client that is closed meanwhile still keeps its process alive. */
 const reopening = { retryDelayInMs: 200, maxRetries: 2 } as const;
@@ -198,7 +201,7 @@ export function createD2cListener(options: D2cListenerOptions): Service {
   async function begin(): Promise<void> {
     const container = await prepare();
     if (stopping.signal.aborted) return;
-    const { consumerGroup, connectionString, maxBatchSize = 256, loadBalancing = eager } = events;
+    const { consumerGroup, connectionString, maxBatchSize = 256, loadBalancing = eager(15_000) } = events;
     const checkpointStore = new BlobCheckpointStore(container);
     const client = new EventHubConsumerClient(consumerGroup, connectionString, checkpointStore, {
       loadBalancingOptions: loadBalancing,

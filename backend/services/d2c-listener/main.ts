@@ -7,7 +7,7 @@ import { runService } from '../../shared/run-service.ts';
 import { oneOf, optionalText, printable, readSettings, text, whole } from '../../shared/settings.ts';
 import { createTracing } from '../../shared/tracing.ts';
 import { trustAuthorityFile } from '../../shared/trust.ts';
-import { createD2cListener } from './d2c-listener.ts';
+import { createD2cListener, eager } from './d2c-listener.ts';
 
 const shape = {
   mongodbUri: text('MONGODB_URI', { secret: true }),
@@ -15,6 +15,8 @@ const shape = {
   eventsConnectionString: text('IOTHUB_EVENTS_CONNECTION_STRING', { secret: true }),
   consumerGroup: text('IOTHUB_EVENTS_CONSUMER_GROUP', { fallback: 'd2c-listener' }),
   maxBatchSize: whole('MAX_BATCH_SIZE', { min: 1, max: 1_000, fallback: 256 }),
+  /** How long after a replica died others take over its partitions. */
+  takeoverMs: whole('TAKEOVER_MS', { min: 1_000, max: 300_000, fallback: 15_000 }),
   storageConnectionString: text('AZURE_STORAGE_CONNECTION_STRING', { secret: true }),
   caFile: optionalText('IOTHUB_CA_FILE'),
   otlpEndpoint: optionalText('OTEL_EXPORTER_OTLP_ENDPOINT', { pattern: /^https?:\/\// }),
@@ -41,6 +43,7 @@ const service = createD2cListener({
     connectionString: settings.eventsConnectionString,
     consumerGroup: settings.consumerGroup,
     maxBatchSize: settings.maxBatchSize,
+    loadBalancing: eager(settings.takeoverMs),
   },
   checkpoints: { connectionString: settings.storageConnectionString },
   log,
