@@ -1,4 +1,4 @@
-/** The objects that a manifest needs in Blob Storage: its own, and the lists of their segments. */
+/** The objects that a manifest needs in Blob Storage: its own, and the lists of their segments and chunks. */
 import type { Manifest } from '@iotdh/proto/update/v1';
 
 /** Bytes of each object by its SHA-256 in hex. Null: not said, of lists of segments. */
@@ -7,8 +7,10 @@ export type NeededObjects = Map<string, number | null>;
 export function neededObjects(manifest: Manifest): NeededObjects {
   const needed: NeededObjects = new Map();
   const name = (digest: Uint8Array) => Buffer.from(digest).toString('hex');
-  for (const { segmentDigests } of manifest.objects) {
+  for (const { segmentDigests, encoding } of manifest.objects) {
     if (segmentDigests.case === 'segmentListDigest') needed.set(name(segmentDigests.value), null);
+    if (encoding.case === 'chunked')
+      needed.set(name(encoding.value.chunkListDigest), encoding.value.chunkListSize);
   }
   for (const { digest, size } of manifest.objects) needed.set(name(digest), Number(size));
   return needed;

@@ -9,6 +9,8 @@ export type ObjectQuestions = {
   isHere(content: string): boolean;
   /** Whether the device can make use of the object: it reads the encoding and, for a delta, has every byte of the base. */
   isUsable(object: ManifestObject): boolean;
+  /** What would be carried for the object, where that is less than all of it: the chunks that a device lacks. Default `carriedBytes`. */
+  costOf?(object: ManifestObject): number;
 };
 
 export type ChosenObjects =
@@ -42,9 +44,13 @@ export function segmentListBytes({ segmentDigests, size, segmentSize }: Manifest
   return listEntryBytes * Math.ceil(Number(size) / segmentSize);
 }
 
-/** Bytes that are carried for an object. */
+/** How long the list of an object's chunks is; 0 for an object that has none. */
+export const chunkListBytes = ({ encoding }: ManifestObject): number =>
+  encoding.case === 'chunked' ? encoding.value.chunkListSize : 0;
+
+/** Bytes that are carried for an object by a device that has nothing of it. */
 export const carriedBytes = (object: ManifestObject): number =>
-  Number(object.size) + segmentListBytes(object);
+  Number(object.size) + segmentListBytes(object) + chunkListBytes(object);
 
 /**
  * The cheapest objects that yield every content that is named and not here. Objects share contents, so the true minimum is
@@ -52,7 +58,8 @@ export const carriedBytes = (object: ManifestObject): number =>
  * by object the one that yields most for its bytes. Objects that the others make superfluous are left out. The same input
  * gives the same answer, in the order of the manifest.
  */
-export function chooseObjects(manifest: Manifest, { isHere, isUsable }: ObjectQuestions): ChosenObjects {
+export function chooseObjects(manifest: Manifest, questions: ObjectQuestions): ChosenObjects {
+  const { isHere, isUsable, costOf = carriedBytes } = questions;
   const lacking = new Set(namedContents(manifest).filter((content) => !isHere(content)));
   const offers: Offer[] = [];
   for (const object of manifest.objects) {
@@ -60,7 +67,7 @@ export function chooseObjects(manifest: Manifest, { isHere, isUsable }: ObjectQu
     for (const { digest, size } of object.contents) {
       if (lacking.has(hex(digest))) yields.set(hex(digest), Number(size));
     }
-    if (yields.size > 0 && isUsable(object)) offers.push({ object, cost: carriedBytes(object), yields });
+    if (yields.size > 0 && isUsable(object)) offers.push({ object, cost: costOf(object), yields });
   }
   const yielded = new Set(offers.flatMap(({ yields }) => [...yields.keys()]));
   for (const content of lacking) if (!yielded.has(content)) return { kind: 'missing', content };
@@ -87,7 +94,7 @@ function smallestForEach(offers: readonly Offer[]): Offer[] {
 /** By the bytes of contents for a byte that is carried, counted once: what an earlier one yields does not count again. */
 function bestValueFirst(offers: readonly Offer[], lacking: ReadonlySet<string>): Offer[] {
   const worth = ({ yields, cost }: Offer): number =>
-    [...yields.values()].reduce((sum, size) => sum + size, 1) / cost;
+    [...yields.values()].reduce((sum, size) => sum + size, 1) / Math.max(cost, 1);
   const missing = new Set(lacking);
   const taken: Offer[] = [];
   for (const offer of offers.toSorted((a, b) => worth(b) - worth(a))) {

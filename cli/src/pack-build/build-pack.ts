@@ -17,7 +17,7 @@ import { manifestFile, objectsFolder, openPack, readManifest } from './pack-fold
 import { InvalidInput, type Problem } from './problem.ts';
 import { readDescription } from './read-description.ts';
 import { copyObject, reusableObjects } from './reuse-objects.ts';
-import { writeObject } from './write-object.ts';
+import { writeForms } from './write-forms.ts';
 import { maxDescriptionBytes } from './yaml-field.ts';
 
 export type BuildProgress = { phase: 'digest' | 'compress'; doneBytes: number; totalBytes: number };
@@ -35,6 +35,8 @@ export type BuildOptions = {
   level?: number;
   /** Folders of earlier packs whose objects are taken over where they still serve. */
   earlier?: readonly string[];
+  /** Whether large contents are written as chunks too. Default true. */
+  chunked?: boolean;
   limits?: GroupLimits & { maxInlineSegments?: number };
   signal: AbortSignal;
   onProgress?(progress: BuildProgress): void;
@@ -194,7 +196,8 @@ async function fill(
     groups,
     availableParallelism(),
     (group, either) =>
-      writeObject(group, {
+      writeForms(group, {
+        chunked: options.chunked ?? true,
         folder: objects,
         level,
         signal: either,
@@ -204,7 +207,7 @@ async function fill(
     signal,
   );
 
-  draft.manifest.objects = [...reused.map(({ object }) => object), ...written];
+  draft.manifest.objects = [...reused.map(({ object }) => object), ...written.flat()];
   requireValid(draft, options.description);
   const bytes = toBinary(ManifestSchema, draft.manifest);
   await writeFile(join(staging, manifestFile), bytes);

@@ -24,20 +24,22 @@ export function reusableObjects(
   const reused: { object: ManifestObject; pack: PackFolder }[] = [];
   for (const pack of packs) {
     for (const object of pack.manifest.objects) {
-      if (object.encoding.case !== 'whole') continue;
+      if (object.encoding.case !== 'whole' && object.encoding.case !== 'chunked') continue;
       const digests = object.contents.map(({ digest }) => hex(digest));
-      const useful = digests.filter((digest) => needed.has(digest) && !covered.has(digest));
+      // A content may come whole and as chunks; each form is taken from one pack.
+      const form = (digest: string) => `${object.encoding.case} ${digest}`;
+      const useful = digests.filter((digest) => needed.has(digest) && !covered.has(form(digest)));
       const usefulBytes = useful.reduce((sum, digest) => sum + (needed.get(digest) ?? 0), 0);
       const totalBytes = object.contents.reduce((sum, { size }) => sum + Number(size), 0);
       if (useful.length === 0 || usefulBytes < totalBytes * minShare) continue;
-      for (const digest of useful) covered.add(digest);
+      for (const digest of useful) covered.add(form(digest));
       reused.push({ object, pack });
     }
   }
   return reused;
 }
 
-/** Copies an object, with the list of its segments. Throws `InvalidInput` when it is damaged. */
+/** Copies an object, with the lists of its segments and chunks. Throws `InvalidInput` when it is damaged. */
 export async function copyObject(
   { object, pack }: { object: ManifestObject; pack: PackFolder },
   folder: string,
@@ -45,6 +47,7 @@ export async function copyObject(
 ): Promise<void> {
   const digests = [object.digest];
   if (object.segmentDigests.case === 'segmentListDigest') digests.push(object.segmentDigests.value);
+  if (object.encoding.case === 'chunked') digests.push(object.encoding.value.chunkListDigest);
   for (const digest of digests.map(hex)) {
     signal.throwIfAborted();
     const target = join(folder, digest);

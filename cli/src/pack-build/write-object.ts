@@ -70,9 +70,10 @@ async function codecFor(contents: readonly Content[]): Promise<Codec> {
   return (await isCompressible(only.source, only.bytes)) ? Codec.ZSTD : Codec.NONE;
 }
 
-async function segmentDigests(
+/** The digests of an object's segments, in the manifest or, when they are many, as an object of their own in the folder. */
+export async function segmentDigests(
   digests: Uint8Array[],
-  { folder, maxInlineSegments = 1_024 }: WriteOptions,
+  { folder, maxInlineSegments = 1_024 }: Pick<WriteOptions, 'folder' | 'maxInlineSegments'>,
 ): Promise<NonNullable<MessageInitShape<typeof ObjectSchema>['segmentDigests']>> {
   if (digests.length <= maxInlineSegments) return { case: 'segments', value: { digests } };
   const list = segmentListObject(digests);

@@ -1,4 +1,5 @@
-/** What a manifest lets a device ask for: the objects it names and their lists of segments. */
+/** What a manifest lets a device ask for: the objects it names and their lists of segments and chunks. */
+import { carriedBytes, chooseObjects, segmentListBytes } from '@iotdh/proto/objects';
 import { createPayloadReader } from '@iotdh/proto/payload';
 import { ManifestSchema } from '@iotdh/proto/update/v1';
 import { LRUCache } from 'lru-cache';
@@ -22,8 +23,6 @@ export type ContentsOptions = {
 export type ReadContents = (manifest: ManifestReference) => Promise<Contents | null>;
 
 const maxManifestBytes = 16 * 1024 * 1024;
-/** An encoded digest in a SegmentList: tag, length, 32 bytes. */
-const listEntryBytes = 34;
 
 const hex = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
 
@@ -46,18 +45,20 @@ export function createContents({ objects, maxDigests = 1_000_000 }: ContentsOpti
     const payload = read(bytes);
     if (payload.kind !== 'valid') return null;
     const sizes = new Map([[digest, bytes.length]]);
-    let totalBytes = bytes.length;
     for (const object of payload.message.objects) {
-      const size = Number(object.size);
-      sizes.set(hex(object.digest), size);
-      const { segmentDigests } = object;
-      const listBytes =
-        segmentDigests.case === 'segmentListDigest'
-          ? listEntryBytes * Math.ceil(size / object.segmentSize)
-          : 0;
-      if (segmentDigests.case === 'segmentListDigest') sizes.set(hex(segmentDigests.value), listBytes);
-      if (object.encoding.case === 'whole') totalBytes += size + listBytes;
+      const { segmentDigests, encoding } = object;
+      sizes.set(hex(object.digest), Number(object.size));
+      if (segmentDigests.case === 'segmentListDigest')
+        sizes.set(hex(segmentDigests.value), segmentListBytes(object));
+      if (encoding.case === 'chunked')
+        sizes.set(hex(encoding.value.chunkListDigest), encoding.value.chunkListSize);
     }
+    const fromNothing = chooseObjects(payload.message, {
+      isHere: () => false,
+      isUsable: ({ encoding }) => encoding.case !== 'delta',
+    });
+    const objects = fromNothing.kind === 'chosen' ? fromNothing.objects : [];
+    const totalBytes = objects.reduce((sum, object) => sum + carriedBytes(object), bytes.length);
     return { sizes, totalBytes };
   }
 
