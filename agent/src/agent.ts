@@ -36,6 +36,7 @@ import { createFirmwareUpdateRequest } from './slots/firmware-update-request.ts'
 import { openStores } from './stores.ts';
 import type { Clock } from './transfer/clock.ts';
 import { readManifest } from './transfer/manifest.ts';
+import { createLocalFiles } from './transfer/plan/local-files.ts';
 import { createManifests } from './updates/manifests.ts';
 import { manifestOf } from './updates/record.ts';
 import { survey } from './updates/survey.ts';
@@ -169,6 +170,11 @@ export function createAgent(options: AgentOptions): Agent {
           }),
     reservedBytes: settings.reservedDiskBytes,
     frameWindow: () => cloud.configuration.now.frameWindow,
+    local: createLocalFiles({
+      roots: settings.roots,
+      stores: updates.contentFolders,
+      indexPath: inData('digests.db'),
+    }),
   });
   const prompt = createPromptPort({ updates, withdrawal, now, sleep });
   const reminders = createReminders({

@@ -2,6 +2,8 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
+  Carrier,
+  ContentOrigin,
   type StepOutcome,
   StepOutcomeSchema,
   StepResult,
@@ -30,6 +32,18 @@ const outcomes: Record<Ended['ending'], UpdateOutcome> = {
   cancelled: UpdateOutcome.CANCELLED,
 };
 
+const origins: Readonly<Record<string, ContentOrigin>> = {
+  local: ContentOrigin.LOCAL,
+  delta: ContentOrigin.DELTA,
+  chunks: ContentOrigin.CHUNKS,
+  whole: ContentOrigin.WHOLE,
+};
+const carriers: Readonly<Record<string, Carrier>> = {
+  bus: Carrier.BUS,
+  https: Carrier.HTTPS,
+  offline: Carrier.OFFLINE,
+};
+
 const maxSteps = 500;
 const maxDetailLength = 1000;
 
@@ -55,6 +69,16 @@ export function resultOf(
     inventory: inventory.products(),
     carriedBytes: BigInt(half.carriedBytes),
     savedBytes: BigInt(half.savedBytes),
+    origins: half.origins.map(({ origin, contents, contentBytes, carriedBytes }) => ({
+      origin: origins[origin] ?? ContentOrigin.WHOLE,
+      contents,
+      contentBytes: BigInt(contentBytes),
+      carriedBytes: BigInt(carriedBytes),
+    })),
+    carriers: half.carriers.map(({ carrier, bytes }) => ({
+      carrier: carriers[carrier] ?? Carrier.BUS,
+      bytes: BigInt(bytes),
+    })),
   });
 }
 

@@ -8,7 +8,8 @@ import type { Log } from '../log/log.ts';
 import type { Ports } from '../machine/effect.ts';
 import type { Update } from '../machine/update.ts';
 import type { Clock } from '../transfer/clock.ts';
-import type { Failure, Pause, TransferOutcome } from '../transfer/outcome.ts';
+import type { Failure, Pause, Tally, TransferOutcome } from '../transfer/outcome.ts';
+import type { LocalFiles } from '../transfer/plan/local-files.ts';
 import { createTransfer, type Transfer } from '../transfer/transfer.ts';
 import { sourceOf, type UpdateRecord } from '../updates/record.ts';
 import type { UpdateStore } from '../updates/update-store.ts';
@@ -24,6 +25,8 @@ export type TransferPortOptions = {
   /** Space that is left free on the disk. */
   reservedBytes: number;
   frameWindow: () => number;
+  /** Where contents, bases and chunks are looked for; undefined: nowhere. */
+  local?: LocalFiles;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   clock: Clock;
   random: () => number;
@@ -43,8 +46,8 @@ const lookAgainMs = 15_000;
 const failed = (reason: string) => ({ kind: 'failed', reason }) as const;
 
 export function createTransferPort(options: TransferPortOptions): TransferPort {
-  const { updates, view, ask, preflight, withdrawal, reservedBytes, frameWindow, sleep, clock, random, log } =
-    options;
+  const { updates, view, ask, preflight, withdrawal, reservedBytes, frameWindow, local } = options;
+  const { sleep, clock, random, log } = options;
   let current: Transfer | null = null;
 
   async function accept(
@@ -82,6 +85,7 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
       folder: updates.folderOf(update.updateId, update.target),
       source: { ask: (request) => ask(request, record.traceParent) },
       window: frameWindow(),
+      ...(local && { local }),
       accept: (manifest, spaceBytes) => accept(update, record, manifest, spaceBytes),
       onProgress(reached) {
         progress();
@@ -139,9 +143,8 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
           await end(update, outcome);
           return failed(outcome.detail);
         }
-        const carriedBytes = view.progress(update).totalBytes;
-        updates.change(updateId, target, { complete: true, carriedBytes });
-        say(update, 'info', 'the transfer is complete');
+        updates.change(updateId, target, { complete: true, ...outcome.tally });
+        say(update, 'info', `the transfer is complete: ${wordsOf(outcome.tally)}`);
         return { kind: 'event', event: { type: 'transfer_complete', manifestDigest: manifest.digest } };
       } finally {
         current = null;
@@ -151,4 +154,10 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
     onRefused: (refused) => current?.onRefused(refused),
     onLinkOpen: () => current?.onLinkOpen(),
   };
+}
+
+/** `1,234 bytes carried, 5,678 saved; whole 3, delta 1`. */
+function wordsOf({ carriedBytes, savedBytes, origins }: Tally): string {
+  const ways = origins.map(({ origin, contents }) => `${origin} ${contents}`).join(', ');
+  return `${carriedBytes} bytes carried, ${savedBytes} saved${ways === '' ? '' : `; ${ways}`}`;
 }

@@ -11,6 +11,8 @@ export type BitSet = {
   /** True when the number was not in the set before. */
   add(index: number): boolean;
   remove(index: number): void;
+  /** Whether every number of this set is in the other, which is of the same size. */
+  within(other: BitSet): boolean;
   /** The numbers from `from` on that are not in the set, as ranges in ascending order. */
   missing(from?: number): Generator<Range>;
   /** One bit a number, the lowest bit of each byte first. */
@@ -65,6 +67,12 @@ export function createBitSet(size: number, bytes?: Uint8Array): BitSet {
       if (!has(index)) return;
       bits[index >> 3]! &= ~(1 << (index & 7));
       count -= 1;
+    },
+    within(other) {
+      for (let index = seek(0, true); index < size; index = seek(index + 1, true)) {
+        if (!other.has(index)) return false;
+      }
+      return true;
     },
     *missing(from = 0) {
       for (let first = seek(from, false); first < size; ) {

@@ -1,8 +1,8 @@
-/** Reads the bytes of a manifest and says which objects have to be carried for it. */
+/** Reads the bytes of a manifest. */
 import { createHash } from 'node:crypto';
-import { chooseObjects, namedContents } from '@iotdh/proto/objects';
+import { namedContents } from '@iotdh/proto/objects';
 import { createPayloadReader, maxManifestBytes } from '@iotdh/proto/payload';
-import { type Manifest, type Object$ as ManifestObject, ManifestSchema } from '@iotdh/proto/update/v1';
+import { type Manifest, ManifestSchema } from '@iotdh/proto/update/v1';
 import type { Failure } from './outcome.ts';
 
 const hex = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
@@ -33,16 +33,4 @@ export function readManifest(
   const missing = namedContents(manifest).find((named) => !yielded.has(named));
   if (missing !== undefined) return refused(`no object of the manifest yields ${missing}`);
   return { kind: 'read', manifest };
-}
-
-/** The objects to be carried for the contents that are not here, each once, and the cheapest that will do. */
-export function planObjects(
-  manifest: Manifest,
-  isHere: (content: string) => boolean,
-): { kind: 'planned'; objects: ManifestObject[] } | Failure {
-  const isUsable = ({ encoding }: ManifestObject): boolean => encoding.case === 'whole';
-  const choice = chooseObjects(manifest, { isHere, isUsable });
-  if (choice.kind === 'chosen') return { kind: 'planned', objects: choice.objects };
-  const detail = `only a delta yields ${choice.content}, and this agent reads none`;
-  return { kind: 'failed', reason: 'unsupported', detail };
 }

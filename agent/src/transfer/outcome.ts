@@ -1,13 +1,14 @@
 /** How a transfer ends, and how far it has come, as plain values. */
 import type { Manifest } from '@iotdh/proto/update/v1';
+import type { CarrierTally, OriginTally } from './notes.ts';
 
 /**
  * Why a transfer fails for good:
  * - `refused`: the backend will not send it;
  * - `corrupt`: what arrives does not match its digests, again and again;
  * - `bad_manifest`: the manifest breaks the contract, or names what no object yields;
- * - `unsupported`: every object that yields a content is a delta, which this agent does not read;
- * - `undecodable`: an object is as the manifest says, but does not yield its contents;
+ * - `unsupported`: a content comes only by deltas, of whose bases this machine has none;
+ * - `undecodable`: every object that should yield a content is as the manifest says, but does not yield it;
  * - `not_accepted`: this machine does not have or is not what the manifest asks for.
  */
 export type FailureReason =
@@ -26,7 +27,15 @@ export type Pause =
   | { kind: 'paused'; reason: 'not_now'; detail: string };
 
 /** `complete`: every content that the manifest names is in the store, verified and flushed. */
-export type TransferOutcome = { kind: 'complete'; manifest: Manifest } | Pause | Failure;
+export type TransferOutcome = { kind: 'complete'; manifest: Manifest; tally: Tally } | Pause | Failure;
+
+/** What was carried for a transfer, over all its runs, and what a machine that has nothing would have carried more. Bytes. */
+export type Tally = {
+  carriedBytes: number;
+  savedBytes: number;
+  origins: readonly OriginTally[];
+  carriers: readonly CarrierTally[];
+};
 
 /**
  * Bytes that are verified and durable, of those that have to be carried. `totalBytes` is 0 until the manifest is here, because

@@ -78,7 +78,8 @@ async function bench(t: TestContext) {
       offset: BigInt(index * layout.frameSize),
       data: content.subarray(index * layout.frameSize, (index + 1) * layout.frameSize),
     });
-  const deliver = (...frames: number[]) => Promise.all(frames.map((index) => pull.onFrame(frame(index))));
+  const deliver = (...frames: number[]) =>
+    Promise.all(frames.map((index) => pull.onFrame(frame(index), 'bus')));
   return { clock, requests, commits, deliver };
 }
 

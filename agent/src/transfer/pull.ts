@@ -8,6 +8,7 @@ import {
   TransferRefusal,
   type TransferRefused,
 } from '@iotdh/proto/bus/v1';
+import type { CarrierKind } from './carriers/carrier.ts';
 import type { Clock } from './clock.ts';
 import type { FrameSource } from './frame-source.ts';
 import { createFrameWindow } from './frame-window.ts';
@@ -29,13 +30,15 @@ export type PullOptions = {
   maxCorrupt?: number;
   /** Bytes of the transfer that count, for display. */
   receivedBytes(): number;
+  /** A frame that was not here yet has been written. */
+  onTaken?(bytes: number, carrier: CarrierKind): void;
   /** Called after each commit. */
   onCommitted(): void;
 };
 
 export type Pull = {
   /** A frame of this object in this transfer. Resolves when the next one may come: at once, unless the disk falls behind. */
-  onFrame(frame: Frame): Promise<void>;
+  onFrame(frame: Frame, carrier: CarrierKind): Promise<void>;
   onRefused(refused: TransferRefused): void;
   /** The link has been lost and is back: what was on its way may never come. */
   onLinkOpen(): void;
@@ -61,7 +64,7 @@ export function createPull(options: PullOptions): Pull {
     random: options.random,
   });
   /** Frames that came and are not on disk yet; whoever brings one while there are many waits for its turn. */
-  const arrivals: { frame: Frame; done(): void }[] = [];
+  const arrivals: { frame: Frame; carrier: CarrierKind; done(): void }[] = [];
   const damage = new Map<number, number>();
   let failure: Failure | undefined;
   let broken: { error: unknown } | undefined;
@@ -73,11 +76,12 @@ export function createPull(options: PullOptions): Pull {
   let wake = () => {};
   let over = false;
 
-  async function take({ offset, data }: Frame): Promise<void> {
+  async function take({ offset, data }: Frame, carrier: CarrierKind): Promise<void> {
     const outcome = await spool.accept(Number(offset), data);
     if (outcome.kind === 'misplaced' || outcome.kind === 'wrong_length') return;
     window.arrived(Number(offset) / spool.layout.frameSize, clock.monotonicMs());
     if (outcome.kind === 'duplicate') return;
+    options.onTaken?.(data.length, carrier);
     uncommitted += 1;
     if (uncommitted === 1) commitAtMs = clock.monotonicMs() + commitAfterMs;
     if (outcome.kind !== 'corrupt') return;
@@ -172,7 +176,7 @@ export function createPull(options: PullOptions): Pull {
     for (;;) {
       for (let next = arrivals.shift(); next !== undefined; next = arrivals.shift()) {
         try {
-          await take(next.frame);
+          await take(next.frame, next.carrier);
         } finally {
           next.done();
         }
@@ -198,10 +202,10 @@ export function createPull(options: PullOptions): Pull {
   }
 
   return {
-    onFrame(frame) {
+    onFrame(frame, carrier) {
       if (over) return Promise.resolve();
       const { promise, resolve } = Promise.withResolvers<void>();
-      arrivals.push({ frame, done: resolve });
+      arrivals.push({ frame, carrier, done: resolve });
       // Not only once it is on disk: a write may wait for a flush, and the link must not wait with it.
       ask();
       wake();

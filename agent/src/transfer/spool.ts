@@ -26,6 +26,8 @@ export type SpoolOptions = {
   /** The file that becomes the object. */
   path: string;
   journal: SegmentJournal;
+  /** The segments that are to be had; the file has holes where the others would be. Default: all. */
+  wanted?: BitSet;
 };
 
 /**
@@ -42,7 +44,7 @@ export type FrameOutcome =
 
 export type Spool = {
   readonly layout: Layout;
-  /** The frames that need not be asked for: held, or of verified segments only. */
+  /** The frames that need not be asked for: held, or of segments only that are verified or not wanted. */
   readonly frames: BitSet;
   /** Bytes of segments that are verified and recorded. */
   readonly countedBytes: number;
@@ -64,7 +66,7 @@ const readBackBytes = 256 * 1024;
  * frames, keeps its segments if they are cut alike, for segments do not depend on frames.
  */
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
-  const { object, layout, segmentDigests, path, journal } = options;
+  const { object, layout, segmentDigests, path, journal, wanted } = options;
   if (segmentDigests.length !== segmentCount(layout)) {
     throw new RangeError(
       `object ${object} has ${segmentCount(layout)} segments, not ${segmentDigests.length}`,
@@ -79,8 +81,9 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     record.size === layout.size;
   const verified = createBitSet(segmentCount(layout), usable ? record.verified : undefined);
   const frames = createBitSet(frameCount(layout));
+  const isLacking = (segment: number) => !verified.has(segment) && wanted?.has(segment) !== false;
   for (let frame = 0; frame < frames.size; frame += 1) {
-    if (allVerified(layout, verified, frame)) frames.add(frame);
+    if (!someLacking(layout, isLacking, frame)) frames.add(frame);
   }
   const counted = createBitSet(verified.size, verified.toBytes());
   let countedBytes = 0;
@@ -108,7 +111,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     const corrupt: number[] = [];
     let completed = 0;
     for (let segment = around.first; segment < around.first + around.count; segment += 1) {
-      if (verified.has(segment) || !allPresent(frames, framesOfSegment(layout, segment))) continue;
+      if (!isLacking(segment) || !allPresent(frames, framesOfSegment(layout, segment))) continue;
       completed += 1;
       if (await matches(segment)) verified.add(segment);
       else corrupt.push(segment);
@@ -129,7 +132,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       return countedBytes;
     },
     get complete() {
-      return counted.count === counted.size;
+      return wanted === undefined ? counted.count === counted.size : wanted.within(counted);
     },
 
     async accept(offset, data) {
@@ -210,8 +213,8 @@ function allPresent(frames: BitSet, { first, count }: { first: number; count: nu
   return true;
 }
 
-function allVerified(layout: Layout, verified: BitSet, frame: number): boolean {
+function someLacking(layout: Layout, isLacking: (segment: number) => boolean, frame: number): boolean {
   const { first, count } = segmentsOfFrame(layout, frame);
-  for (let segment = first; segment < first + count; segment += 1) if (!verified.has(segment)) return false;
-  return true;
+  for (let segment = first; segment < first + count; segment += 1) if (isLacking(segment)) return true;
+  return false;
 }

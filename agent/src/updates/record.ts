@@ -25,6 +25,9 @@ export type Half = {
   complete: boolean;
   carriedBytes: number;
   savedBytes: number;
+  /** How the contents came, and by which carriers. */
+  origins: readonly { origin: string; contents: number; contentBytes: number; carriedBytes: number }[];
+  carriers: readonly { carrier: string; bytes: number }[];
   end: HalfEnd | null;
 };
 
@@ -43,7 +46,10 @@ export type UpdateRecord = {
   base: Half;
 };
 
-const emptyHalf: Half = { begun: false, complete: false, carriedBytes: 0, savedBytes: 0, end: null };
+const emptyHalf: Half = {
+  ...{ begun: false, complete: false, carriedBytes: 0, savedBytes: 0 },
+  ...{ origins: [], carriers: [], end: null },
+};
 
 export function newRecord(offer: UpgradeOffer, traceParent: string): UpdateRecord {
   return {
@@ -95,8 +101,10 @@ export function manifestOf(record: UpdateRecord, target: Target): Manifest | nul
 
 /** As JSON that `readRecord` reads. */
 export function recordToJson(record: UpdateRecord): JsonValue {
-  const half = ({ end, ...rest }: Half) => ({
+  const half = ({ end, origins, carriers, ...rest }: Half) => ({
     ...rest,
+    origins: [...origins],
+    carriers: [...carriers],
     end: end && { ...end, steps: end.steps.map((step) => toJson(StepOutcomeSchema, step)) },
   });
   const { offer, baseOffer, patch, base, ...rest } = record;
@@ -139,7 +147,9 @@ export function readRecord(parsed: unknown): UpdateRecord | null {
 
 type HalfJson = Omit<Half, 'end'> & { end: (Omit<HalfEnd, 'steps'> & { steps: JsonValue[] }) | null };
 
-function readHalf({ begun, complete, carriedBytes, savedBytes, end }: HalfJson): Half {
+function readHalf(json: HalfJson): Half {
+  // What an earlier release wrote has neither.
+  const { begun, complete, carriedBytes, savedBytes, origins = [], carriers = [], end } = json;
   const steps =
     end?.steps.map((step) => fromJson(StepOutcomeSchema, step, { ignoreUnknownFields: true })) ?? [];
   return {
@@ -147,6 +157,8 @@ function readHalf({ begun, complete, carriedBytes, savedBytes, end }: HalfJson):
     complete,
     carriedBytes,
     savedBytes,
+    origins,
+    carriers,
     end: end && { ending: end.ending, reason: end.reason, steps },
   };
 }

@@ -16,6 +16,8 @@ export type UpdateStore = {
   change(updateId: string, target: Target, changes: Partial<Half>): void;
   /** Holds what the transfer of this half brings. */
   folderOf(updateId: string, target: Target): string;
+  /** The folders of the contents that any half on this disk has. */
+  contentFolders(): string[];
   /** The record and all that was brought. Durable when it resolves; remembers the trace for what is still to be told. */
   remove(updateId: string): Promise<void>;
   /** Removes what was offered and never begun, unless somebody still names it. */
@@ -87,6 +89,11 @@ export function openUpdates(folder: string, onDamaged: (path: string) => void): 
       put({ ...record, [target]: { ...record[target], ...changes } });
     },
     folderOf: (updateId, target) => join(folder, updateId, target),
+    contentFolders: () =>
+      [...records.keys()].flatMap((updateId) => [
+        join(folder, updateId, 'patch', 'contents'),
+        join(folder, updateId, 'base', 'contents'),
+      ]),
     remove,
     async sweep(isNamed) {
       for (const [updateId, { patch, base }] of records) {

@@ -1,0 +1,135 @@
+/** Brings one object: its lists, the segments of it that are lacking, and then its contents out of it. */
+import { readFile, rm } from 'node:fs/promises';
+import { segmentListBytes } from '@iotdh/proto/objects';
+import { createPayloadReader } from '@iotdh/proto/payload';
+import { Codec, type Object$ as ManifestObject, SegmentListSchema } from '@iotdh/proto/update/v1';
+import type { DecodeOutcome } from '../decode/content-sink.ts';
+import { decodeChunked } from '../decode/decode-chunked.ts';
+import { decodeDelta } from '../decode/decode-delta.ts';
+import { decodeWhole } from '../decode/decode-whole.ts';
+import { type Layout, segmentCount } from '../layout.ts';
+import type { Origin } from '../notes.ts';
+import type { Failure, Pause } from '../outcome.ts';
+import type { Carrying, Item } from './carry.ts';
+import { type ContentName, type Disk, findContent } from './disk.ts';
+import type { LookedAt } from './look-at-chunks.ts';
+import type { ProgressCount } from './progress.ts';
+
+export type Bringing = { carrying: Carrying; progress: ProgressCount; disk: Disk };
+
+/** `unusable`: its bytes are as the manifest says, and yet of no use to this machine; it must not be tried again. */
+export type Brought = { kind: 'here' } | { kind: 'unusable'; reason: string } | Pause | Failure;
+
+const hex = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
+const maxListBytes = 34 * 1_000_000;
+const readSegmentList = createPayloadReader(SegmentListSchema, { maxBytes: maxListBytes });
+
+const origins: Record<'whole' | 'delta' | 'chunked', Origin> = {
+  whole: 'whole',
+  delta: 'delta',
+  chunked: 'chunks',
+};
+
+/** Brings a file that is carried as it is and verified as one into the store: the manifest itself, a list. */
+export async function bringPlain(
+  digest: Uint8Array,
+  size: number,
+  { carrying, disk }: Pick<Bringing, 'carrying' | 'disk'>,
+): Promise<{ kind: 'here' } | Pause | Failure> {
+  const { store, signal } = disk;
+  if (!store.has(hex(digest))) {
+    const item: Item = { digest, size, segmentSize: size, segmentDigests: [digest] };
+    const carried = await carrying.carry(item, disk);
+    if (carried.kind !== 'carried') return carried;
+    const { path } = carried;
+    await decodeWhole({ path, contents: [{ digest: hex(digest), size }], store, signal, codec: Codec.NONE });
+    await letGo(disk, digest, path);
+  }
+  return { kind: 'here' };
+}
+
+/** `chunks`: of a chunked object, what was found of it on this machine. */
+export async function bringObject(
+  object: ManifestObject,
+  bringing: Bringing,
+  chunks: LookedAt | undefined,
+): Promise<Brought> {
+  const { carrying, progress, disk } = bringing;
+  const { encoding } = object;
+  if (encoding.case === undefined) return { kind: 'unusable', reason: 'its encoding is not known here' };
+  const list = await segmentsOf(object, bringing);
+  if ('kind' in list) return list;
+  const lacking = namesOf(object).filter(({ digest }) => !disk.store.has(digest));
+  const item: Item = {
+    digest: object.digest,
+    size: Number(object.size),
+    segmentSize: object.segmentSize,
+    segmentDigests: list,
+    ...(chunks && { wanted: (layout: Layout) => chunks.local.wanted(layout) }),
+  };
+  for (;;) {
+    const carried = await carrying.carry(item, disk);
+    if (carried.kind !== 'carried') return carried;
+    const decoded = await decode(object, carried.path, disk, chunks);
+    // Each time, a chunk that was believed to be here is known to be lacking: that comes to an end.
+    if (decoded.kind === 'lacking') continue;
+    // Contents are durable by now, or will never be: in either case the spool has served.
+    await letGo(disk, object.digest, carried.path);
+    if (decoded.kind === 'undecodable') {
+      return { kind: 'unusable', reason: `object ${hex(object.digest)}: ${decoded.detail}` };
+    }
+    progress.doneBytes += carried.carriedBytes;
+    disk.notes.brought(hex(object.digest), {
+      origin: origins[encoding.case],
+      contents: lacking.length,
+      contentBytes: lacking.reduce((sum, { size }) => sum + size, 0),
+      carriedBytes: carried.carriedBytes + segmentListBytes(object),
+    });
+    return { kind: 'here' };
+  }
+}
+
+function decode(
+  object: ManifestObject,
+  path: string,
+  disk: Disk,
+  chunks: LookedAt | undefined,
+): Promise<DecodeOutcome | { kind: 'lacking' }> {
+  const { store, signal } = disk;
+  const { encoding } = object;
+  const options = { path, contents: namesOf(object), store, signal };
+  if (encoding.case === 'delta') {
+    const { codec, base } = encoding.value;
+    const names = base.map(({ digest, size }) => ({ digest: hex(digest), size: Number(size) }));
+    return decodeDelta({ ...options, codec, base: names, find: (content) => findContent(disk, content) });
+  }
+  if (encoding.case === 'chunked' && chunks !== undefined) {
+    return decodeChunked({ ...options, codec: encoding.value.codec, ...chunks });
+  }
+  return decodeWhole({ ...options, codec: encoding.value?.codec ?? Codec.UNSPECIFIED });
+}
+
+/** The digests of an object's segments: from the manifest, or from an object of their own, which is fetched first. */
+async function segmentsOf(
+  object: ManifestObject,
+  bringing: Bringing,
+): Promise<readonly Uint8Array[] | Pause | Failure> {
+  const { segmentDigests, segmentSize } = object;
+  if (segmentDigests.case === 'segments') return segmentDigests.value.digests;
+  const digest = segmentDigests.value ?? new Uint8Array();
+  const brought = await bringPlain(digest, segmentListBytes(object), bringing);
+  if (brought.kind !== 'here') return brought;
+  bringing.progress.doneBytes += segmentListBytes(object);
+  const list = readSegmentList(await readFile(bringing.disk.store.pathOf(hex(digest))));
+  const count = segmentCount({ size: Number(object.size), segmentSize, frameSize: segmentSize });
+  if (list.kind === 'valid' && list.message.digests.length === count) return list.message.digests;
+  return { kind: 'failed', reason: 'bad_manifest', detail: `the segment list ${hex(digest)} is not one` };
+}
+
+async function letGo({ journal }: Disk, digest: Uint8Array, path: string): Promise<void> {
+  journal.forget(hex(digest));
+  await rm(path, { force: true });
+}
+
+const namesOf = ({ contents }: ManifestObject): ContentName[] =>
+  contents.map(({ digest, size }) => ({ digest: hex(digest), size: Number(size) }));

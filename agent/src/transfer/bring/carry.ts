@@ -1,0 +1,116 @@
+/** Carries one file of known digests into the spool, whoever carries it, and hands on what arrives for it meanwhile. */
+import { join } from 'node:path';
+import type { Frame, TransferRefused } from '@iotdh/proto/bus/v1';
+import type { BitSet } from '../bit-set.ts';
+import type { CarrierKind } from '../carriers/carrier.ts';
+import type { Clock } from '../clock.ts';
+import type { FrameSource } from '../frame-source.ts';
+import { type Layout, segmentBytes } from '../layout.ts';
+import type { Failure, Pause, Progress } from '../outcome.ts';
+import { createPull, type Pull } from '../pull.ts';
+import { openSpool } from '../spool.ts';
+import type { Disk } from './disk.ts';
+import { type ProgressCount, reached } from './progress.ts';
+
+/** Sizes in bytes. */
+export type Item = {
+  digest: Uint8Array;
+  size: number;
+  segmentSize: number;
+  segmentDigests: readonly Uint8Array[];
+  /** The segments that are to be had. Default: all. */
+  wanted?: (layout: Layout) => BitSet;
+};
+
+export type CarryOptions = {
+  transferId: string;
+  frameSize: number;
+  source: FrameSource;
+  clock: Clock;
+  random: () => number;
+  window?: number;
+  patienceMs?: number;
+  maxCorrupt?: number;
+  progress: ProgressCount;
+  onProgress?(progress: Progress): void;
+};
+
+export type Carrying = {
+  /** One at a time. `path`: the file, of which the wanted segments are there; `carriedBytes`: how long those are. */
+  carry(
+    item: Item,
+    disk: Disk,
+  ): Promise<{ kind: 'carried'; path: string; carriedBytes: number } | Pause | Failure>;
+  onFrame(frame: Frame, carrier: CarrierKind): Promise<void>;
+  onRefused(refused: TransferRefused): void;
+  onLinkOpen(): void;
+};
+
+export function createCarrying(options: CarryOptions): Carrying {
+  const { transferId, frameSize, progress } = options;
+  let current: { digest: Uint8Array; pull: Pull } | undefined;
+
+  const isCurrent = (about: { transferId: string; objectDigest: Uint8Array }): boolean =>
+    about.transferId === transferId &&
+    current !== undefined &&
+    Buffer.compare(about.objectDigest, current.digest) === 0;
+
+  return {
+    async carry(item, { folder, journal, notes, signal }) {
+      const name = Buffer.from(item.digest).toString('hex');
+      const path = join(folder, `${name}.part`);
+      const layout: Layout = { size: item.size, frameSize, segmentSize: item.segmentSize };
+      const wanted = item.wanted?.(layout);
+      const { segmentDigests } = item;
+      const spool = await openSpool({
+        object: name,
+        ...{ layout, segmentDigests, path, journal },
+        ...(wanted && { wanted }),
+      });
+      /** Taken, and not noted yet: a crash forgets them together with the frames. */
+      const taken = new Map<CarrierKind, number>();
+      progress.underWay = () => spool.countedBytes;
+      try {
+        const pull = createPull({
+          ...options,
+          ...{ objectDigest: item.digest, spool, signal },
+          receivedBytes: () => reached(progress).receivedBytes,
+          onTaken: (bytes, carrier) => taken.set(carrier, (taken.get(carrier) ?? 0) + bytes),
+          onCommitted() {
+            for (const [carrier, bytes] of taken) notes.carried(carrier, bytes);
+            taken.clear();
+            options.onProgress?.(reached(progress));
+          },
+        });
+        current = { digest: item.digest, pull };
+        const pulled = await pull.run();
+        if (pulled.kind !== 'complete') return pulled;
+      } finally {
+        current = undefined;
+        progress.underWay = () => 0;
+        await spool.close();
+      }
+      return {
+        kind: 'carried',
+        path,
+        carriedBytes: wanted === undefined ? item.size : lengthOf(layout, wanted),
+      };
+    },
+    async onFrame(frame, carrier) {
+      if (isCurrent(frame)) await current?.pull.onFrame(frame, carrier);
+    },
+    onRefused(refused) {
+      if (isCurrent(refused)) current?.pull.onRefused(refused);
+    },
+    onLinkOpen: () => current?.pull.onLinkOpen(),
+  };
+}
+
+/** How many bytes the segments of a set have. */
+export function lengthOf(layout: Layout, segments: BitSet): number {
+  let bytes = 0;
+  for (let segment = 0; segment < segments.size; segment += 1) {
+    if (segments.has(segment)) bytes += segmentBytes(layout, segment).length;
+  }
+  return bytes;
+}

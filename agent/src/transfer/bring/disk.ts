@@ -1,0 +1,24 @@
+/** Where a run of a transfer keeps what it has brought, and where it looks for what need not be brought. */
+import type { ContentStore } from '../content-store.ts';
+import type { Notes } from '../notes.ts';
+import type { LocalView } from '../plan/local-files.ts';
+import type { SegmentJournal } from '../segment-journal.ts';
+
+export type Disk = {
+  folder: string;
+  store: ContentStore;
+  journal: SegmentJournal;
+  notes: Notes;
+  /** Null: nothing of this machine is looked at. */
+  view: LocalView | null;
+  signal: AbortSignal;
+};
+
+/** A content by its SHA-256 in lower-case hex, and its bytes. */
+export type ContentName = { digest: string; size: number };
+
+/** Where a content is that this machine had when it was last looked at; null: nowhere. */
+export async function findContent({ store, view }: Disk, content: ContentName): Promise<string | null> {
+  if (store.has(content.digest)) return store.pathOf(content.digest);
+  return (await view?.find(content)) ?? null;
+}

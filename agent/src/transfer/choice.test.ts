@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { inspect } from 'node:util';
+import type { Object$ as ManifestObject } from '@iotdh/proto/update/v1';
+import { sampleBytes } from '../../../delta/src/testing/sample-bytes.ts';
+import type { TransferOutcome } from './outcome.ts';
+import { createLocalFiles } from './plan/local-files.ts';
+import { createBench, isWhole, temporaryFolder } from './testing/bench.ts';
+import { addChunked, addDelta, createPatchPack } from './testing/forms.ts';
+import { addObject, type Blobs, bytesOf, hex, type Pack, sha256 } from './testing/pack.ts';
+
+/** A machine with these files installed, and what it brings of a pack. */
+function createMachine(t: TestContext, installed: Readonly<Record<string, Buffer>>) {
+  const folder = temporaryFolder(t);
+  const root = join(folder, 'app');
+  mkdirSync(root);
+  for (const [name, content] of Object.entries(installed)) writeFileSync(join(root, name), content);
+  const stores: string[] = [];
+  const local = createLocalFiles({
+    roots: { app: { path: root } },
+    stores: () => stores,
+    indexPath: join(folder, 'digests.db'),
+  });
+  const transferFolder = join(folder, 'transfer');
+  async function bring(pack: Pack, onRequest: (digest: string) => void = () => {}) {
+    const bench = createBench(pack, transferFolder, {
+      local,
+      reply(frames, { objectDigest }) {
+        onRequest(hex(objectDigest));
+        return frames;
+      },
+    });
+    const outcome = await bench.run();
+    const asked = new Set(bench.requests.map(({ objectDigest }) => hex(objectDigest)));
+    return { outcome, asked, bench, isWhole: () => isWhole(pack, bench.transfer) };
+  }
+  return { root, stores, transferFolder, bring };
+}
+
+const names = (...objects: Pick<ManifestObject, 'digest'>[]) =>
+  new Set(objects.map(({ digest }) => hex(digest)));
+
+function tallyOf(outcome: TransferOutcome) {
+  assert.ok(outcome.kind === 'complete', inspect(outcome));
+  return outcome.tally;
+}
+
+const old = sampleBytes(200_000, 1);
+/** A few bytes of the old one are others, and a few more are new. */
+const revision = Buffer.concat([old.subarray(0, 90_000), Buffer.from('changed here'), old.subarray(90_003)]);
+
+test('what is installed byte for byte is copied and not carried, from another name or another update too', async (t) => {
+  const blobs: Blobs = new Map();
+  const [kept, elsewhere, fresh] = [bytesOf(30_000, 1), bytesOf(20_000, 2), bytesOf(9_000, 3)];
+  const objects = [kept, elsewhere, fresh].map((content) => addObject(blobs, [content]));
+  const pack = createPatchPack(blobs, { kept, elsewhere, fresh }, objects);
+  const machine = createMachine(t, { 'old-name': kept });
+  const store = join(machine.root, '..', 'contents');
+  mkdirSync(store);
+  writeFileSync(join(store, hex(sha256(elsewhere))), elsewhere);
+  machine.stores.push(store);
+  const brought = await machine.bring(pack);
+  const { origins, savedBytes, carriedBytes, carriers } = tallyOf(brought.outcome);
+  assert.ok(await brought.isWhole());
+  assert.deepEqual(brought.asked, names(pack.manifest, objects[2]!));
+  assert.deepEqual(origins, [
+    { origin: 'local', contents: 2, contentBytes: 50_000, carriedBytes: 0 },
+    { origin: 'whole', contents: 1, contentBytes: 9_000, carriedBytes: Number(objects[2]!.size) },
+  ]);
+  assert.equal(savedBytes, Number(objects[0]!.size + objects[1]!.size));
+  assert.equal(carriedBytes, Number(objects[2]!.size) + pack.manifest.size);
+  assert.deepEqual(carriers, [{ carrier: 'bus', bytes: carriedBytes }]);
+});
+
+test('a delta is carried where its base is, and the whole where one byte of the base differs', async (t) => {
+  const blobs: Blobs = new Map();
+  const whole = addObject(blobs, [revision]);
+  const delta = await addDelta(blobs, [old], revision);
+  const pack = createPatchPack(blobs, { program: revision }, [whole, delta]);
+
+  const same = await createMachine(t, { program: old }).bring(pack);
+  assert.ok(await same.isWhole());
+  assert.ok(same.asked.has(hex(delta.digest)) && !same.asked.has(hex(whole.digest)));
+  const tally = tallyOf(same.outcome);
+  assert.deepEqual(
+    tally.origins.map(({ origin }) => origin),
+    ['delta'],
+  );
+  assert.equal(tally.savedBytes, Number(whole.size - delta.size));
+
+  const differing = Buffer.from(old);
+  differing[5] = 1 + differing[5]!;
+  const other = await createMachine(t, { program: differing }).bring(pack);
+  assert.ok(await other.isWhole());
+  assert.deepEqual(other.asked, names(pack.manifest, whole));
+});
+
+test('a base that changes while the delta comes is noticed, and the delta is never carried again', async (t) => {
+  const blobs: Blobs = new Map();
+  const whole = addObject(blobs, [revision]);
+  const delta = await addDelta(blobs, [old], revision);
+  const pack = createPatchPack(blobs, { program: revision }, [whole, delta]);
+  const machine = createMachine(t, { program: old });
+  let deltaRequests = 0;
+  const brought = await machine.bring(pack, (digest) => {
+    if (digest !== hex(delta.digest)) return;
+    deltaRequests += 1;
+    const path = join(machine.root, 'program');
+    const changed = readFileSync(path);
+    changed[9] = 1 + changed[9]!;
+    writeFileSync(path, changed);
+  });
+  assert.ok(await brought.isWhole());
+  assert.deepEqual(
+    tallyOf(brought.outcome).origins.map(({ origin }) => origin),
+    ['whole'],
+  );
+
+  // Even with the right base again, and nothing of it brought.
+  writeFileSync(join(machine.root, 'program'), old);
+  rmSync(join(machine.transferFolder, 'contents', hex(sha256(revision))));
+  const before = deltaRequests;
+  assert.ok(before > 0);
+  const again = await machine.bring(pack);
+  assert.ok(!again.asked.has(hex(delta.digest)));
+  assert.ok(await again.isWhole());
+});
+
+test('a delta that yields something else is marked, and without another form the update fails with its reason', async (t) => {
+  const blobs: Blobs = new Map();
+  const wrong = await addDelta(blobs, [old], sampleBytes(revision.length, 9));
+  wrong.contents[0]!.digest = sha256(revision);
+  const garbage = addObject(blobs, [bytesOf(500, 4)], { codec: 1 });
+  garbage.contents = wrong.contents;
+  garbage.encoding = wrong.encoding;
+  const whole = addObject(blobs, [revision]);
+  const files = { program: revision };
+  const both = await createMachine(t, { program: old }).bring(
+    createPatchPack(blobs, files, [wrong, garbage, whole]),
+  );
+  assert.ok(await both.isWhole());
+  const failing = createMachine(t, { program: old });
+  const pack = createPatchPack(blobs, files, [wrong, garbage]);
+  const { outcome } = await failing.bring(pack);
+  assert.ok(outcome.kind === 'failed' && outcome.reason === 'undecodable', inspect(outcome));
+  const { asked } = await failing.bring(pack);
+  assert.deepEqual([...asked], []);
+});
+
+test('of a chunked object only the segments of chunks that are not here are carried, wherever the bytes have moved', async (t) => {
+  const blobs: Blobs = new Map();
+  const chunked = await addChunked(blobs, revision);
+  const pack = createPatchPack(blobs, { program: revision }, [addObject(blobs, [revision]), chunked]);
+  const moved = Buffer.concat([Buffer.from('some bytes before'), old]);
+  const brought = await createMachine(t, { 'another-name': moved }).bring(pack);
+  assert.ok(await brought.isWhole());
+  const { origins, savedBytes } = tallyOf(brought.outcome);
+  assert.deepEqual(
+    origins.map(({ origin, contents }) => [origin, contents]),
+    [['chunks', 1]],
+  );
+  assert.ok(
+    origins[0]!.carriedBytes < Number(chunked.size) / 3,
+    `${origins[0]!.carriedBytes} of ${chunked.size}`,
+  );
+  assert.ok(savedBytes > Number(chunked.size) / 2);
+
+  // Without anything alike the whole is the cheaper one, and a machine that is not looked at takes it as well.
+  const alien = await createMachine(t, { program: bytesOf(200_000, 8) }).bring(pack);
+  assert.ok(await alien.isWhole());
+  assert.deepEqual(
+    tallyOf(alien.outcome).origins.map(({ origin, contents }) => [origin, contents]),
+    [
+      ['chunks', 0],
+      ['whole', 1],
+    ],
+  );
+});
+
+test('chunks whose file changes before they are used are carried after all', async (t) => {
+  const blobs: Blobs = new Map();
+  const chunked = await addChunked(blobs, revision);
+  const pack = createPatchPack(blobs, { program: revision }, [chunked]);
+  const machine = createMachine(t, { program: old });
+  const brought = await machine.bring(pack, (digest) => {
+    if (digest === hex(chunked.digest)) writeFileSync(join(machine.root, 'program'), old.subarray(0, 50_000));
+  });
+  assert.ok(await brought.isWhole());
+  assert.deepEqual(
+    tallyOf(brought.outcome).origins.map(({ contents }) => contents),
+    [1],
+  );
+});
+
+test('a chunked object alone serves a machine that has nothing', async (t) => {
+  const blobs: Blobs = new Map();
+  const pack = createPatchPack(blobs, { program: revision }, [await addChunked(blobs, revision, 3)]);
+  const brought = await createMachine(t, {}).bring(pack);
+  assert.ok(await brought.isWhole());
+  assert.equal(tallyOf(brought.outcome).savedBytes, 0);
+});

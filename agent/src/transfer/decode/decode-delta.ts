@@ -1,0 +1,72 @@
+/** Decodes a delta against files of this machine, once every byte of its base has been found to be the one that it was made for. */
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { applyDelta, concatenatedReader, type DeltaCodec, DeltaError, type Reader } from '@iotdh/delta/apply';
+import { Codec } from '@iotdh/proto/update/v1';
+import { type DecodeOptions, type DecodeOutcome, decodeInto, Undecodable } from './content-sink.ts';
+import { piecesOf } from './decode-whole.ts';
+import { createFilesReader, FileChanged, type FilesReader } from './files-reader.ts';
+
+export type DecodeDeltaOptions = DecodeOptions & {
+  codec: Codec;
+  /** The contents that make up the base, end to end. */
+  base: readonly { digest: string; size: number }[];
+  /** Where a file was that had these bytes when it was last looked at; null: nowhere. */
+  find: (content: { digest: string; size: number }) => Promise<string | null>;
+};
+
+const codecs = new Map<Codec, DeltaCodec>([
+  [Codec.NONE, 'none'],
+  [Codec.ZSTD, 'zstd'],
+  [Codec.BROTLI, 'brotli'],
+]);
+
+/** Throws when the disk is full or broken, and when it is aborted. */
+export async function decodeDelta(options: DecodeDeltaOptions): Promise<DecodeOutcome> {
+  const { path, contents, base, find, signal } = options;
+  const codec = codecs.get(options.codec);
+  if (codec === undefined) return { kind: 'undecodable', detail: 'its codec is not known here' };
+  const files = createFilesReader();
+  const outputSize = contents.reduce((sum, { size }) => sum + size, 0);
+  try {
+    return await decodeInto(
+      options,
+      async (sink) => {
+        const parts: Reader[] = [];
+        for (const content of base) parts.push(await verified(content, await find(content), files, signal));
+        const delta = readerOf(path, (await stat(path)).size, files);
+        const expected = { outputSize, codec };
+        for await (const piece of applyDelta({ delta, base: concatenatedReader(parts), expected, signal })) {
+          await sink.take(piece);
+        }
+      },
+      (error) =>
+        error instanceof DeltaError || error instanceof FileChanged ? (error as Error).message : undefined,
+    );
+  } finally {
+    await files.close();
+  }
+}
+
+/** A delta is of no use to a base that differs in one byte, so its digest is computed now, whatever was known of it. */
+async function verified(
+  { digest, size }: { digest: string; size: number },
+  path: string | null,
+  files: FilesReader,
+  signal: AbortSignal,
+): Promise<Reader> {
+  if (path === null) throw new Undecodable(`its base ${digest} is no longer on this disk`);
+  const hash = createHash('sha256');
+  try {
+    for await (const piece of piecesOf(path, signal)) hash.update(piece);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  if (hash.digest('hex') !== digest) throw new Undecodable(`its base ${digest} has changed: ${path}`);
+  return readerOf(path, size, files);
+}
+
+const readerOf = (path: string, size: number, files: FilesReader): Reader => ({
+  size,
+  read: (into, position) => files.read(path, into, position),
+});

@@ -1,0 +1,42 @@
+/** Decodes an object that holds its contents as they are. What comes out is bounded by what the manifest says, byte for byte. */
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import type { Codec } from '@iotdh/proto/update/v1';
+import { decoderFaultOf, decoderOf } from './codecs.ts';
+import { type DecodeOptions, type DecodeOutcome, decodeInto } from './content-sink.ts';
+
+const pieceBytes = 256 * 1024;
+
+/** Throws when the disk is full or broken, and when it is aborted. */
+export function decodeWhole(options: DecodeOptions & { codec: Codec }): Promise<DecodeOutcome> {
+  const { path, codec, signal } = options;
+  return decodeInto(
+    options,
+    async (sink) => {
+      const decoder = decoderOf(codec);
+      const takeAll = async (decoded: AsyncIterable<Uint8Array>) => {
+        for await (const chunk of decoded) await sink.take(chunk);
+      };
+      if (decoder === null) await takeAll(piecesOf(path, signal));
+      else await pipeline(createReadStream(path), decoder, takeAll, { signal });
+    },
+    decoderFaultOf,
+  );
+}
+
+/** One buffer for all pieces, each of which is used up before the next is read: a stream's own are let go far too late. */
+export async function* piecesOf(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafe(pieceBytes);
+  const file = await open(path, 'r');
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const { bytesRead } = await file.read(buffer, 0, pieceBytes, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}

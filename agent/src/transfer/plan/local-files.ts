@@ -1,0 +1,138 @@
+/**
+ * The files of this machine that may have, or share bytes with, what an update brings: what is installed in the roots, and the
+ * contents of other updates on this disk. They are looked for by size first, so that only a few of them are read.
+ */
+import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Manifest } from '@iotdh/proto/update/v1';
+import { piecesOf } from '../decode/decode-whole.ts';
+import { type DigestIndex, openDigestIndex } from './digest-index.ts';
+import type { LocalFile } from './local-chunks.ts';
+
+export type LocalFilesOptions = {
+  /** Where the file sets of manifests go, by the name that they use. */
+  roots: Readonly<Record<string, { path: string }>>;
+  /** Folders of other updates' contents, each file named by its digest. */
+  stores: () => readonly string[];
+  /** The file that remembers digests. */
+  indexPath: string;
+};
+
+export type LocalFiles = {
+  /** Looks at the disk as it is now. */
+  look(signal: AbortSignal): Promise<LocalView>;
+};
+
+export type LocalView = {
+  /** Where a file is that had these bytes when it was last read; null: nowhere. */
+  find(content: { digest: string; size: number }): Promise<string | null>;
+  /** Files that may share chunks with a content of this manifest, the likeliest first: the one in its place, then the others of its root. */
+  likely(content: string, manifest: Manifest): AsyncGenerator<LocalFile>;
+  /** A file that was found was not what it had been: it is not found again. */
+  forget(path: string): void;
+  close(): void;
+};
+
+/** More files than that are not looked at; deeper is a loop of mounts. */
+const maxFiles = 500_000;
+const maxDepth = 64;
+
+export function createLocalFiles({ roots, stores, indexPath }: LocalFilesOptions): LocalFiles {
+  return {
+    async look(signal) {
+      const bySize = new Map<number, string[]>();
+      const byRoot = new Map<string, LocalFile[]>();
+      let count = 0;
+
+      async function visit(root: string, folder: string, depth: number): Promise<void> {
+        signal.throwIfAborted();
+        // A folder that is not there, or may not be read, has nothing for us.
+        const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+        for (const entry of entries) {
+          const path = join(folder, entry.name);
+          if (entry.isDirectory() && depth < maxDepth) await visit(root, path, depth + 1);
+          if (!entry.isFile() || count >= maxFiles) continue;
+          const found = await lstat(path).catch(() => null);
+          if (found?.isFile() !== true) continue;
+          count += 1;
+          byRoot.get(root)?.push({ path, size: found.size });
+          const alike = bySize.get(found.size);
+          if (alike === undefined) bySize.set(found.size, [path]);
+          else alike.push(path);
+        }
+      }
+
+      for (const [root, { path }] of Object.entries(roots)) {
+        byRoot.set(root, []);
+        await visit(root, path, 0);
+      }
+      const index = openDigestIndex(indexPath, (path) => rmSync(path, { force: true }));
+      const folders = stores();
+      const forgotten = new Set<string>();
+
+      async function find({ digest, size }: { digest: string; size: number }): Promise<string | null> {
+        for (const folder of folders) {
+          const path = join(folder, digest);
+          const found = await lstat(path).catch(() => null);
+          if (found?.isFile() === true && found.size === size && !forgotten.has(path)) return path;
+        }
+        for (const path of bySize.get(size) ?? []) {
+          if (!forgotten.has(path) && (await digestOf(path, index, signal)) === digest) return path;
+        }
+        return null;
+      }
+
+      async function* likely(content: string, manifest: Manifest): AsyncGenerator<LocalFile> {
+        const places = placesOf(content, manifest);
+        const given = new Set<string>();
+        for (const { root, path } of places) {
+          const file = byRoot.get(root)?.find((each) => each.path === join(roots[root]?.path ?? '', path));
+          if (file === undefined || given.has(file.path)) continue;
+          given.add(file.path);
+          yield file;
+        }
+        for (const root of new Set(places.map((place) => place.root))) {
+          // Small files have no chunks of their own; the large ones have most of what there is to share.
+          const others = (byRoot.get(root) ?? []).filter(
+            ({ size, path }) => size >= 65_536 && !given.has(path),
+          );
+          yield* others.sort((a, b) => b.size - a.size);
+        }
+      }
+
+      return { find, likely, forget: (path) => void forgotten.add(path), close: () => index.close() };
+    },
+  };
+}
+
+/** Null: the file cannot be read, or changes while it is. */
+async function digestOf(path: string, index: DigestIndex, signal: AbortSignal): Promise<string | null> {
+  try {
+    const found = await lstat(path, { bigint: true });
+    const known = index.get(path, found);
+    if (known !== null) return known;
+    const hash = createHash('sha256');
+    for await (const piece of piecesOf(path, signal)) hash.update(piece);
+    const digest = hash.digest('hex');
+    index.put(path, found, digest);
+    return digest;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return null;
+  }
+}
+
+/** Where a manifest puts a content. */
+function placesOf(content: string, { content: kind }: Manifest): { root: string; path: string }[] {
+  if (kind.case !== 'patch') return [];
+  return kind.value.components.flatMap(({ kind: component }) => {
+    const files = component.value && 'files' in component.value ? component.value.files : undefined;
+    if (files === undefined) return [];
+    const { root, files: set } = files;
+    return set
+      .filter(({ digest }) => Buffer.from(digest).toString('hex') === content)
+      .map(({ path }) => ({ root, path }));
+  });
+}
