@@ -17,6 +17,8 @@ import { createPromptPort } from './effects/prompt-port.ts';
 import { createReminders } from './effects/reminders.ts';
 import { createReportPort } from './effects/report-port.ts';
 import { createTransferPort } from './effects/transfer-port.ts';
+import { certifiedSigner, keyFileSigner } from './enrolment/consent-signer.ts';
+import { openIdentity } from './enrolment/identity.ts';
 import { findCredentials } from './find-credentials.ts';
 import { createInstallers } from './installers.ts';
 import { createInventory } from './inventory/inventory.ts';
@@ -110,6 +112,11 @@ export function createAgent(options: AgentOptions): Agent {
     ...{ agentVersion: version, facts, register: products },
     hostVersion: () => server.hostVersion.last(),
   });
+
+  const signer =
+    settings.credentials.kind === 'connection_string'
+      ? keyFileSigner(inData('evidence-key.pem'), settings.credentials.file)
+      : certifiedSigner(openIdentity(inData('identity')).read);
 
   // The link to the hub. Until the device has credentials there is none, and everything waits in the outbox.
   const caPem = settings.hub.caFile === null ? null : readFileSync(settings.hub.caFile, 'utf8');
@@ -221,7 +228,7 @@ export function createAgent(options: AgentOptions): Agent {
   // What host applications talk to.
   const { socket, loopback } = settings.api;
   const server = createApiServer({
-    ...{ view, store: host, logStore, clock, redact: redactEntry, onFailure },
+    ...{ view, store: host, logStore, signer, clock, redact: redactEntry, onFailure },
     machine: machinePort({ machine, runner, journal }),
     ...(socket && { socket }),
     ...(loopback && { loopback: { ...loopback, token: openToken(loopback.tokenFile) } }),
@@ -251,6 +258,7 @@ export function createAgent(options: AgentOptions): Agent {
     ...{ bus, facts, inventory, pending, withdrawal, transfer },
     ...{ clock, sleep, log, onDamaged, onFailure, signal: stopping.signal },
     appliedDigest: () => state.value.appliedDigest,
+    evidenceKey: signer.publicKey,
     onOfferedAgain() {
       prompt.onOfferedAgain();
       void reminders.look();

@@ -41,6 +41,7 @@ export type CloudSideOptions = {
   withdrawal: Withdrawal;
   transfer: TransferPort;
   appliedDigest: () => string;
+  evidenceKey: () => Uint8Array<ArrayBuffer>;
   onOfferedAgain: (updateId: string) => void;
   /** The machine is in another state, or has been in this one since before the start. */
   onMoved: (state: State) => void;
@@ -86,6 +87,7 @@ export function createCloudSide(options: CloudSideOptions): CloudSide {
     ...{ agentVersion: options.version, inventory, tell, bus, after, now, log },
     snapshot: () => server.snapshot(),
     appliedDigest: options.appliedDigest,
+    evidenceKey: options.evidenceKey,
   });
   const telemetry = createTelemetry({
     ...{ facts, outbox, tell, now, after, log },

@@ -11,6 +11,7 @@ import { machinePort } from '../../agent/src/api/machine-port.ts';
 import { createApiServer } from '../../agent/src/api/server.ts';
 import { openLogStore } from '../../agent/src/api/store/open-log-store.ts';
 import { openStore } from '../../agent/src/api/store/open-store.ts';
+import { certifiedSigner } from '../../agent/src/enrolment/consent-signer.ts';
 import { openJournal } from '../../agent/src/journal/open-journal.ts';
 import { createMachine } from '../../agent/src/machine/machine.ts';
 import { createRunner } from '../../agent/src/machine/runner.ts';
@@ -53,6 +54,7 @@ async function startAgent(directory: string, socketPath: string): Promise<void> 
       progress: () => ({ receivedBytes: 0, totalBytes: 0 }),
       onProgress: () => () => undefined,
     },
+    signer: certifiedSigner(() => null),
     redact: (entry) => entry,
     socket: { path: socketPath, mode: 0o600 },
     onFailure: (error) => console.error(error),

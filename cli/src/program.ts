@@ -1,6 +1,7 @@
 /** The tree of commands: names, options and help. What a command does is loaded only when it runs. */
 import { Argument, Command, Option } from 'commander';
 import type { Terminal } from './terminal.ts';
+import { auditCommand } from './tree/audit.ts';
 import type { Tree } from './tree/client.ts';
 import { devCommand } from './tree/dev.ts';
 import { deviceCommand } from './tree/device.ts';
@@ -56,6 +57,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 not allowed, 4 not found, 5 not reached, 
     deviceCommand(tree),
     packCommand(tree),
     ...updateCommands(tree),
+    auditCommand(tree),
     profileCommand(tree),
     completionCommand(program, terminal),
   ];

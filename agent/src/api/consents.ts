@@ -1,6 +1,6 @@
 /**
- * What people decided. A decision goes on record, with the text that was shown, in the transaction in which the machine acts
- * on it: a patch is never applied without the record of who wanted it.
+ * What people decided. A decision goes on record, signed, with the text that was shown, in the transaction in which the machine
+ * acts on it: a patch is never applied without the evidence of who wanted it.
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
@@ -13,6 +13,7 @@ import {
 } from '@iotdh/proto/agent/v1';
 import type { Decision, Target, Update } from '../machine/update.ts';
 import type { Clock } from './clock.ts';
+import type { Evidence } from './evidence.ts';
 import { digestFromHex, hexFromDigest } from './names.ts';
 import { pendingUpdateOf } from './pending.ts';
 import type { AgentMachine, HostCommand, UpdateView } from './port.ts';
@@ -23,6 +24,7 @@ export type ConsentsOptions = {
   store: HostStore;
   machine: AgentMachine;
   view: UpdateView;
+  evidence: Evidence;
   clock: Clock;
   newId: () => string;
   /** How far a decision may be put off, in ms. Default 7 days. */
@@ -46,7 +48,7 @@ const maxShownLength = 8000;
 const defaultPostponeMs = 7 * 24 * 60 * 60 * 1000;
 
 export function createConsents(options: ConsentsOptions): Consents {
-  const { store, machine, view, clock, newId, maxPostponeMs = () => defaultPostponeMs } = options;
+  const { store, machine, view, evidence, clock, newId, maxPostponeMs = () => defaultPostponeMs } = options;
 
   async function decide(
     target: Target,
@@ -54,16 +56,18 @@ export function createConsents(options: ConsentsOptions): Consents {
     keep: (consent: Consent) => void,
   ): Promise<Outcome<Consent>> {
     const event = target === 'patch' ? 'sdk_confirmpatch' : 'sdk_confirmbase';
-    const { state, update, decision } = machine.standing();
+    const { state, update, decision, cursor } = machine.standing();
     if (state !== (target === 'patch' ? 'WAIT_CONFIRM_PATCH' : 'WAIT_CONFIRM_BASE') || update === null) {
       return { kind: 'transition_refused', state, event };
     }
     const objection = objectionTo(request, update);
     if (objection !== null) return objection;
 
-    const consent = recordOf(request, update, pendingUpdateOf(update, decision, view));
+    const record = recordOf(request, update, pendingUpdateOf(update, decision, view));
+    const { consent, keep: keepLink } = evidence.link(record, cursor);
     const answer = await machine.submit(commandOf(event, consent), () => {
       store.consents.insert(request.requestId, toBinary(ConsentSchema, consent));
+      keepLink();
       keep(consent);
     });
     return refusalOf(answer, event) ?? done(consent);

@@ -14,6 +14,7 @@ import type { Clock } from './clock.ts';
 import { type Consents, createConsents } from './consents.ts';
 import { corsHeaders } from './cors.ts';
 import { errorOf } from './errors.ts';
+import { type ConsentSigner, createEvidence } from './evidence.ts';
 import { createHolds } from './holds.ts';
 import { createHostVersion, type HostVersion } from './host-version.ts';
 import { createListener, type Handler, type Listener } from './listener.ts';
@@ -35,6 +36,8 @@ export type ApiServerOptions = {
   store: HostStore;
   logStore: LogStore;
   clock: Clock;
+  /** Signs the records of what people decide. */
+  signer: ConsentSigner;
   /** Takes out of a log line whatever could be patient data. */
   redact: (entry: LogEntry) => LogEntry;
   /** Where to listen; at least one of the two. */
@@ -78,8 +81,8 @@ const maxRequestBytes = 4 * 1024 * 1024;
 const stopGraceMs = 4000;
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { view, store, logStore, clock, redact, socket, loopback, newId = randomUUID, onFailure } = options;
-  const { maxPostponeMs, maxLogBytes, onLogLines, onHostVersion, onLeaseEnded } = options;
+  const { view, store, logStore, clock, signer, redact, socket, loopback, onFailure } = options;
+  const { newId = randomUUID, maxPostponeMs, maxLogBytes, onLogLines, onHostVersion, onLeaseEnded } = options;
   const lock = createLock();
   const stopping = new AbortController();
 
@@ -96,6 +99,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const holds = createHolds({ store, machine, clock, lock, newId, ...(onLeaseEnded && { onLeaseEnded }) });
   const consents = createConsents({
     ...{ store, machine, view, clock, newId },
+    evidence: createEvidence({ store, signer, newId }),
     ...(maxPostponeMs !== undefined && { maxPostponeMs }),
   });
   const log = createLogSpool({

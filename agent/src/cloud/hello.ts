@@ -13,6 +13,8 @@ export type HelloOptions = {
   snapshot: () => StateSnapshot;
   /** SHA-256 of the manifest that was last applied, in hex; empty: none. */
   appliedDigest: () => string;
+  /** The key that signs consents, in DER; empty: that of the device's certificate. */
+  evidenceKey: () => Uint8Array<ArrayBuffer>;
   tell: Tell;
   bus: Pick<Bus, 'onLink'>;
   after: (ms: number, callback: () => void) => () => void;
@@ -33,7 +35,8 @@ const leastBetweenMs = 60_000;
 const maxBusVersion = 1;
 
 export function createHello(options: HelloOptions): Hello {
-  const { agentVersion, inventory, snapshot, appliedDigest, tell, bus, after, now, log } = options;
+  const { agentVersion, inventory, snapshot, appliedDigest, evidenceKey, tell, bus, after, now, log } =
+    options;
   let cancel = () => {};
   let unlisten = () => {};
   let opened = false;
@@ -47,6 +50,7 @@ export function createHello(options: HelloOptions): Hello {
       snapshot: snapshot(),
       inventory: inventory.products(),
       appliedManifestDigest: Buffer.from(appliedDigest(), 'hex'),
+      evidenceKey: evidenceKey(),
     });
     const told = await tell({ case: 'hello', value });
     if (told.kind === 'again') {

@@ -2,6 +2,7 @@
 import type { ConnectRouter, HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import {
   AssignmentService,
+  AuditService,
   DeviceService,
   EventService,
   LogService,
@@ -16,6 +17,7 @@ import { traceParentIn } from '../../shared/rpc/spans.ts';
 import { cancelAssignment } from './assignments/cancel.ts';
 import { createAssignments } from './assignments/create.ts';
 import { assignmentNamed, listAssignments } from './assignments/find.ts';
+import { listApplications, listConsents } from './audit/list.ts';
 import { operatorOf } from './caller.ts';
 import { deviceNamed, listDevices } from './devices/find.ts';
 import { purgeDevice } from './devices/purge.ts';
@@ -48,7 +50,8 @@ export function registerServices(router: ConnectRouter, { fleet, intake, tail }:
     .service(EventService, events(fleet, tail))
     .service(LogService, logs(fleet))
     .service(PlanService, plans(fleet))
-    .service(QuotaService, quotas(fleet));
+    .service(QuotaService, quotas(fleet))
+    .service(AuditService, audit(fleet));
 }
 
 const devices = (fleet: Fleet): ServiceImpl<typeof DeviceService> => ({
@@ -107,4 +110,9 @@ const plans = (fleet: Fleet): ServiceImpl<typeof PlanService> => ({
 const quotas = (fleet: Fleet): ServiceImpl<typeof QuotaService> => ({
   getQuota: async () => ({ quota: await getQuota(fleet) }),
   setQuotaShares: async (request) => ({ quota: await setQuotaShares(fleet, request) }),
+});
+
+const audit = (fleet: Fleet): ServiceImpl<typeof AuditService> => ({
+  listConsents: (request) => listConsents(fleet, request),
+  listApplications: (request) => listApplications(fleet, request),
 });

@@ -172,6 +172,7 @@ export function decide(known: Known, batch: readonly Incoming[], now: Date): Wri
 
   function onConsent(device: DeviceDocument, { messageId }: DeviceToCloud, consent: Consent): void {
     if (!isNew(known.consents, messageId)) return;
+    // Evidence is kept as the device made it, whatever it is worth: who verifies it trusts no service, this one included.
     const record = jsonOf(ConsentSchema, consent);
     writes.consents.push({ _id: messageId, deviceId: device._id, receivedTime: now, record });
     writes.events.push(consentEvent(device._id, record));

@@ -91,6 +91,7 @@ export function reportOf(hello: Hello, now: Date): JsonObject {
       agentVersion: hello.agentVersion,
       inventory: hello.inventory,
       appliedManifestDigest: hello.appliedManifestDigest,
+      evidenceKey: hello.evidenceKey,
       time: timestampFromDate(now),
     }),
   );

@@ -89,8 +89,17 @@ export async function ensureIndexes(db: Db): Promise<void> {
         { key: { state: 1, dueTime: 1 } },
         { key: { expireTime: 1 }, expireAfterSeconds: 0 },
       ]),
-    () => states.createIndexes([{ key: { deviceId: 1, receivedTime: -1 } }]),
-    () => consents.createIndexes([{ key: { deviceId: 1, receivedTime: -1 } }]),
+    () =>
+      states.createIndexes([
+        { key: { deviceId: 1, receivedTime: -1 } },
+        // The audit trail: what was applied.
+        { key: { to: 1, receivedTime: -1, _id: -1 } },
+      ]),
+    () =>
+      consents.createIndexes([
+        { key: { deviceId: 1, receivedTime: -1 } },
+        { key: { receivedTime: -1, _id: -1 } },
+      ]),
     () =>
       updateResults.createIndexes([{ key: { assignmentId: 1 } }, { key: { deviceId: 1, receivedTime: -1 } }]),
     () =>

@@ -5,6 +5,7 @@ import { createConnectTransport } from '@connectrpc/connect-web';
 import { BrokerService } from '@iotdh/proto/broker/v1';
 import {
   AssignmentService,
+  AuditService,
   DeviceService,
   EventService,
   LogService,
@@ -19,6 +20,7 @@ export type Fleet = {
   assignments: Client<typeof AssignmentService>;
   events: Client<typeof EventService>;
   logs: Client<typeof LogService>;
+  audit: Client<typeof AuditService>;
   broker: Client<typeof BrokerService>;
 };
 
@@ -48,6 +50,7 @@ export async function connectFleet(options: TargetOptions, terminal: Terminal): 
     assignments: createClient(AssignmentService, api),
     events: createClient(EventService, api),
     logs: createClient(LogService, api),
+    audit: createClient(AuditService, api),
     broker: createClient(BrokerService, transport(target.brokerUrl)),
   };
 }

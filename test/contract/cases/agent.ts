@@ -3,7 +3,9 @@ import {
   Activity,
   BusyReasonSchema,
   ConfirmSchema,
+  ConsentEvidenceSchema,
   ConsentSchema,
+  ConsentStatementSchema,
   DecisionSchema,
   DeclineSchema,
   DigestMismatchSchema,
@@ -22,6 +24,7 @@ import {
   ProductKind,
   RequestIdReusedSchema,
   SequenceUnavailableSchema,
+  SignatureAlgorithm,
   SpoolFullSchema,
   State,
   StateChangedSchema,
@@ -85,7 +88,24 @@ const decided = {
   shownText: 'Install Carto Mapping 8.1.0 now?',
   time: at(9),
 };
-export const consent = { ...decided, decision: { case: 'confirm', value: {} } } as const;
+const bareConsent = { ...decided, decision: { case: 'confirm', value: {} } } as const;
+const statement = {
+  consent: bareConsent,
+  deviceId: 'ws-0001',
+  chainId: uuid(42),
+  number: 2n,
+  previousDigest: digest(0x0e),
+  journalId: uuid(1),
+  sequence: 6n,
+};
+// Bytes of the right kind, signed by nobody.
+const evidence = {
+  statement: new Uint8Array([10, 0]),
+  algorithm: SignatureAlgorithm.ECDSA_P256_SHA256,
+  signature: new Uint8Array(70).fill(0x30),
+  certificates: [new Uint8Array([0x30, 0x82])],
+};
+export const consent = { ...bareConsent, evidence };
 export const logEntry = {
   time: at(10, 999_999_999),
   level: LogLevel.ERROR,
@@ -146,11 +166,31 @@ export const agentCases = [
     full: { kind: { case: 'decline', value: { reason: 'Not today' } } },
   }),
   cases(ConsentSchema, {
-    minimal: { ...consent, person: { id: '1', name: 'A' }, shownText: '?' },
+    minimal: { ...bareConsent, person: { id: '1', name: 'A' }, shownText: '?' },
     postponed: { ...decided, decision: { case: 'postponedUntil', value: at(3600) } },
     declined: { ...decided, kind: UpdateKind.BASE, decision: { case: 'decline', value: {} } },
     full: consent,
   }),
+  cases(
+    ConsentStatementSchema,
+    { first: { ...statement, number: 1n, previousDigest: new Uint8Array(0) }, full: statement },
+    {
+      'second-without-link': [{ previousDigest: new Uint8Array(0) }, ': consent_statement.links_back'],
+      'first-with-link': [{ number: 1n }, ': consent_statement.links_back'],
+      'evidence-within': [{ consent }, ': consent_statement.record_only'],
+    },
+  ),
+  cases(
+    ConsentEvidenceSchema,
+    {
+      'without-certificate': { ...evidence, certificates: [], publicKey: new Uint8Array(91).fill(0x30) },
+      full: evidence,
+    },
+    {
+      'nobodys-key': [{ certificates: [] }, ': consent_evidence.one_key'],
+      'two-keys': [{ publicKey: new Uint8Array([0x30]) }, ': consent_evidence.one_key'],
+    },
+  ),
   cases(LogEntrySchema, { minimal: bareLogEntry, full: logEntry }),
   cases(InstalledProductSchema, {
     minimal: { kind: ProductKind.AGENT, product: { product: 'A', version: '1' } },

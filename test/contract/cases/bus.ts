@@ -63,6 +63,7 @@ const hello = {
   platform,
   snapshot,
   appliedManifestDigest: digest(0x0c),
+  evidenceKey: new Uint8Array(91).fill(0x30),
 };
 const originTally = {
   origin: ContentOrigin.DELTA,

@@ -47,6 +47,7 @@ const report = {
   inventory: [installed],
   appliedManifestDigest: digest(0x0c),
   time: at(5),
+  evidenceKey: new Uint8Array(91).fill(0x30),
 };
 const bareReport = { platform: {}, agentVersion: '1', snapshot: bareSnapshot, time: at(5) };
 const bareDevice = {

@@ -6,6 +6,7 @@ import { busCases } from './bus.ts';
 import type { MessageCases } from './cases.ts';
 import { dicomCases } from './dicom.ts';
 import { fleetCases } from './fleet.ts';
+import { fleetAuditCases } from './fleet-audit.ts';
 import { fleetPackCases } from './fleet-packs.ts';
 import { fleetQuotaCases } from './fleet-quota.ts';
 import { fleetTrustCases } from './fleet-trust.ts';
@@ -21,6 +22,7 @@ export const allCases: readonly MessageCases[] = [
   ...busCases,
   ...dicomCases,
   ...fleetCases,
+  ...fleetAuditCases,
   ...fleetPackCases,
   ...fleetQuotaCases,
   ...fleetTrustCases,

@@ -3,9 +3,10 @@ import type { DatabaseSync } from 'node:sqlite';
 
 /**
  * - `begun`: when this store was begun, in ms since 1970, as text;
- * - `version`: the last ReportVersionRequest.
+ * - `version`: the last ReportVersionRequest;
+ * - `evidence`: how far the chain of signed consents has come, as JSON.
  */
-export type FactName = 'begun' | 'version';
+export type FactName = 'begun' | 'version' | 'evidence';
 
 export type FactTable = {
   get(name: FactName): Uint8Array | null;

@@ -1,8 +1,9 @@
 /** A whole agent behind its real server, with the real machine and journal; only the other subsystems are scripted. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { keyFileSigner } from '../../enrolment/consent-signer.ts';
 import { openJournal } from '../../journal/open-journal.ts';
 import { createMachine } from '../../machine/machine.ts';
 import { createRunner, type Runner } from '../../machine/runner.ts';
@@ -64,6 +65,8 @@ export async function rigFor(t: RigTest, options: RigOptions = {}): Promise<Rig>
   const clock = createManualClock();
   const ports = scriptPorts();
   const socketPath = join(directory, 'agent.sock');
+  const connectionString = join(directory, 'connection-string');
+  writeFileSync(connectionString, 'HostName=hub;DeviceId=ws-1;SharedAccessKey=a2V5');
   let port = 0;
   let progress: Progress = { receivedBytes: 0, totalBytes: 1000 };
   const listeners = new Set<() => void>();
@@ -105,6 +108,7 @@ export async function rigFor(t: RigTest, options: RigOptions = {}): Promise<Rig>
     const adapted = machinePort({ machine, runner, journal });
     const server = createApiServer({
       ...{ machine: adapted, view, store, logStore, clock },
+      signer: keyFileSigner(join(directory, 'evidence-key.pem'), connectionString),
       redact: (entry) => entry,
       socket: { path: socketPath, mode: 0o600 },
       loopback: { port, token, allowedOrigins: ['http://localhost:5173'] },

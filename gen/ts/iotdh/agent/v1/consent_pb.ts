@@ -4,20 +4,20 @@
 // @generated from file iotdh/agent/v1/consent.proto (package iotdh.agent.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { UpdateKind } from "../../update/v1/kind_pb.ts";
 import { file_iotdh_update_v1_kind } from "../../update/v1/kind_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file iotdh/agent/v1/consent.proto.
  */
 export const file_iotdh_agent_v1_consent: GenFile = /*@__PURE__*/
-  fileDesc("Chxpb3RkaC9hZ2VudC92MS9jb25zZW50LnByb3RvEg5pb3RkaC5hZ2VudC52MSI6CgZQZXJzb24SFgoCaWQYASABKAlCCrpIB3IFEAEYgAESGAoEbmFtZRgCIAEoCUIKukgHcgUQARiAASIJCgdDb25maXJtIj0KCFBvc3Rwb25lEjEKBXVudGlsGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIiMKB0RlY2xpbmUSGAoGcmVhc29uGAEgASgJQgi6SAVyAxj0AyKfAQoIRGVjaXNpb24SKgoHY29uZmlybRgBIAEoCzIXLmlvdGRoLmFnZW50LnYxLkNvbmZpcm1IABIsCghwb3N0cG9uZRgCIAEoCzIYLmlvdGRoLmFnZW50LnYxLlBvc3Rwb25lSAASKgoHZGVjbGluZRgDIAEoCzIXLmlvdGRoLmFnZW50LnYxLkRlY2xpbmVIAEINCgRraW5kEgW6SAIIASKkAwoHQ29uc2VudBIcCgpjb25zZW50X2lkGAEgASgJQgi6SAVyA7ABARIgCg9tYW5pZmVzdF9kaWdlc3QYAiABKAxCB7pIBHoCaCASNQoEa2luZBgDIAEoDjIbLmlvdGRoLnVwZGF0ZS52MS5VcGRhdGVLaW5kQgq6SAeCAQQQASAAEi4KBnBlcnNvbhgEIAEoCzIWLmlvdGRoLmFnZW50LnYxLlBlcnNvbkIGukgDyAEBEh4KCnNob3duX3RleHQYBSABKAlCCrpIB3IFEAEYwD4SKgoHY29uZmlybRgGIAEoCzIXLmlvdGRoLmFnZW50LnYxLkNvbmZpcm1IABI1Cg9wb3N0cG9uZWRfdW50aWwYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASKgoHZGVjbGluZRgIIAEoCzIXLmlvdGRoLmFnZW50LnYxLkRlY2xpbmVIABIwCgR0aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBQhEKCGRlY2lzaW9uEgW6SAIIAUJaChJjb20uaW90ZGguYWdlbnQudjFCDENvbnNlbnRQcm90b1ABWiNpb3RkaC9nZW4vZ28vaW90ZGgvYWdlbnQvdjE7YWdlbnR2MaoCDklvdGRoLkFnZW50LlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_update_v1_kind]);
+  fileDesc("Chxpb3RkaC9hZ2VudC92MS9jb25zZW50LnByb3RvEg5pb3RkaC5hZ2VudC52MSI6CgZQZXJzb24SFgoCaWQYASABKAlCCrpIB3IFEAEYgAESGAoEbmFtZRgCIAEoCUIKukgHcgUQARiAASIJCgdDb25maXJtIj0KCFBvc3Rwb25lEjEKBXVudGlsGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIiMKB0RlY2xpbmUSGAoGcmVhc29uGAEgASgJQgi6SAVyAxj0AyKfAQoIRGVjaXNpb24SKgoHY29uZmlybRgBIAEoCzIXLmlvdGRoLmFnZW50LnYxLkNvbmZpcm1IABIsCghwb3N0cG9uZRgCIAEoCzIYLmlvdGRoLmFnZW50LnYxLlBvc3Rwb25lSAASKgoHZGVjbGluZRgDIAEoCzIXLmlvdGRoLmFnZW50LnYxLkRlY2xpbmVIAEINCgRraW5kEgW6SAIIASLXAwoHQ29uc2VudBIcCgpjb25zZW50X2lkGAEgASgJQgi6SAVyA7ABARIgCg9tYW5pZmVzdF9kaWdlc3QYAiABKAxCB7pIBHoCaCASNQoEa2luZBgDIAEoDjIbLmlvdGRoLnVwZGF0ZS52MS5VcGRhdGVLaW5kQgq6SAeCAQQQASAAEi4KBnBlcnNvbhgEIAEoCzIWLmlvdGRoLmFnZW50LnYxLlBlcnNvbkIGukgDyAEBEh4KCnNob3duX3RleHQYBSABKAlCCrpIB3IFEAEYwD4SKgoHY29uZmlybRgGIAEoCzIXLmlvdGRoLmFnZW50LnYxLkNvbmZpcm1IABI1Cg9wb3N0cG9uZWRfdW50aWwYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASKgoHZGVjbGluZRgIIAEoCzIXLmlvdGRoLmFnZW50LnYxLkRlY2xpbmVIABIwCgR0aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjEKCGV2aWRlbmNlGAogASgLMh8uaW90ZGguYWdlbnQudjEuQ29uc2VudEV2aWRlbmNlQhEKCGRlY2lzaW9uEgW6SAIIASKbBAoQQ29uc2VudFN0YXRlbWVudBIwCgdjb25zZW50GAEgASgLMhcuaW90ZGguYWdlbnQudjEuQ29uc2VudEIGukgDyAEBEjoKCWRldmljZV9pZBgCIAEoCUInukgkciIYgAEyHV5bQS1aYS16MC05LiVfKj8hKCksOj1AJCctXSskEhoKCGNoYWluX2lkGAMgASgJQgi6SAVyA7ABARIXCgZudW1iZXIYBCABKARCB7pIBDICKAESIwoPcHJldmlvdXNfZGlnZXN0GAUgASgMQgq6SAfYAQF6AmggEhwKCmpvdXJuYWxfaWQYBiABKAlCCLpIBXIDsAEBEhkKCHNlcXVlbmNlGAcgASgEQge6SAQyAigBOoUCukiBAhqNAQocY29uc2VudF9zdGF0ZW1lbnQubGlua3NfYmFjaxIyZXZlcnkgc3RhdGVtZW50IGJ1dCB0aGUgZmlyc3QgbmFtZXMgdGhlIG9uZSBiZWZvcmUaOSh0aGlzLm51bWJlciA9PSAxdSkgPT0gKHRoaXMucHJldmlvdXNfZGlnZXN0LnNpemUoKSA9PSAwKRpvCh1jb25zZW50X3N0YXRlbWVudC5yZWNvcmRfb25seRIxdGhlIHJlY29yZCBpbnNpZGUgYSBzdGF0ZW1lbnQgY2FycmllcyBubyBldmlkZW5jZRobIWhhcyh0aGlzLmNvbnNlbnQuZXZpZGVuY2UpIvoCCg9Db25zZW50RXZpZGVuY2USHgoJc3RhdGVtZW50GAEgASgMQgu6SAh6BhABGICABBJBCglhbGdvcml0aG0YAiABKA4yIi5pb3RkaC5hZ2VudC52MS5TaWduYXR1cmVBbGdvcml0aG1CCrpIB4IBBBABIAASHQoJc2lnbmF0dXJlGAMgASgMQgq6SAd6BRABGIAEEicKDGNlcnRpZmljYXRlcxgEIAMoDEIRukgOkgELEAUiB3oFEAEYgEASHAoKcHVibGljX2tleRgFIAEoDEIIukgFegMYgAg6nQG6SJkBGpYBChhjb25zZW50X2V2aWRlbmNlLm9uZV9rZXkSOGV4YWN0bHkgb25lIG9mIGNlcnRpZmljYXRlcyBhbmQgcHVibGljX2tleSBuYW1lcyB0aGUga2V5GkAodGhpcy5jZXJ0aWZpY2F0ZXMuc2l6ZSgpID09IDApICE9ICh0aGlzLnB1YmxpY19rZXkuc2l6ZSgpID09IDApKmQKElNpZ25hdHVyZUFsZ29yaXRobRIjCh9TSUdOQVRVUkVfQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASKQolU0lHTkFUVVJFX0FMR09SSVRITV9FQ0RTQV9QMjU2X1NIQTI1NhABQloKEmNvbS5pb3RkaC5hZ2VudC52MUIMQ29uc2VudFByb3RvUAFaI2lvdGRoL2dlbi9nby9pb3RkaC9hZ2VudC92MTthZ2VudHYxqgIOSW90ZGguQWdlbnQuVjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_update_v1_kind]);
 
 /**
  * The person who decides. Named, because the decision is a record; never a patient.
@@ -228,6 +228,13 @@ export type Consent = Message<"iotdh.agent.v1.Consent"> & {
    * @generated from field: google.protobuf.Timestamp time = 9;
    */
   time?: Timestamp | undefined;
+
+  /**
+   * The device's signature over this record. Unset: inside a ConsentStatement, and from agents that did not sign yet.
+   *
+   * @generated from field: iotdh.agent.v1.ConsentEvidence evidence = 10;
+   */
+  evidence?: ConsentEvidence | undefined;
 };
 
 /**
@@ -236,4 +243,157 @@ export type Consent = Message<"iotdh.agent.v1.Consent"> & {
  */
 export const ConsentSchema: GenMessage<Consent> = /*@__PURE__*/
   messageDesc(file_iotdh_agent_v1_consent, 5);
+
+/**
+ * What a device signs about a decision. The statements of a device form a chain, so that one that is missing is noticed.
+ *
+ * @generated from message iotdh.agent.v1.ConsentStatement
+ */
+export type ConsentStatement = Message<"iotdh.agent.v1.ConsentStatement"> & {
+  /**
+   * The decision, without evidence.
+   *
+   * @generated from field: iotdh.agent.v1.Consent consent = 1;
+   */
+  consent?: Consent | undefined;
+
+  /**
+   * The device that it was made at: its id in IoT Hub.
+   *
+   * @generated from field: string device_id = 2;
+   */
+  deviceId: string;
+
+  /**
+   * Names the chain. Another one begins only when the agent is installed anew or has lost its disk.
+   *
+   * @generated from field: string chain_id = 3;
+   */
+  chainId: string;
+
+  /**
+   * Counts the statements of the chain from 1, without a gap.
+   *
+   * @generated from field: uint64 number = 4;
+   */
+  number: bigint;
+
+  /**
+   * SHA-256 of the statement before, over the bytes that were signed without their prefix. Empty: this is the first.
+   *
+   * @generated from field: bytes previous_digest = 5;
+   */
+  previousDigest: Uint8Array;
+
+  /**
+   * The agent's journal when the person decided.
+   *
+   * @generated from field: string journal_id = 6;
+   */
+  journalId: string;
+
+  /**
+   * The last move of that journal then: to the state that asked. What a confirmation leads to is the next move.
+   *
+   * @generated from field: uint64 sequence = 7;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message iotdh.agent.v1.ConsentStatement.
+ * Use `create(ConsentStatementSchema)` to create a new message.
+ */
+export const ConsentStatementSchema: GenMessage<ConsentStatement> = /*@__PURE__*/
+  messageDesc(file_iotdh_agent_v1_consent, 6);
+
+/**
+ * A decision, signed with the device's key; made before the host application is answered.
+ *
+ * What is signed is the text "iotdh.agent.v1.ConsentStatement" in ASCII, one byte 0, and then the bytes of `statement` as they
+ * are here. A reader verifies those bytes and decodes them; it never encodes a statement again, because another encoder
+ * may write the same message in other bytes. What stands beside the evidence in a Consent is for convenience: where it
+ * differs from the statement, it was tampered with.
+ *
+ * @generated from message iotdh.agent.v1.ConsentEvidence
+ */
+export type ConsentEvidence = Message<"iotdh.agent.v1.ConsentEvidence"> & {
+  /**
+   * An encoded ConsentStatement.
+   *
+   * @generated from field: bytes statement = 1;
+   */
+  statement: Uint8Array;
+
+  /**
+   * How the signature is made.
+   *
+   * @generated from field: iotdh.agent.v1.SignatureAlgorithm algorithm = 2;
+   */
+  algorithm: SignatureAlgorithm;
+
+  /**
+   * The signature.
+   *
+   * @generated from field: bytes signature = 3;
+   */
+  signature: Uint8Array;
+
+  /**
+   * The device's certificate and the intermediates up to, but without, the root: each in DER, the device's own first. Empty: the
+   * device has none, and public_key is set.
+   *
+   * @generated from field: repeated bytes certificates = 4;
+   */
+  certificates: Uint8Array[];
+
+  /**
+   * The key of a device without a certificate: SubjectPublicKeyInfo in DER (RFC 5280 section 4.1), as its Hello named it.
+   * Empty: certificates are set.
+   *
+   * @generated from field: bytes public_key = 5;
+   */
+  publicKey: Uint8Array;
+};
+
+/**
+ * Describes the message iotdh.agent.v1.ConsentEvidence.
+ * Use `create(ConsentEvidenceSchema)` to create a new message.
+ */
+export const ConsentEvidenceSchema: GenMessage<ConsentEvidence> = /*@__PURE__*/
+  messageDesc(file_iotdh_agent_v1_consent, 7);
+
+/**
+ * How a signature is made.
+ *
+ * @generated from enum iotdh.agent.v1.SignatureAlgorithm
+ */
+export const SignatureAlgorithm = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: SIGNATURE_ALGORITHM_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * ECDSA on the curve P-256 over SHA-256, the signature in DER (RFC 3279 section 2.2.3).
+   *
+   * @generated from enum value: SIGNATURE_ALGORITHM_ECDSA_P256_SHA256 = 1;
+   */
+  ECDSA_P256_SHA256: 1,
+} as const;
+
+/**
+ * How a signature is made.
+ *
+ * @generated from enum iotdh.agent.v1.SignatureAlgorithm
+ */
+export type SignatureAlgorithm = (typeof SignatureAlgorithm)[keyof typeof SignatureAlgorithm] | UnknownEnum;
+
+/**
+ * Describes the enum iotdh.agent.v1.SignatureAlgorithm.
+ */
+export const SignatureAlgorithmSchema: GenEnum<SignatureAlgorithm> = /*@__PURE__*/
+  enumDesc(file_iotdh_agent_v1_consent, 0);
 

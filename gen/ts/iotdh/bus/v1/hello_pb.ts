@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file iotdh/bus/v1/hello.proto.
  */
 export const file_iotdh_bus_v1_hello: GenFile = /*@__PURE__*/
-  fileDesc("Chhpb3RkaC9idXMvdjEvaGVsbG8ucHJvdG8SDGlvdGRoLmJ1cy52MSKBAwoFSGVsbG8SNQoGcmVhc29uGAEgASgOMhkuaW90ZGguYnVzLnYxLkhlbGxvUmVhc29uQgq6SAeCAQQQASAAEj8KDWFnZW50X3ZlcnNpb24YAiABKAlCKLpIJXIjGEAyH15bMC05QS1aYS16XVswLTlBLVphLXouK19+Oi1dKiQSMwoIcGxhdGZvcm0YAyABKAsyGS5pb3RkaC51cGRhdGUudjEuUGxhdGZvcm1CBrpIA8gBARI3CghzbmFwc2hvdBgEIAEoCzIdLmlvdGRoLmFnZW50LnYxLlN0YXRlU25hcHNob3RCBrpIA8gBARJACglpbnZlbnRvcnkYBSADKAsyIC5pb3RkaC5hZ2VudC52MS5JbnN0YWxsZWRQcm9kdWN0Qgu6SAiSAQUIARD0AxIrChdhcHBsaWVkX21hbmlmZXN0X2RpZ2VzdBgGIAEoDEIKukgH2AEBegJoIBIjCg9tYXhfYnVzX3ZlcnNpb24YByABKA1CCrpIByoFGP8BKAEqhwEKC0hlbGxvUmVhc29uEhwKGEhFTExPX1JFQVNPTl9VTlNQRUNJRklFRBAAEhgKFEhFTExPX1JFQVNPTl9TVEFSVEVEEAESHAoYSEVMTE9fUkVBU09OX1JFQ09OTkVDVEVEEAISIgoeSEVMTE9fUkVBU09OX0lOVkVOVE9SWV9DSEFOR0VEEANCUAoQY29tLmlvdGRoLmJ1cy52MUIKSGVsbG9Qcm90b1ABWh9pb3RkaC9nZW4vZ28vaW90ZGgvYnVzL3YxO2J1c3YxqgIMSW90ZGguQnVzLlYxYgZwcm90bzM", [file_buf_validate_validate, file_iotdh_agent_v1_product, file_iotdh_agent_v1_state, file_iotdh_update_v1_platform]);
+  fileDesc("Chhpb3RkaC9idXMvdjEvaGVsbG8ucHJvdG8SDGlvdGRoLmJ1cy52MSKhAwoFSGVsbG8SNQoGcmVhc29uGAEgASgOMhkuaW90ZGguYnVzLnYxLkhlbGxvUmVhc29uQgq6SAeCAQQQASAAEj8KDWFnZW50X3ZlcnNpb24YAiABKAlCKLpIJXIjGEAyH15bMC05QS1aYS16XVswLTlBLVphLXouK19+Oi1dKiQSMwoIcGxhdGZvcm0YAyABKAsyGS5pb3RkaC51cGRhdGUudjEuUGxhdGZvcm1CBrpIA8gBARI3CghzbmFwc2hvdBgEIAEoCzIdLmlvdGRoLmFnZW50LnYxLlN0YXRlU25hcHNob3RCBrpIA8gBARJACglpbnZlbnRvcnkYBSADKAsyIC5pb3RkaC5hZ2VudC52MS5JbnN0YWxsZWRQcm9kdWN0Qgu6SAiSAQUIARD0AxIrChdhcHBsaWVkX21hbmlmZXN0X2RpZ2VzdBgGIAEoDEIKukgH2AEBegJoIBIjCg9tYXhfYnVzX3ZlcnNpb24YByABKA1CCrpIByoFGP8BKAESHgoMZXZpZGVuY2Vfa2V5GAggASgMQgi6SAV6AxiACCqHAQoLSGVsbG9SZWFzb24SHAoYSEVMTE9fUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoUSEVMTE9fUkVBU09OX1NUQVJURUQQARIcChhIRUxMT19SRUFTT05fUkVDT05ORUNURUQQAhIiCh5IRUxMT19SRUFTT05fSU5WRU5UT1JZX0NIQU5HRUQQA0JQChBjb20uaW90ZGguYnVzLnYxQgpIZWxsb1Byb3RvUAFaH2lvdGRoL2dlbi9nby9pb3RkaC9idXMvdjE7YnVzdjGqAgxJb3RkaC5CdXMuVjFiBnByb3RvMw", [file_buf_validate_validate, file_iotdh_agent_v1_product, file_iotdh_agent_v1_state, file_iotdh_update_v1_platform]);
 
 /**
  * The device as it is now.
@@ -75,6 +75,14 @@ export type Hello = Message<"iotdh.bus.v1.Hello"> & {
    * @generated from field: uint32 max_bus_version = 7;
    */
   maxBusVersion: number;
+
+  /**
+   * The key that consents are signed with where the device has no certificate: SubjectPublicKeyInfo in DER. Empty: the key of
+   * the device's certificate signs them.
+   *
+   * @generated from field: bytes evidence_key = 8;
+   */
+  evidenceKey: Uint8Array;
 };
 
 /**
