@@ -144,7 +144,7 @@ test('what was changed, taken out, moved, put in or signed by somebody else is n
 
 test('each update that was applied needs the very confirmation that led to it', async (t) => {
   const { device, consents, lines, applied } = threeDecisions();
-  const journal = uuid(1);
+  const journal = uuid(501);
   const without = await verify(t, [...lines.slice(0, 2), ...applied]);
   assert.deepEqual(without.found, [`no_evidence ws-1 ${journal}/31`]);
   const declined = await verify(t, [...lines, ...applied, device.applied(2)]);
@@ -152,6 +152,8 @@ test('each update that was applied needs the very confirmation that led to it', 
   const forged = edited(consents[2]!, (copy) => flip(copy.evidence?.signature, 20));
   const { found } = await verify(t, [...lines.slice(0, 2), forged, ...applied]);
   assert.deepEqual(found, [`tampered ws-1 ${consents[2]!.consentId}`, `no_evidence ws-1 ${journal}/31`]);
+  const twice = await verify(t, [...lines, ...applied, applied[0]!]);
+  assert.deepEqual(twice.found, [`no_evidence ws-1 ${journal}/11`]);
   const atMachine = await verify(t, [...lines, ...applied, device.applied(4, Event.BOOT_FWUPD)]);
   assert.deepEqual([atMachine.code, atMachine.confirmedAtMachine], [0, [`ws-1: ${journal}/41`]]);
 });

@@ -100,12 +100,14 @@ function chainFindings(chain: readonly SignedConsent[]): Finding[] {
 function applicationFindings(trail: Trail, sound: readonly SignedConsent[]) {
   const confirmedAtMachine: string[] = [];
   const unproven: Finding[] = [];
+  // By the move's sequence and not its journal: a record of the backend names the journal of the messages, not that of the moves.
   const leadsTo = new Map<string, SignedConsent[]>();
-  const keyOf = (deviceId: string, journalId: string, sequence: bigint) =>
-    `${deviceId}/${journalId}/${sequence}`;
+  const keyOf = (deviceId: string, sequence: bigint, digest: Uint8Array) =>
+    `${deviceId}/${sequence}/${Buffer.from(digest).toString('hex')}`;
   for (const signed of sound) {
-    const { journalId, sequence } = signed.statement;
-    const key = keyOf(signed.deviceId, journalId, sequence + 1n);
+    const { deviceId, consent, statement } = signed;
+    if (consent.decision.case !== 'confirm') continue;
+    const key = keyOf(deviceId, statement.sequence + 1n, consent.manifestDigest);
     leadsTo.set(key, [...(leadsTo.get(key) ?? []), signed]);
   }
   for (const { deviceId, journalId, move } of trail.applications) {
@@ -115,13 +117,11 @@ function applicationFindings(trail: Trail, sound: readonly SignedConsent[]) {
       confirmedAtMachine.push(`${deviceId}: ${subject}`);
       continue;
     }
-    const digest = Buffer.from(move.pendingUpdate?.manifestDigest ?? []).toString('hex');
-    const confirmed = (leadsTo.get(keyOf(deviceId, journalId, move.sequence)) ?? []).some(
-      ({ consent }) =>
-        consent.decision.case === 'confirm' && Buffer.from(consent.manifestDigest).toString('hex') === digest,
-    );
-    if (confirmed) continue;
-    const detail = `manifest ${digest} was applied, and no sound record of a confirmation led to that`;
+    const digest = move.pendingUpdate?.manifestDigest ?? new Uint8Array();
+    // Each confirmation accounts for one application.
+    if (leadsTo.get(keyOf(deviceId, move.sequence, digest))?.pop() !== undefined) continue;
+    const manifest = Buffer.from(digest).toString('hex');
+    const detail = `manifest ${manifest} was applied, and no sound record of a confirmation led to that`;
     unproven.push({ kind: 'no_evidence', deviceId, subject, detail });
   }
   return { confirmedAtMachine, unproven };

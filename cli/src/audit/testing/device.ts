@@ -101,7 +101,7 @@ export function createDevice(deviceId: string, key: Key, chain = 1) {
         pendingUpdate: { manifestDigest, kind: UpdateKind.PATCH, name: 'a', version: '1' },
       };
       const receiveTime = timestampFromMs(timeMs);
-      const value = { deviceId, receiveTime, journalId: uuid(chain), move };
+      const value = { deviceId, receiveTime, journalId: uuid(chain + 500), move };
       return lineOf({ case: 'application', value });
     },
   };
