@@ -6,5 +6,6 @@ export const benches: Record<string, () => Promise<Bench>> = {
   hub: async () => (await import('./hub/bench.ts')).hubBench,
   agent: async () => (await import('./agent/bench.ts')).agentBench,
   transfer: async () => (await import('./transfer/bench.ts')).transferBench,
+  delta: async () => (await import('./delta/bench.ts')).deltaBench,
   sdk: async () => (await import('./sdk/bench.ts')).sdkBench,
 };

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 
-/** One measurement: ours, the peer's in the same run, and their ratio. */
+/** One measurement: ours, the peer's in the same run, and their ratio; NaN where the peer has none. */
 export type Row = { what: string; ours: string; peer: string; ratio: number; goal: string };
 
 const path = join(import.meta.dirname, 'RESULTS.md');
@@ -25,7 +25,8 @@ export function section(title: string, peer: string, rows: readonly Row[], now: 
     '| what | ours | peer | ratio | goal |',
     '| --- | --- | --- | --- | --- |',
     ...rows.map(
-      (row) => `| ${row.what} | ${row.ours} | ${row.peer} | ${row.ratio.toFixed(2)} | ${row.goal} |`,
+      (row) =>
+        `| ${row.what} | ${row.ours} | ${row.peer} | ${Number.isFinite(row.ratio) ? row.ratio.toFixed(2) : '–'} | ${row.goal} |`,
     ),
     '',
   ].join('\n');
