@@ -1,6 +1,7 @@
 /** The ports that change the machine: `apply_patch`, `apply_base` and `arm_slot`. How each ended is on disk before it is told. */
 import type { Manifest } from '@iotdh/proto/update/v1';
-import type { Installer } from '../install/installer.ts';
+import type { Installer, Job } from '../install/installer.ts';
+import type { InstallOutcome } from '../install/outcome.ts';
 import type { Log } from '../log/log.ts';
 import type { EffectContext, Ports } from '../machine/effect.ts';
 import type { Update } from '../machine/update.ts';
@@ -20,6 +21,8 @@ export type ApplyPortsOptions = {
   log: Log;
 };
 
+/** What is missing for now is looked for again after this. */
+const lookAgainMs = 15_000;
 /** How long a machine may take to go down. */
 const restartMs = 15 * 60_000;
 const failed = (reason: string) => ({ kind: 'failed', reason }) as const;
@@ -72,7 +75,7 @@ export function createApplyPorts(
     if (job === null) return failed('the manifest is not on this disk');
     say(update, 'info', 'the patch is being applied');
     // One update applies its patch once, so its own name serves, and survives the loss of the journal.
-    const outcome = await installer.apply({ ...job, id: update.updateId });
+    const outcome = await whenPossible(update, { ...job, id: update.updateId });
     switch (outcome.kind) {
       case 'applied': {
         const end: HalfEnd = { ending: 'applied', reason: '', steps: outcome.steps };
@@ -93,6 +96,17 @@ export function createApplyPorts(
         return failed('the machine has not restarted yet');
       case 'failed':
         return outcome;
+    }
+  }
+
+  /** Applies it, as soon as what may come by itself is there: a battery or a full disk is no fault of the patch. */
+  async function whenPossible(update: Update, job: Job): Promise<InstallOutcome> {
+    for (let waits = 0; ; waits += 1) {
+      const outcome = await installer.apply(job);
+      if (outcome.kind !== 'failed' || outcome.passing !== true || job.signal.aborted) return outcome;
+      if (waits === 0) say(update, 'warn', `the patch waits: ${outcome.reason}`);
+      job.progress();
+      await sleep(lookAgainMs, job.signal);
     }
   }
 

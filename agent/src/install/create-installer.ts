@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { toJson } from '@bufbuild/protobuf';
 import { StepOutcomeSchema, UpdateStep } from '@iotdh/proto/bus/v1';
 import type { Component, Manifest } from '@iotdh/proto/update/v1';
+import { isFull } from '../durable/document.ts';
 import type { Clock } from './clock.ts';
 import { wordsOf } from './component-installer.ts';
 import { createComponentInstaller, fileSetOf } from './components.ts';
@@ -114,7 +115,7 @@ export function createInstaller(options: InstallerOptions): Installer {
     if (hasJournal(folder)) return openJournal(folder);
     const outcomeOf = beginStep(clock, UpdateStep.PREFLIGHT, '');
     const unmet = await unmetBy(job.manifest);
-    if (unmet?.passing === true) return { kind: 'failed', reason: unmet.reason };
+    if (unmet?.passing === true) return { kind: 'failed', reason: unmet.reason, passing: true };
     if (unmet !== null) {
       const steps = [outcomeOf({ kind: 'failed', reason: unmet.reason })];
       return { kind: 'fault', reason: unmet.reason, takenBack: true, steps };
@@ -135,7 +136,8 @@ export function createInstaller(options: InstallerOptions): Installer {
       return journal;
     } catch (error) {
       await removeFolder(folder).catch(() => {});
-      return { kind: 'failed', reason: `the job cannot be begun: ${wordsOf(error)}` };
+      const reason = `the job cannot be begun: ${wordsOf(error)}`;
+      return { kind: 'failed', reason, passing: isFull(error) };
     }
   }
 
@@ -172,7 +174,7 @@ export function createInstaller(options: InstallerOptions): Installer {
     // Nothing has changed but the stage, and the next attempt begins anew.
     for (const { installer } of parts) await installer.letGo();
     await removeFolder(folder);
-    return { kind: 'failed', reason: end.reason };
+    return { kind: 'failed', reason: end.reason, passing: end.passing };
   }
 
   return {

@@ -4,6 +4,7 @@
  */
 import { fromJson, toJson } from '@bufbuild/protobuf';
 import { type StepOutcome, StepOutcomeSchema, UpdateStep } from '@iotdh/proto/bus/v1';
+import { isFull } from '../durable/document.ts';
 import type { Clock } from './clock.ts';
 import { wordsOf } from './component-installer.ts';
 import type { OnFailPoint } from './fail-point.ts';
@@ -35,7 +36,7 @@ export type TransactionOptions = {
 };
 
 /** What a failure in the stage is: nothing has changed, and it can be tried again. */
-export type SurroundingsFailed = { kind: 'surroundings_failed'; reason: string };
+export type SurroundingsFailed = { kind: 'surroundings_failed'; reason: string; passing: boolean };
 
 /** A step that was begun so often without an end is taken for the one that kills the agent. */
 const maxBeginnings = 3;
@@ -110,7 +111,8 @@ export async function runTransaction(
         if (end === null) return stops;
         if (!end.ok) return decideUndo(planned, end.reason);
       } catch (error) {
-        return { kind: 'surroundings_failed', reason: `${planned.subject}: ${wordsOf(error)}` };
+        const reason = `${planned.subject}: ${wordsOf(error)}`;
+        return { kind: 'surroundings_failed', reason, passing: isFull(error) };
       }
     }
     for (const planned of plan.changes) {

@@ -56,6 +56,7 @@ const nothingOnDisk: Disk = { patch: null, base: null };
 export function createRunner(options: RunnerOptions): Runner {
   const { journal, machine, survey, onFinding } = options;
   let stopping = false;
+  let full = false;
   let last: Promise<unknown> = Promise.resolve();
 
   const lane = createEffectLane({
@@ -82,6 +83,15 @@ export function createRunner(options: RunnerOptions): Runner {
     return stopping ? { kind: 'unavailable', reason: 'stopping' } : accept({ ...event, disk }, alongside);
   }
 
+  /** Whoever raises an event may do so every second: a disk without room is told of once for as long as that lasts. */
+  async function considerAndTell(event: OutsideEvent, alongside?: Alongside): Promise<Answer | Unavailable> {
+    const answer = await consider(event, alongside);
+    if (answer.kind === 'not_recorded' && !full) onFinding({ kind: 'disk_full', what: event.type });
+    if (answer.kind === 'not_recorded' || answer.kind === 'moved' || answer.kind === 'noted')
+      full = answer.kind === 'not_recorded';
+    return answer;
+  }
+
   async function readDisk(): Promise<Disk | null> {
     try {
       return await survey();
@@ -105,7 +115,7 @@ export function createRunner(options: RunnerOptions): Runner {
       if (signal?.aborted) void stop();
     },
     submit(event, alongside) {
-      const answer = last.then(() => consider(event, alongside));
+      const answer = last.then(() => considerAndTell(event, alongside));
       last = answer.catch(() => undefined);
       return answer;
     },

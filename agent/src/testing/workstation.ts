@@ -1,7 +1,7 @@
 /** A workstation for tests: the agent's real process, a hub over TLS with a small cloud behind it, and the SDK as host application. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { watch } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -70,6 +70,7 @@ export async function createWorkstation(
 
   let agent: ChildProcess | null = null;
   let output = '';
+  const onOutput = new EventEmitter();
   async function start(): Promise<void> {
     const child = spawn(process.execPath, [program, '--config', inFolder('config.json')], {
       env: { PATH: process.env.PATH, TEST_FOLDER: folder },
@@ -78,6 +79,7 @@ export async function createWorkstation(
     agent = child;
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       output += text;
+      onOutput.emit('more');
     });
     // A process takes its time to start on a machine that has much to do.
     await client.getState({ timeoutMs: 60_000 });
@@ -103,6 +105,8 @@ export async function createWorkstation(
     get output() {
       return output;
     },
+    /** Resolves when the agent has said more. */
+    outputGrows: () => new Promise<void>((resolve) => onOutput.once('more', resolve)),
     /** Waits until the agent is in this state, or has passed through it from now on. */
     async reached(state: AgentState): Promise<void> {
       for (;;) {
@@ -114,10 +118,10 @@ export async function createWorkstation(
         }
       }
     },
-    async confirm(): Promise<void> {
+    async confirm(options: { timeoutMs?: number } = {}): Promise<void> {
       const { pendingUpdate } = await client.getState();
       if (pendingUpdate === null) throw new Error('nothing is pending');
-      await client.confirm(pendingUpdate, { decision: 'confirm', person });
+      await client.confirm(pendingUpdate, { decision: 'confirm', person }, options);
     },
     /** Resolves once the agent, or what it runs, has made this file in the workstation's folder. */
     async made(name: string): Promise<void> {
@@ -127,7 +131,7 @@ export async function createWorkstation(
       for await (const { filename } of events) if (filename === name) return;
     },
     make: (name: string) => writeFileSync(inFolder(name), ''),
-    installed: () => readFileSync(join(root, 'version.txt'), 'utf8').trim(),
+    installed: (at = root) => readFileSync(join(at, 'version.txt'), 'utf8').trim(),
     /** The states that the cloud was told of, from the first on. */
     statesTold: () =>
       cloud.messages.all.flatMap(({ payload }) => (payload.case === 'stateChanged' ? [payload.value] : [])),

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { InstallOutcome } from '../install/outcome.ts';
+import type { Update } from '../machine/update.ts';
+import { createApplyPorts } from './apply-ports.ts';
+
+const update: Update = {
+  updateId: 'a-1',
+  target: 'patch',
+  manifest: { transferId: 't-1', digest: 'ab'.repeat(32), version: '2.0' },
+};
+
+/** The port over an installer that answers these in turn. */
+function applying(outcomes: InstallOutcome[]) {
+  const said: string[] = [];
+  let [waits, progress] = [0, 0];
+  const stopping = new AbortController();
+  const ports = createApplyPorts({
+    updates: { get: () => null, change() {}, traceOf: () => '' } as never,
+    manifests: { of: () => ({}) } as never,
+    installer: { apply: async () => outcomes.shift() } as never,
+    base: null,
+    contentPath: () => '',
+    async sleep() {
+      waits += 1;
+      if (waits === 100) stopping.abort();
+    },
+    log: ({ message }) => void said.push(message),
+  });
+  const context = {
+    id: 'e-1',
+    attempt: 1,
+    signal: stopping.signal,
+    progress() {
+      progress += 1;
+    },
+  };
+  return {
+    end: () => ports.apply_patch({ kind: 'apply_patch', update }, context),
+    said,
+    counts: () => ({ waits, progress }),
+  };
+}
+
+const onBattery: InstallOutcome = {
+  kind: 'failed',
+  reason: 'it needs mains power, and the machine is on battery',
+  passing: true,
+};
+
+test('a battery that is unplugged after the consent delays the patch, however long, and is no fault of it', async () => {
+  const port = applying([...Array<InstallOutcome>(30).fill(onBattery), { kind: 'applied', steps: [] }]);
+  const end = await port.end();
+  assert.ok(end.kind === 'event' && end.event.type === 'integrity_ok');
+  assert.deepEqual(port.counts(), { waits: 30, progress: 30 }, 'no wait counts as an attempt');
+  assert.equal(port.said.filter((line) => line.startsWith('the patch waits: ')).length, 1);
+});
+
+test('a wait ends with the agent, and other failures are attempts', async () => {
+  const stopped = applying(Array<InstallOutcome>(101).fill(onBattery));
+  assert.deepEqual(await stopped.end(), onBattery);
+  const failure: InstallOutcome = { kind: 'failed', reason: 'the service does not answer' };
+  const port = applying([failure]);
+  assert.deepEqual(await port.end(), failure);
+  assert.deepEqual(port.counts(), { waits: 0, progress: 0 });
+});
