@@ -9,6 +9,7 @@ import { createWithdrawal } from './cloud/withdrawal.ts';
 import { createCloudSide } from './cloud-side.ts';
 import { openConnections } from './connections/connections.ts';
 import { hubCredentials } from './connections/hub-credentials.ts';
+import { openBlobs } from './connections/open-blobs.ts';
 import { createReplaceableBus } from './connections/replaceable-bus.ts';
 import { openDocument, writeDurably } from './durable/document.ts';
 import { createUnlessFull } from './durable/unless-full.ts';
@@ -16,6 +17,7 @@ import { createApplyPorts } from './effects/apply-ports.ts';
 import { createPromptPort } from './effects/prompt-port.ts';
 import { createReminders } from './effects/reminders.ts';
 import { createReportPort } from './effects/report-port.ts';
+import { createTransferCarriers } from './effects/transfer-carriers.ts';
 import { createTransferPort } from './effects/transfer-port.ts';
 import { certifiedSigner, keyFileSigner } from './enrolment/consent-signer.ts';
 import { openIdentity } from './enrolment/identity.ts';
@@ -40,6 +42,7 @@ import type { Clock } from './transfer/clock.ts';
 import { readManifest } from './transfer/manifest.ts';
 import { createLocalFiles } from './transfer/plan/local-files.ts';
 import { createManifests } from './updates/manifests.ts';
+import { openMedia } from './updates/media.ts';
 import { manifestOf } from './updates/record.ts';
 import { survey } from './updates/survey.ts';
 import { createUpdateView } from './updates/update-view.ts';
@@ -165,6 +168,8 @@ export function createAgent(options: AgentOptions): Agent {
     interrupt: () => server.interrupt(),
     log,
   });
+  const media = openMedia(inData('media.json'), onDamaged);
+  const blobs = openBlobs(settings, credentials);
   const transfer = createTransferPort({
     ...{ updates, view, withdrawal, sleep, clock, random, log },
     ask: (value, traceParent) => bus.ask({ case: 'frameRequest', value }, { traceParent }),
@@ -177,6 +182,8 @@ export function createAgent(options: AgentOptions): Agent {
           }),
     reservedBytes: settings.reservedDiskBytes,
     frameWindow: () => cloud.configuration.now.frameWindow,
+    makeCarriers: createTransferCarriers({ https: blobs, clock }),
+    media,
     local: createLocalFiles({
       roots: settings.roots,
       stores: updates.contentFolders,
@@ -276,6 +283,7 @@ export function createAgent(options: AgentOptions): Agent {
     reminders.stop();
     await Promise.all([server.stop(), runner.stop(), bus.stop(), cloud.stop()]);
     lines.flush();
+    blobs?.reader.close();
     await stores.close();
   }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
-import { UpgradeOfferSchema } from '@iotdh/proto/bus/v1';
+import { Carrier, UpgradeOfferSchema } from '@iotdh/proto/bus/v1';
 import type { Preflight } from '../install/installer.ts';
 import type { EffectContext } from '../machine/effect.ts';
 import type { Update } from '../machine/update.ts';
@@ -16,6 +16,7 @@ import type { Blobs } from '../transfer/testing/pack.ts';
 import { manifestOf, newRecord } from '../updates/record.ts';
 import { openUpdates } from '../updates/update-store.ts';
 import { createUpdateView } from '../updates/update-view.ts';
+import { createTransferCarriers } from './transfer-carriers.ts';
 import { createTransferPort, type TransferPort } from './transfer-port.ts';
 
 type Machine = { freeBytes: number; preflight: Preflight };
@@ -28,7 +29,10 @@ function createRig(t: TestContext, machine: Machine, waits: (() => void)[]) {
   const updates = { ...openUpdates(folder, () => {}), freeBytes: () => machine.freeBytes };
   const pack = addPatch(blobs, { version: '2.0' });
   const ids = { assignmentId: randomUUID(), transferId: randomUUID() };
-  const record = newRecord(create(UpgradeOfferSchema, { ...ids, manifest: pack.ref, frameSize: 4096 }), '');
+  const record = newRecord(
+    create(UpgradeOfferSchema, { ...ids, manifest: pack.ref, frameSize: 4096, carriers: [Carrier.BUS] }),
+    '',
+  );
   updates.put(record);
   const manifest = manifestOf(record, 'patch');
   if (manifest === null) throw new Error('the offer has a manifest');
@@ -51,6 +55,8 @@ function createRig(t: TestContext, machine: Machine, waits: (() => void)[]) {
         return true;
       },
     },
+    makeCarriers: createTransferCarriers({ https: null, clock: realClock }),
+    media: { holding: () => [] },
     reservedBytes: 1_000_000,
     frameWindow: () => 32,
     async sleep() {

@@ -5,15 +5,18 @@ import type { AskOutcome } from '../bus/bus.ts';
 import type { Withdrawal } from '../cloud/withdrawal.ts';
 import type { Preflight } from '../install/installer.ts';
 import type { Log } from '../log/log.ts';
-import type { Ports } from '../machine/effect.ts';
+import type { EffectContext, Ports } from '../machine/effect.ts';
 import type { Update } from '../machine/update.ts';
+import { type CarrierChoice, createCarrierChoice } from '../transfer/carriers/choose-carrier.ts';
 import type { Clock } from '../transfer/clock.ts';
 import type { Failure, Pause, Tally, TransferOutcome } from '../transfer/outcome.ts';
 import type { LocalFiles } from '../transfer/plan/local-files.ts';
 import { createTransfer, type Transfer } from '../transfer/transfer.ts';
+import type { Media } from '../updates/media.ts';
 import { sourceOf, type UpdateRecord } from '../updates/record.ts';
 import type { UpdateStore } from '../updates/update-store.ts';
 import type { UpdateView } from '../updates/update-view.ts';
+import type { MakeCarriers } from './transfer-carriers.ts';
 
 export type TransferPortOptions = {
   updates: UpdateStore;
@@ -25,6 +28,8 @@ export type TransferPortOptions = {
   /** Space that is left free on the disk. */
   reservedBytes: number;
   frameWindow: () => number;
+  makeCarriers: MakeCarriers;
+  media: Pick<Media, 'holding'>;
   /** Where contents, bases and chunks are looked for; undefined: nowhere. */
   local?: LocalFiles;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -38,6 +43,8 @@ export type TransferPort = {
   onFrame(frame: Frame): Promise<void>;
   onRefused(refused: TransferRefused): void;
   onLinkOpen(): void;
+  /** A bundle was imported, which may hold what is under way. */
+  onBundle(): void;
 };
 
 /** A full disk, or what else is in the way for now, is looked at again after this. */
@@ -47,8 +54,9 @@ const failed = (reason: string) => ({ kind: 'failed', reason }) as const;
 
 export function createTransferPort(options: TransferPortOptions): TransferPort {
   const { updates, view, ask, preflight, withdrawal, reservedBytes, frameWindow, local } = options;
+  const { makeCarriers, media } = options;
   const { sleep, clock, random, log } = options;
-  let current: Transfer | null = null;
+  let current: { transfer: Transfer; choice: CarrierChoice } | null = null;
 
   async function accept(
     update: Update,
@@ -75,15 +83,35 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
     return { kind: 'accepted' };
   }
 
-  function transferOf(update: Update, record: UpdateRecord, progress: () => void): Transfer | null {
+  function transferOf(
+    update: Update,
+    record: UpdateRecord,
+    { progress, signal }: Pick<EffectContext, 'progress' | 'signal'>,
+  ): { transfer: Transfer; choice: CarrierChoice; hasCarrier: boolean } | null {
     const source = sourceOf(record, update.target);
     if (source === null) return null;
-    return createTransfer({
+    const bundles = () => media.holding(update.manifest.digest);
+    const carriers = makeCarriers({
+      ...{ assignmentId: source.assignmentId, allowed: source.carriers, bundles },
+      bus: { ask: (request) => ask(request, record.traceParent) },
+      deliver: (frame, carrier) => transfer.onFrame(frame, carrier),
+      sizeOf: (digest) => transfer.sizeOf(digest),
+    });
+    const choice = createCarrierChoice({
+      carriers,
+      remainingBytes: () => transfer.remainingBytes(),
+      hasBundle: () => bundles().length > 0,
+      onChange(kind, reason) {
+        say(update, 'info', `the update comes by ${kind}${reason === '' ? '' : `: ${reason}`}`);
+      },
+      ...{ clock, random, signal },
+    });
+    const transfer: Transfer = createTransfer({
       transferId: source.transferId,
       manifest: source.ref,
       frameSize: source.frameSize,
       folder: updates.folderOf(update.updateId, update.target),
-      source: { ask: (request) => ask(request, record.traceParent) },
+      source: choice,
       window: frameWindow(),
       ...(local && { local }),
       accept: (manifest, spaceBytes) => accept(update, record, manifest, spaceBytes),
@@ -93,6 +121,7 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
       },
       ...{ clock, random },
     });
+    return { transfer, choice, hasCarrier: carriers.length > 0 };
   }
 
   /** Runs until it is whole, has failed for good, or is no longer wanted; what may change by itself only delays it. */
@@ -122,21 +151,32 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
     await withdrawal.withdraw(update.updateId, 'refused', detail);
   }
 
+  /** Whatever rested may be back, and what was on its way may never come. */
+  function wake(): void {
+    current?.choice.wake();
+    current?.transfer.onLinkOpen();
+  }
+
   return {
     async start({ update }, { signal, progress }) {
       const { updateId, target, manifest } = update;
       const record = updates.get(updateId);
-      const transfer = record && transferOf(update, record, progress);
-      if (transfer === null) {
+      const made = record && transferOf(update, record, { progress, signal });
+      if (made === null) {
         // The disk has lost what was offered; without it nothing can be asked for.
         await withdrawal.withdraw(updateId, 'refused', 'the offer is no longer on this disk');
         return failed('the offer is no longer on this disk');
       }
+      if (!made.hasCarrier) {
+        const detail = 'this machine has none of the carriers that the offer names';
+        await end(update, { kind: 'failed', reason: 'unsupported', detail });
+        return failed(detail);
+      }
       if (record?.[target].begun === false) updates.change(updateId, target, { begun: true });
       say(update, 'info', 'the transfer begins or goes on');
-      current = transfer;
+      current = made;
       try {
-        const outcome = await runToEnd(transfer, update, signal);
+        const outcome = await runToEnd(made.transfer, update, signal);
         if (outcome.kind === 'paused') return failed(`the transfer is paused: ${outcome.reason}`);
         if (outcome.kind === 'failed') {
           say(update, 'warn', `the transfer failed (${outcome.reason}): ${outcome.detail}`);
@@ -150,9 +190,16 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
         current = null;
       }
     },
-    onFrame: async (frame) => current?.onFrame(frame),
-    onRefused: (refused) => current?.onRefused(refused),
-    onLinkOpen: () => current?.onLinkOpen(),
+    async onFrame(frame) {
+      current?.choice.onBusFrame();
+      await current?.transfer.onFrame(frame, 'bus');
+    },
+    onRefused(refused) {
+      if (current?.choice.onRefused(refused) === true) current.transfer.onLinkOpen();
+      else current?.transfer.onRefused(refused);
+    },
+    onLinkOpen: wake,
+    onBundle: wake,
   };
 }
 

@@ -66,6 +66,7 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
   const variable = (name: string) => environment[`IOTDH_AGENT_${name}`] || undefined;
   const dataDir = resolve(over(variable('DATA_DIR'), top.text('dataDir', '/var/lib/iotdh-agent')));
   const hub = top.object('hub') ?? fieldsOf({}, 'hub');
+  const blobs = top.object('blobs') ?? fieldsOf({}, 'blobs');
   const api = top.object('api') ?? fieldsOf({}, 'api');
   const slots = top.object('slots');
   const settings: Settings = {
@@ -76,6 +77,7 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
       caFile: over(variable('HUB_CA_FILE'), hub.textOrNull('caFile')),
       routes: hub.texts('routes', routes).map(routeOf),
     },
+    blobs: { caFile: over(variable('BLOB_CA_FILE'), blobs.textOrNull('caFile')) },
     api: {
       socket: socketFrom(api, variable),
       loopback: loopbackFrom(api, variable, dataDir),
@@ -100,7 +102,7 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
     keptLogBytes: top.integer('keptLogBytes', 32 * 1024 * 1024, { min: 65_536, max: 4 * gibibyte }),
     reservedDiskBytes: top.integer('reservedDiskBytes', 64 * 1024 * 1024, { min: 0, max: 1024 * gibibyte }),
   };
-  for (const fields of [top, hub, api, slots]) fields?.end();
+  for (const fields of [top, hub, blobs, api, slots]) fields?.end();
   if (settings.api.socket === null && settings.api.loopback === null) {
     throw new SettingsError(
       'api must have a socket or loopback, or nobody can say that the machine is ready',

@@ -23,6 +23,10 @@ export type Settings = {
     /** Ways to the hub, the preferred one first. */
     routes: readonly Route[];
   };
+  blobs: {
+    /** The one authority that is trusted for Blob Storage, for storage of one's own; null: those of the system. */
+    caFile: string | null;
+  };
   api: {
     socket: { path: string; mode: 0o600 | 0o660 } | null;
     /** `port` 0: any free one, written to `loopback-port` in the data folder. */

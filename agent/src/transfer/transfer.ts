@@ -41,6 +41,8 @@ export type Transfer = {
   run(signal: AbortSignal): Promise<TransferOutcome>;
   /** How many bytes are still to be carried, as far as that is known; 0 until the manifest is here. */
   remainingBytes(): number;
+  /** How long the object is whose frames are asked for. Undefined: another one is under way, or none. */
+  sizeOf(objectDigest: Uint8Array): number | undefined;
   /** Where a content of a complete transfer is, by its digest in lower-case hex. */
   contentPath(digest: string): string;
 };
@@ -83,6 +85,7 @@ export function createTransfer(options: TransferOptions): Transfer {
     onFrame: (frame, carrier = 'bus') => carrying.onFrame(frame, carrier),
     onRefused: carrying.onRefused,
     onLinkOpen: carrying.onLinkOpen,
+    sizeOf: carrying.sizeOf,
     remainingBytes: () => Math.max(0, progress.totalBytes - reached(progress).receivedBytes),
     contentPath: (content) => join(contents, content),
     async run(signal) {

@@ -64,18 +64,22 @@ export function newRecord(offer: UpgradeOffer, traceParent: string): UpdateRecor
   };
 }
 
+/** `assignmentId`: what access to its objects is asked for with. */
+export type TransferSource = { ref: ManifestRef } & Pick<
+  UpgradeOffer,
+  'assignmentId' | 'transferId' | 'frameSize' | 'carriers'
+>;
+
 /** What is to be fetched for a half, in which transfer; null for a base that nobody has assigned. */
-export function sourceOf(
-  record: UpdateRecord,
-  target: Target,
-): { ref: ManifestRef; transferId: string; frameSize: number } | null {
+export function sourceOf(record: UpdateRecord, target: Target): TransferSource | null {
   const { offer, baseOffer } = record;
   if (target === 'patch') return fetched(offer.manifest, offer);
   return fetched(offer.fallback, offer) ?? (baseOffer && fetched(baseOffer.manifest, baseOffer));
 }
 
-function fetched(ref: ManifestRef | undefined, { transferId, frameSize }: UpgradeOffer) {
-  return ref === undefined ? null : { ref, transferId, frameSize };
+function fetched(ref: ManifestRef | undefined, offer: UpgradeOffer): TransferSource | null {
+  const { assignmentId, transferId, frameSize, carriers } = offer;
+  return ref === undefined ? null : { ref, assignmentId, transferId, frameSize, carriers };
 }
 
 /** The assignment that a half was offered for. */

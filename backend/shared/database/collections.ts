@@ -64,6 +64,8 @@ export type AssignmentDocument = {
   transferId: string;
   /** Bytes in each frame. */
   frameSize: number;
+  /** Which carriers the offer names. Absent: it was made before there was a choice. */
+  carrierPolicy?: 'auto' | 'bus' | 'https' | 'offline';
   state: 'waiting' | 'in_transit' | 'awaiting_consent' | 'applying' | 'ended';
   stateTime: Date;
   /** True until it ends: a device has at most one assignment that goes on, which a unique index holds. */

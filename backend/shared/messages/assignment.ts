@@ -4,6 +4,7 @@ import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { UpdateResultSchema } from '@iotdh/proto/bus/v1';
 import { type Assignment, AssignmentSchema, AssignmentState } from '@iotdh/proto/fleet/v1';
 import type { AssignmentDocument } from '../database/collections.ts';
+import { policyMessage } from './carrier-policy.ts';
 import { bigint } from './long.ts';
 
 const states = {
@@ -34,5 +35,6 @@ export function assignmentMessage(document: AssignmentDocument): Assignment {
     ...(notAfter && { notAfter: timestampFromDate(notAfter) }),
     createTime: timestampFromDate(document.createTime),
     creator: document.creator,
+    carrierPolicy: policyMessage(document.carrierPolicy),
   });
 }

@@ -3,12 +3,12 @@ import { create, type JsonObject, toJson } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import {
   AssignmentPointerSchema,
-  Carrier,
   type CloudToDevice,
   type UpgradeOffer,
   UpgradeOfferSchema,
 } from '@iotdh/proto/bus/v1';
 import type { AssignmentDocument } from '../database/collections.ts';
+import { carriersOf } from './carrier-policy.ts';
 import { manifestRefMessage } from './pack.ts';
 
 /** The two of them, as an order of the kind `offer` takes them. */
@@ -29,7 +29,7 @@ export function offerOf(assignment: AssignmentDocument): Offer {
     manifest,
     title,
     frameSize,
-    carriers: [Carrier.BUS],
+    carriers: carriersOf(assignment.carrierPolicy),
     ...(notBefore && { notBefore: timestampFromDate(notBefore) }),
     ...(notAfter && { notAfter: timestampFromDate(notAfter) }),
     ...fallback,

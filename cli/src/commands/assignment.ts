@@ -1,6 +1,6 @@
 /** `iotdh assign` and `iotdh assignment …`. */
 import { randomUUID } from 'node:crypto';
-import { AssignmentState } from '@iotdh/proto/fleet/v1';
+import { AssignmentState, CarrierPolicy } from '@iotdh/proto/fleet/v1';
 import { findPack } from '../connection/find-pack.ts';
 import { readPages } from '../connection/pages.ts';
 import { printList, printOne } from '../output/format.ts';
@@ -8,7 +8,7 @@ import { assignmentView } from '../views/assignment.ts';
 import { type Context, noteMore } from './context.ts';
 import { comingInstantOf, enumValue } from './words.ts';
 
-export type AssignOptions = { fallback?: string; notBefore?: string; notAfter?: string };
+export type AssignOptions = { fallback?: string; notBefore?: string; notAfter?: string; carrier?: string };
 
 export async function assign(
   { terminal, fleet, format }: Context,
@@ -30,6 +30,7 @@ export async function assign(
       fallbackPackId: fallback?.packId ?? '',
       ...(notBefore !== undefined && { notBefore: comingInstantOf(notBefore, now) }),
       ...(notAfter !== undefined && { notAfter: comingInstantOf(notAfter, now) }),
+      carrierPolicy: enumValue(CarrierPolicy, options.carrier ?? 'auto'),
       requestId: randomUUID(),
     },
     { signal },

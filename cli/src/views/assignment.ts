@@ -1,6 +1,13 @@
 /** How assignments are shown. */
-import { StepResult, UpdateOutcome, type UpdateResult, UpdateStep } from '@iotdh/proto/bus/v1';
-import { type Assignment, AssignmentSchema, AssignmentState } from '@iotdh/proto/fleet/v1';
+import {
+  Carrier,
+  ContentOrigin,
+  StepResult,
+  UpdateOutcome,
+  type UpdateResult,
+  UpdateStep,
+} from '@iotdh/proto/bus/v1';
+import { type Assignment, AssignmentSchema, AssignmentState, CarrierPolicy } from '@iotdh/proto/fleet/v1';
 import { UpdateKind } from '@iotdh/proto/update/v1';
 import type { View } from '../output/format.ts';
 import { enumText, timeText } from '../output/words.ts';
@@ -41,6 +48,26 @@ function progressText({ progress }: Assignment): string {
   return `${percent} % of ${sizeText(progress.totalBytes)}`;
 }
 
+/** `2.7 MB carried, 248 MB saved; whole 3, delta 212`. */
+function broughtText({ result }: Assignment): string {
+  if (result === undefined || result.origins.length === 0) return '';
+  const { carriedBytes, savedBytes, origins } = result;
+  const ways = origins
+    .filter(({ contents }) => contents > 0)
+    .map(({ origin, contents }) => `${enumText(ContentOrigin, origin)} ${contents}`);
+  return [`${sizeText(carriedBytes)} carried, ${sizeText(savedBytes)} saved`, ways.join(', ')]
+    .filter(Boolean)
+    .join('; ');
+}
+
+const carriersText = ({ carrierPolicy, result }: Assignment): string =>
+  [
+    enumText(CarrierPolicy, carrierPolicy),
+    ...(result?.carriers ?? []).map(
+      ({ carrier, bytes }) => `${enumText(Carrier, carrier)} ${sizeText(bytes)}`,
+    ),
+  ].join(', ');
+
 export const assignmentView: View<typeof AssignmentSchema> = {
   schema: AssignmentSchema,
   name: ({ assignmentId }) => assignmentId,
@@ -61,6 +88,8 @@ export const assignmentView: View<typeof AssignmentSchema> = {
     { header: 'State', value: assignmentText },
     { header: 'Since', value: ({ stateTime }) => timeText(stateTime) },
     { header: 'Received', value: progressText },
+    { header: 'Carrier', value: carriersText },
+    { header: 'Brought', value: broughtText },
     { header: 'Result', value: ({ result }) => resultText(result) },
     {
       header: 'Steps',

@@ -44,11 +44,13 @@ export type Carrying = {
   onFrame(frame: Frame, carrier: CarrierKind): Promise<void>;
   onRefused(refused: TransferRefused): void;
   onLinkOpen(): void;
+  /** How long the object under way is, by its digest. Undefined: another one is, or none. */
+  sizeOf(objectDigest: Uint8Array): number | undefined;
 };
 
 export function createCarrying(options: CarryOptions): Carrying {
   const { transferId, frameSize, progress } = options;
-  let current: { digest: Uint8Array; pull: Pull } | undefined;
+  let current: { digest: Uint8Array; size: number; pull: Pull } | undefined;
 
   const isCurrent = (about: { transferId: string; objectDigest: Uint8Array }): boolean =>
     about.transferId === transferId &&
@@ -82,7 +84,7 @@ export function createCarrying(options: CarryOptions): Carrying {
             options.onProgress?.(reached(progress));
           },
         });
-        current = { digest: item.digest, pull };
+        current = { digest: item.digest, size: item.size, pull };
         const pulled = await pull.run();
         if (pulled.kind !== 'complete') return pulled;
       } finally {
@@ -103,6 +105,8 @@ export function createCarrying(options: CarryOptions): Carrying {
       if (isCurrent(refused)) current?.pull.onRefused(refused);
     },
     onLinkOpen: () => current?.pull.onLinkOpen(),
+    sizeOf: (digest) =>
+      current !== undefined && Buffer.compare(digest, current.digest) === 0 ? current.size : undefined,
   };
 }
 

@@ -12,6 +12,7 @@ import type { AssignmentDocument, PackDocument } from '../../../shared/database/
 import { appendEvents } from '../../../shared/database/events.ts';
 import { appendOrders } from '../../../shared/database/orders.ts';
 import { assignmentMessage } from '../../../shared/messages/assignment.ts';
+import { policyToKeep } from '../../../shared/messages/carrier-policy.ts';
 import { assignmentEvent } from '../../../shared/messages/fleet-event.ts';
 import { frameSize } from '../../../shared/messages/frame.ts';
 import { offerOf } from '../../../shared/messages/offer.ts';
@@ -42,8 +43,9 @@ export async function createAssignments(
       await refuseUnfit(fleet, request.deviceIds, session);
       const now = new Date(fleet.clock.now());
       const { traceParent, operator: creator } = caller;
+      const carrierPolicy = policyToKeep(request.carrierPolicy);
       const documents = request.deviceIds.map((deviceId) =>
-        newAssignment(fleet, { deviceId, ...packs, ...period, now, creator, traceParent }),
+        newAssignment(fleet, { deviceId, ...packs, ...period, carrierPolicy, now, creator, traceParent }),
       );
       await keep(fleet, session, documents, now);
       const response = create(CreateAssignmentsResponseSchema, {
@@ -129,10 +131,17 @@ async function refuseUnfit(
   if (inTheWay !== undefined) refuse({ kind: 'conflict', resource: 'assignment', id: inTheWay._id });
 }
 
-type New = Packs & Period & { deviceId: string; now: Date; creator: string; traceParent: string };
+type New = Packs &
+  Period &
+  Required<Pick<AssignmentDocument, 'carrierPolicy'>> & {
+    deviceId: string;
+    now: Date;
+    creator: string;
+    traceParent: string;
+  };
 
 function newAssignment(fleet: Fleet, options: New): AssignmentDocument {
-  const { deviceId, pack, fallback, notBefore, notAfter, now, creator, traceParent } = options;
+  const { deviceId, pack, fallback, notBefore, notAfter, carrierPolicy, now, creator, traceParent } = options;
   return {
     _id: fleet.newId(),
     deviceId,
@@ -143,6 +152,7 @@ function newAssignment(fleet: Fleet, options: New): AssignmentDocument {
     title: pack.title,
     transferId: fleet.newId(),
     frameSize,
+    carrierPolicy,
     state: 'waiting',
     stateTime: now,
     goesOn: true,

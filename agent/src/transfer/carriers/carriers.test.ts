@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { inspect } from 'node:util';
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { type Frame, TransferRefusal, TransferRefusedSchema } from '@iotdh/proto/bus/v1';
+import { Codec } from '@iotdh/proto/update/v1';
+import { isWhole, realClock, temporaryFolder, transferId } from '../testing/bench.ts';
+import { writeBundle } from '../testing/bundle.ts';
+import { answer } from '../testing/cloud.ts';
+import { addObject, type Blobs, bytesOf, createPack, hex, type Pack } from '../testing/pack.ts';
+import { createStorage } from '../testing/storage.ts';
+import { createTransfer, type Transfer } from '../transfer.ts';
+import type { Carrier, CarrierKind } from './carrier.ts';
+import { type CarrierChoice, createCarrierChoice } from './choose-carrier.ts';
+import { createHttpsCarrier } from './https-carrier.ts';
+import { createRangeReader } from './https-range.ts';
+import { createOfflineCarrier } from './offline-carrier.ts';
+
+const frameSize = 1_500;
+/** Ten times as fast as the real one. */
+const quickClock: typeof realClock = {
+  now: realClock.now,
+  monotonicMs: () => realClock.monotonicMs() * 10,
+  after: (ms, callback) => realClock.after(ms / 10, callback),
+};
+
+/** An update of one large file in one object, with its frames counted by whoever brought them. */
+async function createBench(t: TestContext, kinds: readonly CarrierKind[], isLarge = true) {
+  const blobs: Blobs = new Map();
+  const content = bytesOf(400_000, 5);
+  const object = addObject(blobs, [content], { codec: Codec.NONE, segmentSize: 6_000 });
+  const pack: Pack = createPack(blobs, [content], [object]);
+  const folder = temporaryFolder(t);
+  const bundle = join(folder, 'stick');
+  const storage = await createStorage(t, blobs);
+  const reader = createRangeReader({ caPem: storage.caPem, idleMs: 5_000 });
+  t.after(() => reader.close());
+  const abort = new AbortController();
+  const changes: { kind: CarrierKind; reason: string }[] = [];
+  /** Of the one large object: which carrier brought which frame. */
+  const brought: { frame: number; carrier: CarrierKind }[] = [];
+  const bus: { isOpen: boolean; bundles: string[] } = { isOpen: true, bundles: [] };
+  const isOpen = () => bus.isOpen;
+  let onBrought = (_count: number, _carrier: CarrierKind): void => {};
+  let accesses = 0;
+
+  async function deliver(frame: Frame, carrier: CarrierKind): Promise<void> {
+    if (hex(frame.objectDigest) === hex(object.digest)) {
+      brought.push({ frame: Number(frame.offset) / frameSize, carrier });
+      onBrought(brought.length, carrier);
+    }
+    await transfer.onFrame(frame, carrier);
+  }
+  const sizeOf = (digest: Uint8Array) => transfer.sizeOf(digest);
+  const made: Record<CarrierKind, Carrier> = {
+    bus: {
+      kind: 'bus',
+      async ask(request) {
+        if (!isOpen()) return { kind: 'offline' };
+        setImmediate(async () => {
+          for (const frame of answer(blobs, request)) {
+            if (!isOpen()) return;
+            choice.onBusFrame();
+            await deliver(frame, 'bus');
+          }
+        });
+        return { kind: 'sent' };
+      },
+    },
+    https: createHttpsCarrier({
+      async access(digest) {
+        accesses += 1;
+        return {
+          kind: 'granted',
+          url: storage.addressOf(hex(digest)),
+          expiresAtMs: realClock.now() + 3_300_000,
+        };
+      },
+      read: reader.read,
+      ...{ deliver, sizeOf, clock: quickClock },
+    }),
+    offline: createOfflineCarrier({ bundles: () => bus.bundles, deliver, sizeOf }),
+  };
+  const choice: CarrierChoice = createCarrierChoice({
+    carriers: kinds.map((kind) => made[kind]),
+    remainingBytes: () => (isLarge ? 1e9 : 1_000),
+    hasBundle: () => bus.bundles.length > 0,
+    onChange: (kind, reason) => changes.push({ kind, reason }),
+    ...{ clock: quickClock, random: () => 0, signal: abort.signal },
+  });
+  const transfer: Transfer = createTransfer({
+    ...{ transferId, frameSize, manifest: pack.manifest, source: choice, clock: quickClock, random: () => 0 },
+    folder: join(folder, 'transfer'),
+    patienceMs: 15_000,
+  });
+  return {
+    ...{ pack, bundle, storage, transfer, choice, changes, brought, bus, object },
+    writeBundle: () => writeBundle(bundle, pack),
+    accesses: () => accesses,
+    onBrought(next: typeof onBrought) {
+      onBrought = next;
+    },
+    async run() {
+      const outcome = await transfer.run(abort.signal);
+      assert.equal(outcome.kind, 'complete', inspect(outcome));
+      assert.ok(await isWhole(pack, transfer));
+      return outcome.kind === 'complete' ? outcome.tally : assert.fail();
+    },
+  };
+}
+
+test('in the middle of a file a transfer moves from the hub to HTTPS, to a stick and back, and carries no frame twice', async (t) => {
+  const bench = await createBench(t, ['bus', 'https', 'offline']);
+  const { bus, storage, changes, brought, bundle } = bench;
+  bench.writeBundle();
+  const pulledOut = `${bundle}-elsewhere`;
+  storage.misbehave((_range, response) => response.writeHead(503).end() !== undefined);
+  let stage = 0;
+  bench.onBrought((count) => {
+    const at = stage;
+    if (at === 0 && count >= 40) {
+      stage = 1;
+      bus.isOpen = false;
+      storage.misbehave(null);
+      bench.choice.wake();
+    } else if (at === 1 && count >= 110) {
+      stage = 2;
+      bus.bundles = [bundle];
+    } else if (at === 2 && count >= 190) {
+      stage = 3;
+      renameSync(bundle, pulledOut);
+      storage.misbehave((_range, response) => response.writeHead(503).end() !== undefined);
+      bus.isOpen = true;
+      bench.choice.wake();
+    }
+  });
+  const { carriers } = await bench.run();
+  assert.equal(stage, 3);
+  const frames = brought.map(({ frame }) => frame);
+  const twice = frames.filter((frame, index) => frames.indexOf(frame) !== index);
+  // A frame that the hub had on its way when its link ended is nobody's; all others came once.
+  assert.deepEqual(twice, []);
+  assert.equal(frames.length, Math.ceil(400_000 / frameSize));
+  const order = changes.map(({ kind }) => kind);
+  for (const [from, to] of [
+    ['bus', 'https'],
+    ['https', 'offline'],
+    ['offline', 'bus'],
+  ] as const) {
+    const after = order.indexOf(to, order.indexOf(from));
+    assert.ok(after > order.indexOf(from), `${from} then ${to} in ${order}`);
+  }
+  for (const kind of ['bus', 'https', 'offline'] as const) {
+    const tally = carriers.find(({ carrier }) => carrier === kind);
+    assert.ok((tally?.bytes ?? 0) > 30_000, `${kind} brought ${tally?.bytes}`);
+  }
+});
+
+test('an address that ends in the middle of an object is renewed, and the range goes on where it was', async (t) => {
+  const bench = await createBench(t, ['https']);
+  let expired = 0;
+  bench.onBrought((count) => {
+    if (count !== 60 && count !== 150) return;
+    expired += 1;
+    bench.storage.expire();
+  });
+  await bench.run();
+  assert.equal(expired, 2);
+  // The manifest's, the object's, and twice anew.
+  assert.equal(bench.accesses(), 4);
+  assert.equal(bench.brought.length, Math.ceil(400_000 / frameSize));
+});
+
+test('what is small comes over the hub, and what the hub has no quota for by HTTPS', async (t) => {
+  const small = await createBench(t, ['bus', 'https'], false);
+  await small.run();
+  assert.ok(small.brought.every(({ carrier }) => carrier === 'bus'));
+
+  const refused = await createBench(t, ['bus', 'https'], false);
+  refused.onBrought((count) => {
+    if (count !== 20) return;
+    refused.bus.isOpen = false;
+    const refusal = create(TransferRefusedSchema, {
+      ...{ transferId, objectDigest: refused.object.digest, refusal: TransferRefusal.QUOTA_USED },
+      retryTime: timestampFromMs(Date.now() + 3_600_000),
+    });
+    assert.equal(refused.choice.onRefused(refusal), true);
+    refused.transfer.onLinkOpen();
+  });
+  await refused.run();
+  assert.deepEqual(
+    refused.changes.map(({ kind }) => kind),
+    ['bus', 'https'],
+  );
+  assert.match(refused.changes[1]!.reason, /no quota/);
+
+  const alone = await createBench(t, ['bus']);
+  const refusal = create(TransferRefusedSchema, { refusal: TransferRefusal.QUOTA_USED });
+  assert.equal(alone.choice.onRefused(refusal), false, 'without another carrier the transfer waits');
+});
+
+test('storage that redirects, ignores the range, sends another or too much is not believed, and the hub goes on', async (t) => {
+  const answers: [string, Parameters<Awaited<ReturnType<typeof createStorage>>['misbehave']>[0]][] = [
+    [
+      'which is not followed',
+      (_range, response) => !!response.writeHead(302, { location: 'https://x/' }).end(),
+    ],
+    ['not honoured', (_range, response) => !!response.writeHead(200).end('all of it')],
+    [
+      'another range',
+      (_range, response) => !!response.writeHead(206, { 'content-range': 'bytes 1-2/3' }).end('xx'),
+    ],
+    [
+      'more came',
+      ({ offset, length }, response) =>
+        !!response
+          .writeHead(206, { 'content-range': `bytes ${offset}-${offset + length - 1}/9` })
+          .end(Buffer.alloc(length + 1)),
+    ],
+  ];
+  for (const [words, misbehave] of answers) {
+    const bench = await createBench(t, ['https', 'bus']);
+    bench.storage.misbehave(misbehave);
+    await bench.run();
+    assert.match(bench.changes.find(({ kind }) => kind === 'bus')?.reason ?? '', new RegExp(words));
+  }
+});

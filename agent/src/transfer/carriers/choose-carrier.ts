@@ -1,0 +1,169 @@
+/**
+ * Which carrier a request goes to. Of those that the offer allows: a bundle at hand costs nothing and comes first; what is large comes by
+ * HTTPS, which the hub does not meter; the rest comes over the hub, where the link is open anyway. A carrier that fails rests for a
+ * while and the next one goes on, with the same bitmap: a transfer may change at any frame.
+ */
+import { create } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import {
+  type FrameRequest,
+  FrameRequestSchema,
+  TransferRefusal,
+  type TransferRefused,
+} from '@iotdh/proto/bus/v1';
+import type { Clock } from '../clock.ts';
+import type { AskOutcome, FrameSource } from '../frame-source.ts';
+import type { Carrier, CarrierKind } from './carrier.ts';
+
+export type CarrierChoiceOptions = {
+  /** Those that this transfer may use and this machine has. */
+  carriers: readonly Carrier[];
+  /** Bytes that the transfer still has to carry. */
+  remainingBytes: () => number;
+  /** Whether a bundle with this update is known. */
+  hasBundle: () => boolean;
+  clock: Clock;
+  random: () => number;
+  signal: AbortSignal;
+  /** The requests go to another carrier than before; `reason`: why the one before rests, or empty. */
+  onChange?(kind: CarrierKind, reason: string): void;
+  /** How long the hub may bring nothing until it rests, in ms. Default 30,000. */
+  silenceMs?: number;
+};
+
+export type CarrierChoice = FrameSource & {
+  /** A frame has come over the hub. */
+  onBusFrame(): void;
+  /** The hub's refusal of a request. True: another carrier goes on, and the transfer need not know. */
+  onRefused(refused: TransferRefused): boolean;
+  /** A carrier may have come back, such as the hub's link or a bundle that was imported: whatever rests is tried again. */
+  wake(): void;
+};
+
+/** From here on an update is large: some 140 frames, more than an S1 unit of IoT Hub sends to all devices in a minute. */
+export const largeBytes = 8 * 1024 * 1024;
+
+const firstRestMs = 2_000;
+const maxRestMs = 300_000;
+const maxRefusedRestMs = 3_600_000;
+
+export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoice {
+  const {
+    carriers,
+    remainingBytes,
+    hasBundle,
+    clock,
+    random,
+    signal,
+    onChange,
+    silenceMs = 30_000,
+  } = options;
+  const resting = new Map<CarrierKind, { untilMs: number; times: number }>();
+  /** Since when the hub has been asked without an answer. */
+  let busAskedAtMs: number | undefined;
+  let last: CarrierKind | undefined;
+  let reason = '';
+  /** Of an update that was large once, the rest does not go over the hub either. */
+  let isLarge = false;
+  /** The frames that a carrier is bringing, which a transfer that has waited for long asks for again. */
+  const flying = new Set<string>();
+
+  function rests(kind: CarrierKind): boolean {
+    const found = resting.get(kind);
+    return found !== undefined && found.untilMs > clock.monotonicMs();
+  }
+
+  function rest(kind: CarrierKind, why: string, ms?: number): void {
+    const times = (resting.get(kind)?.times ?? 0) + 1;
+    const backOffMs = Math.min(firstRestMs * 2 ** Math.min(times - 1, 10), maxRestMs) * (0.5 + random() / 2);
+    resting.set(kind, { untilMs: clock.monotonicMs() + (ms ?? backOffMs), times });
+    reason = why;
+    if (kind === 'bus') busAskedAtMs = undefined;
+  }
+
+  /** The best one first. */
+  function inOrder(): readonly Carrier[] {
+    isLarge ||= remainingBytes() >= largeBytes;
+    const rank: Record<CarrierKind, number> = { offline: 0, https: isLarge ? 1 : 2, bus: isLarge ? 2 : 1 };
+    return carriers
+      .filter(({ kind }) => kind !== 'offline' || hasBundle())
+      .toSorted((a, b) => rank[a.kind] - rank[b.kind]);
+  }
+
+  /** Brings frames of a request one after the other, none that is being brought already. */
+  async function bring(carrier: Carrier, request: FrameRequest): Promise<AskOutcome> {
+    const object = Buffer.from(request.objectDigest).toString('hex');
+    const frames = framesOf(request).filter((frame) => !flying.has(`${object} ${frame}`));
+    if (frames.length === 0) return { kind: 'sent' };
+    for (const frame of frames) flying.add(`${object} ${frame}`);
+    try {
+      return await carrier.ask(requestFor(request, frames), signal);
+    } finally {
+      for (const frame of frames) flying.delete(`${object} ${frame}`);
+    }
+  }
+
+  return {
+    async ask(request: FrameRequest): Promise<AskOutcome> {
+      if (busAskedAtMs !== undefined && clock.monotonicMs() - busAskedAtMs > silenceMs && carriers.length > 1)
+        rest('bus', 'the hub brings nothing');
+      for (const carrier of inOrder()) {
+        const { kind } = carrier;
+        if (rests(kind)) continue;
+        if (last !== kind) onChange?.(kind, reason);
+        last = kind;
+        if (kind === 'bus') busAskedAtMs ??= clock.monotonicMs();
+        const outcome = await (kind === 'bus' ? carrier.ask(request, signal) : bring(carrier, request));
+        if (outcome.kind === 'sent') {
+          if (kind !== 'bus') resting.delete(kind);
+          return outcome;
+        }
+        if (signal.aborted) return { kind: 'offline' };
+        if (outcome.kind === 'refused') rest(kind, outcome.reason);
+        else rest(kind, `${kind} is out of reach`, outcome.retryMs);
+        // It may have brought some of the frames before it failed: only the transfer knows which are lacking now.
+        if (kind !== 'bus') return { kind: 'offline' };
+      }
+      return { kind: 'offline' };
+    },
+    onBusFrame() {
+      busAskedAtMs = undefined;
+      resting.delete('bus');
+    },
+    onRefused({ refusal, retryTime }) {
+      busAskedAtMs = undefined;
+      const others = inOrder().some(({ kind }) => kind !== 'bus' && !rests(kind));
+      if (refusal !== TransferRefusal.QUOTA_USED || !others) return false;
+      const untilMs = retryTime === undefined ? maxRefusedRestMs : timestampMs(retryTime) - clock.now();
+      rest(
+        'bus',
+        'the hub has no quota left for updates',
+        Math.min(Math.max(untilMs, firstRestMs), maxRefusedRestMs),
+      );
+      return true;
+    },
+    wake() {
+      for (const [kind, { times }] of resting) resting.set(kind, { untilMs: 0, times });
+    },
+  };
+}
+
+function framesOf({ missing }: FrameRequest): number[] {
+  if (missing.case !== 'ranges') return [];
+  return missing.value.ranges.flatMap(({ first, count }) =>
+    Array.from({ length: count }, (_, index) => Number(first) + index),
+  );
+}
+
+/** The same request for fewer frames, which are in ascending order. */
+function requestFor(request: FrameRequest, frames: readonly number[]): FrameRequest {
+  const ranges: { first: bigint; count: number }[] = [];
+  for (const frame of frames) {
+    const last = ranges.at(-1);
+    if (last !== undefined && Number(last.first) + last.count === frame) last.count += 1;
+    else ranges.push({ first: BigInt(frame), count: 1 });
+  }
+  const { transferId, objectDigest, frameSize, window, receivedBytes } = request;
+  const missing = { case: 'ranges' as const, value: { ranges } };
+  return create(FrameRequestSchema, { transferId, objectDigest, frameSize, window, receivedBytes, missing });
+}
