@@ -61,8 +61,8 @@ export function createHttpsCarrier(options: HttpsCarrierOptions): Carrier {
     signal: AbortSignal,
   ): Promise<AskOutcome> {
     let { offset, length } = range;
-    for (let fresh = false; ; fresh = true) {
-      const address = await addressOf(request.objectDigest, fresh, signal);
+    for (let attempt = 0; ; attempt += 1) {
+      const address = await addressOf(request.objectDigest, attempt > 0, signal);
       if (address.kind === 'refused') return { kind: 'refused', reason: address.detail };
       if (address.kind === 'unreachable') return { kind: 'offline' };
       const from = offset;
@@ -77,7 +77,7 @@ export function createHttpsCarrier(options: HttpsCarrierOptions): Carrier {
         return { kind: 'refused', reason: outcome.detail };
       // An address that has just been made and has brought nothing is not made once more.
       if (outcome.kind !== 'expired') return { kind: 'offline', ...retryOf(outcome) };
-      if (fresh && offset === from) return { kind: 'refused', reason: outcome.detail };
+      if (attempt > 0 && offset === from) return { kind: 'refused', reason: outcome.detail };
     }
   }
 
