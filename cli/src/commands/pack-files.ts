@@ -23,6 +23,8 @@ export async function fromAuthor<Result>(work: () => Promise<Result>): Promise<R
   }
 }
 
+const phaseWords = { digest: 'reading', compress: 'compressing', delta: 'making deltas' } as const;
+
 export type BuildCommandOptions = {
   out?: string;
   earlier?: string[];
@@ -49,7 +51,7 @@ export async function build(
         createTime: createTime(options.time, terminal),
         signal: terminal.signal,
         onProgress: ({ phase, doneBytes, totalBytes }) =>
-          bar.update(doneBytes, totalBytes, phase === 'digest' ? 'reading' : 'compressing'),
+          bar.update(doneBytes, totalBytes, phaseWords[phase]),
       }),
     );
     bar.clear();
@@ -83,6 +85,7 @@ async function report(terminal: Terminal, format: Format, built: BuiltPack): Pro
       objectBytes: built.objectBytes,
       contentBytes: built.contentBytes,
       reusedBytes: built.reusedBytes,
+      deltaBytes: built.deltaBytes,
     });
   } else {
     const share = built.contentBytes === 0 ? 100 : Math.round((built.objectBytes / built.contentBytes) * 100);
@@ -91,6 +94,9 @@ async function report(terminal: Terminal, format: Format, built: BuiltPack): Pro
       `  ${manifest.objects.length} objects, ${sizeText(built.objectBytes)}: ${share} % of ${sizeText(built.contentBytes)}` +
         `${built.reusedBytes === 0 ? '' : `, of which ${sizeText(built.reusedBytes)} are of the earlier pack`}\n`,
     );
+    if (built.deltaBytes > 0) {
+      terminal.out(`  of which ${sizeText(built.deltaBytes)} are deltas, for devices that have a base\n`);
+    }
     terminal.out(`  manifest ${digest}\n`);
     terminal.note(`Next: iotdh pack upload ${folder}`);
   }

@@ -9,7 +9,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { toBinary } from '@bufbuild/protobuf';
 import { maxManifestBytes } from '@iotdh/proto/payload';
 import { type Manifest, type Object$ as ManifestObject, ManifestSchema } from '@iotdh/proto/update/v1';
+import { addDeltas } from './add-deltas.ts';
+import { readBase } from './base-contents.ts';
 import { type Content, digestOf } from './content.ts';
+import { contentNames } from './content-names.ts';
 import type { Draft } from './draft.ts';
 import { type GroupLimits, groupContents } from './group-contents.ts';
 import { inParallel } from './in-parallel.ts';
@@ -20,7 +23,7 @@ import { copyObject, reusableObjects } from './reuse-objects.ts';
 import { writeForms } from './write-forms.ts';
 import { maxDescriptionBytes } from './yaml-field.ts';
 
-export type BuildProgress = { phase: 'digest' | 'compress'; doneBytes: number; totalBytes: number };
+export type BuildProgress = { phase: 'digest' | 'compress' | 'delta'; doneBytes: number; totalBytes: number };
 
 export type BuildOptions = {
   /** The YAML file; paths in it are relative to its folder. */
@@ -52,6 +55,8 @@ export type BuiltPack = {
   contentBytes: number;
   objectBytes: number;
   reusedBytes: number;
+  /** Of the deltas among the objects. */
+  deltaBytes: number;
 };
 
 /** Throws `InvalidInput` for what the author can put right, and the signal's reason when it is aborted. */
@@ -113,6 +118,12 @@ async function measure(draft: Draft, shownFile: string): Promise<number> {
     const bytes = source.kind === 'text' ? source.bytes.length : (found?.size ?? 0);
     onSize?.(bytes);
     totalBytes += bytes;
+  }
+  for (const path of draft.bases) {
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined) {
+      problems.push({ file: shownFile, field: 'delta_from', message: `${path} does not exist` });
+    }
   }
   problems.push(...draft.problems);
   if (problems.length > 0) throw new InvalidInput(problems);
@@ -207,7 +218,33 @@ async function fill(
     signal,
   );
 
-  draft.manifest.objects = [...reused.map(({ object }) => object), ...written.flat()];
+  const plain = [...reused.map(({ object }) => object), ...written.flat()];
+  const deltas: ManifestObject[] = [];
+  const once = [...byDigest.values()];
+  const onDelta = counted(
+    'delta',
+    draft.bases.length * once.reduce((sum, content) => sum + content.bytes, 0),
+  );
+  const scratch = join(staging, '.bases');
+  for (const [index, path] of draft.bases.entries()) {
+    const bases = await readBase(path, join(scratch, `${index}`), signal);
+    const made = await addDeltas(once, bases, {
+      folder: objects,
+      level,
+      limits,
+      names: contentNames(draft.manifest),
+      others: plain,
+      signal,
+      onBytes: onDelta,
+      ...(maxInlineSegments !== undefined && { maxInlineSegments }),
+    });
+    for (const delta of made) {
+      if (deltas.every(({ digest }) => Buffer.compare(digest, delta.digest) !== 0)) deltas.push(delta);
+    }
+    await rm(scratch, { recursive: true, force: true });
+  }
+
+  draft.manifest.objects = [...plain, ...deltas];
   requireValid(draft, options.description);
   const bytes = toBinary(ManifestSchema, draft.manifest);
   await writeFile(join(staging, manifestFile), bytes);
@@ -218,6 +255,7 @@ async function fill(
     contentBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
     objectBytes: bytesOf(draft.manifest.objects),
     reusedBytes: bytesOf(reused.map(({ object }) => object)),
+    deltaBytes: bytesOf(deltas),
   };
 }
 

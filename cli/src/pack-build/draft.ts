@@ -16,6 +16,8 @@ export type Draft = {
   manifest: Manifest;
   /** In the order of the manifest. */
   contents: { source: Source; named: Named; onSize?(bytes: number): void }[];
+  /** Packs, folders and files that devices may have, to make deltas from. */
+  bases: string[];
   problems: Problem[];
   /** Where a field of the manifest stands in the description. */
   at: Locate;

@@ -45,6 +45,7 @@ export async function readDescription(options: ReadOptions): Promise<Draft> {
     'requirements',
     'components',
     'base',
+    'delta_from',
   ]);
   for (const key of ['name', 'version', 'title'] as const) {
     if (given[key] === undefined) root.wrong(`needs a ${key}`);
@@ -64,7 +65,8 @@ export async function readDescription(options: ReadOptions): Promise<Draft> {
     ...(content && { content }),
     ...(given.requirements && { requirements: readRequirements(given.requirements) }),
   });
-  return { manifest, contents: reading.contents, problems, at };
+  const bases = given.delta_from?.items().map((item) => pathIn(reading, item)) ?? [];
+  return { manifest, contents: reading.contents, bases, problems, at };
 }
 
 async function readContent(

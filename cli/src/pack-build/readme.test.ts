@@ -12,9 +12,11 @@ test('the descriptions in the README make a PATCH and a BASE', async (t) => {
   const folder = temporaryFolder(t);
   await writeTree(folder, {
     '+build/carto/bin/carto': 'x',
+    'build/carto-8.2.0/bin/carto': 'w',
     'build/viewer/viewer': 'x',
     'self-test.sh': 'exit 0\n',
     'system.img': 'system',
+    'system-8.0.img': 'earlier',
     'data.img': 'data',
   });
   const kinds = [];

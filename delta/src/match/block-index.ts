@@ -18,7 +18,8 @@ export const bucketEntries = 4;
 
 /** Chosen so that a third of the entries stays free. */
 export function shapeFor(baseBytes: number): IndexShape {
-  const [blockBytes, stride] = baseBytes <= 208 * 2 ** 20 ? [16, 4] : [24, 8];
+  const [blockBytes, stride] =
+    baseBytes <= 208 * 2 ** 20 ? [16, 4] : baseBytes <= 2 ** 29 ? [24, 8] : [32, 16];
   const blocks = Math.max(1, Math.floor(baseBytes / stride));
   const bucketBits = Math.max(4, Math.ceil(Math.log2((blocks * 1.2) / bucketEntries)));
   const tagBits = 31 - Math.ceil(Math.log2(blocks + 2));
