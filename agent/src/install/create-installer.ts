@@ -137,7 +137,7 @@ export function createInstaller(options: InstallerOptions): Installer {
     } catch (error) {
       await removeFolder(folder).catch(() => {});
       const reason = `the job cannot be begun: ${wordsOf(error)}`;
-      return { kind: 'failed', reason, passing: isFull(error) };
+      return { kind: 'failed', reason, ...(isFull(error) && { passing: true }) };
     }
   }
 
@@ -174,7 +174,7 @@ export function createInstaller(options: InstallerOptions): Installer {
     // Nothing has changed but the stage, and the next attempt begins anew.
     for (const { installer } of parts) await installer.letGo();
     await removeFolder(folder);
-    return { kind: 'failed', reason: end.reason, passing: end.passing };
+    return { kind: 'failed', reason: end.reason, ...(end.passing && { passing: true }) };
   }
 
   return {
