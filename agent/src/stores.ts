@@ -25,7 +25,7 @@ export type Stores = {
 export function openStores(dataDir: string, clock: Clock): Stores {
   claimFolder(dataDir);
   const damaged: string[] = [];
-  const { journal, database } = openJournal({ directory: join(dataDir, 'journal') });
+  const { journal, database } = openJournal({ directory: join(dataDir, 'journal'), after: clock.after });
   const logPath = join(dataDir, 'host.db');
   const host = openStore({ journal, database }, logPath);
   const { logStore, setAside } = openLogStore({ path: logPath });

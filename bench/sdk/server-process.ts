@@ -1,9 +1,11 @@
 /**
  * One server under measurement in a process of its own, on a Unix socket: the agent's local API with its durable machine and
- * store, or the same service answered by Connect alone, which keeps nothing.
+ * store, or the same service answered by Connect alone, which keeps nothing or, to tell what a disk costs, commits one row of
+ * SQLite for each command.
  */
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { AgentService, State } from '@iotdh/proto/agent/v1';
 import { systemClock } from '../../agent/src/api/clock.ts';
@@ -19,16 +21,21 @@ import { sleep } from '../../agent/src/machine/sleep.ts';
 import { scriptPorts } from '../../agent/src/machine/testing/ports.ts';
 import { answerRequests } from '../processes.ts';
 
-export type SdkServerRequest = { server: 'agent' | 'bare'; directory: string };
+export type SdkServer = 'agent' | 'bare' | 'committing';
+export type SdkServerRequest = { server: SdkServer; directory: string };
 
 answerRequests(async ({ server, directory }: SdkServerRequest) => {
   const socketPath = join(directory, 'agent.sock');
-  await (server === 'agent' ? startAgent(directory, socketPath) : startBare(socketPath));
+  if (server === 'agent') await startAgent(directory, socketPath);
+  else await startBare(socketPath, server === 'bare' ? () => {} : committingIn(directory));
   return socketPath;
 });
 
 async function startAgent(directory: string, socketPath: string): Promise<void> {
-  const { journal, database } = openJournal({ directory: join(directory, 'journal') });
+  const { journal, database } = openJournal({
+    directory: join(directory, 'journal'),
+    after: systemClock.after,
+  });
   const machine = createMachine({ journal, now: Date.now });
   const runner = createRunner({
     ...{ journal, machine, ports: scriptPorts().ports },
@@ -63,7 +70,17 @@ async function startAgent(directory: string, socketPath: string): Promise<void> 
   await api.start();
 }
 
-async function startBare(socketPath: string): Promise<void> {
+/** One row of a few hundred bytes, durable when it returns. */
+function committingIn(directory: string): () => void {
+  const database = new DatabaseSync(join(directory, 'echo.db'));
+  database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    CREATE TABLE command (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT`);
+  const insert = database.prepare('INSERT INTO command (body) VALUES (?)');
+  const body = new Uint8Array(300);
+  return () => void insert.run(body);
+}
+
+async function startBare(socketPath: string, keep: () => void): Promise<void> {
   const snapshot = {
     journalId: '00000000-0000-4000-8000-000000000001',
     sequence: 1n,
@@ -74,11 +91,14 @@ async function startBare(socketPath: string): Promise<void> {
     routes: (router) =>
       router.service(AgentService, {
         getState: () => ({ snapshot }),
-        setBusy: ({ reason }) => ({
-          snapshot,
-          hold: { ...(reason && { reason }), startTime: snapshot.stateTime },
-        }),
-        setReady: () => ({ snapshot }),
+        setBusy({ reason }) {
+          keep();
+          return { snapshot, hold: { ...(reason && { reason }), startTime: snapshot.stateTime } };
+        },
+        setReady() {
+          keep();
+          return { snapshot };
+        },
       }),
   });
   await new Promise<void>((resolve) => createServer(handler).listen(socketPath, resolve));

@@ -58,7 +58,7 @@ export function createAnswers({ tables, clock }: { tables: readonly AnswerTable[
       if (found !== null) return done(fromBinary(method.output, found.response));
       return carryOut((answer) => {
         const timeMs = clock.now();
-        table.removeBefore(timeMs - keptForMs);
+        table.removeOutside(timeMs - keptForMs, timeMs + keptForMs);
         table.put(requestId, { digest, timeMs, response: toBinary(method.output, answer) });
       });
     },

@@ -122,13 +122,19 @@ export function createHolds(options: HoldsOptions): Holds {
     const holds = store.holds.all();
     const ending = leaseId === '' ? holds : holds.filter((hold) => hold.leaseId === leaseId);
     if (leaseId !== '' && ending.length === 0) return { kind: 'lease_unknown', leaseId };
-    const refusal = await write(ending.length < holds.length ? null : 'sdk_cmdready', () => {
+    const work = () => {
       for (const { id } of ending) store.holds.remove(id);
       keep();
-    });
+    };
+    const refusal = ending.length < holds.length ? endLease(work) : await write('sdk_cmdready', work);
     if (refusal !== null) return refusal;
     for (const { id } of ending) leases.end(id);
     return done(null);
+  }
+
+  /** Of one of several, which moves nothing. A power cut may bring the lease back: then it ends by itself, as it would have. */
+  function endLease(work: () => void): Refusal | null {
+    return store.writeSoon(work) ? null : { kind: 'unwritable' };
   }
 
   async function interrupt(): Promise<Refusal | null> {

@@ -15,6 +15,7 @@ export type RecordTable<T> = {
   remove(key: number): void;
   /** Removes the records with this key and below. */
   removeUpTo(key: number): void;
+  lowest(): number | null;
   /** The lowest and highest key and the number of records. */
   extent(): { lowest: number; highest: number; count: number } | null;
 };
@@ -36,6 +37,7 @@ export function createRecordTable<T>(
   const replace = database.prepare(`UPDATE ${name} SET body = ?, crc = ? WHERE key = ?`);
   const remove = database.prepare(`DELETE FROM ${name} WHERE key = ?`);
   const removeUpTo = database.prepare(`DELETE FROM ${name} WHERE key <= ?`);
+  const lowest = database.prepare(`SELECT min(key) AS lowest FROM ${name}`);
   const extent = database.prepare(
     `SELECT min(key) AS lowest, max(key) AS highest, count(*) AS count FROM ${name}`,
   );
@@ -65,6 +67,10 @@ export function createRecordTable<T>(
     },
     remove: (key) => void remove.run(key),
     removeUpTo: (key) => void removeUpTo.run(key),
+    lowest() {
+      const found = lowest.get()?.lowest;
+      return typeof found === 'number' ? found : null;
+    },
     extent() {
       const row = extent.get() ?? {};
       const { lowest, highest, count } = row;

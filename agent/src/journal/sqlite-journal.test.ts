@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import type { Effect } from '../machine/effect.ts';
 import type { Journal, StateChange } from '../machine/journal.ts';
@@ -13,13 +14,13 @@ import { type OpenJournalOptions, openJournal } from './open-journal.ts';
 function open(
   t: TestContext,
   options: Partial<OpenJournalOptions> = {},
-): { journal: Journal; directory: string } {
+): { journal: Journal; database: DatabaseSync; directory: string } {
   const parent = mkdtempSync(join(tmpdir(), 'iotdh-journal-'));
   const directory = join(parent, 'journal');
-  const { journal } = openJournal({ directory, ...options });
+  const { journal, database } = openJournal({ directory, ...options });
   t.after(() => rmSync(parent, { recursive: true, force: true }));
   t.after(() => journal.close());
-  return { journal, directory };
+  return { journal, database, directory };
 }
 
 /** The n-th change of an agent that becomes ready and busy in turn. */
@@ -30,10 +31,10 @@ function change(sequence: number): StateChange {
     : { sequence, timeMs: 5, from: 'READY', event: 'sdk_cmdbusy', to: 'BUSY', update: null };
 }
 
-function append(journal: Journal): ReturnType<Journal['write']> {
+function append(journal: Journal, alongside = () => {}): ReturnType<Journal['write']> {
   const sequence = journal.sequence() + 1;
   const snapshot = sequence % 2 === 1 ? snapshotIn('READY') : initialSnapshot;
-  return journal.write({ snapshot, change: change(sequence) });
+  return journal.write({ snapshot, change: change(sequence), alongside });
 }
 
 const sizeOf = (directory: string) =>
@@ -142,11 +143,43 @@ test('a full disk is an outcome, leaves everything as it was, and is over when t
 });
 
 test('hundreds of transitions do not make the files grow without bound', (t) => {
-  const { journal, directory } = open(t, { maxChanges: 50 });
-  for (let i = 0; i < 600; i += 1) append(journal);
-  // SQLite empties its log at 1000 pages of 4 KiB.
-  assert.ok(sizeOf(directory) < 5_000_000, `${sizeOf(directory)} bytes`);
+  const { journal, database, directory } = open(t, { maxChanges: 50 });
+  append(journal, () => database.exec('CREATE TABLE other (bytes BLOB)'));
+  const large = 'DELETE FROM other; INSERT INTO other VALUES (zeroblob(400 * 1024))';
+  for (let i = 0; i < 100; i += 1) append(journal, () => database.exec(large));
+  // The log is emptied at 4000 pages of 4 KiB.
+  assert.ok(sizeOf(directory) < 18_000_000, `${sizeOf(directory)} bytes`);
   assert.equal(journal.changesAfter(0, 1000).length, 50);
+});
+
+test('the log is emptied once nothing has been written for a while', (t) => {
+  let look = () => {};
+  const after = (_ms: number, callback: () => void) => {
+    look = callback;
+    return () => {};
+  };
+  const { journal, directory } = open(t, { after });
+  const path = join(directory, 'journal.db');
+  const before = statSync(path).size;
+  for (let i = 0; i < 50; i += 1) append(journal);
+  look();
+  assert.equal(statSync(path).size, before);
+  look();
+  assert.ok(statSync(path).size > before);
+});
+
+test('what others write alongside sees the entry, and undoes it by throwing', (t) => {
+  const { journal } = open(t);
+  const sequences: number[] = [];
+  append(journal, () => void sequences.push(journal.sequence(), journal.changesAfter(0, 10).length));
+  assert.deepEqual(sequences, [1, 1]);
+  const bug = new Error('a bug');
+  const throws = () => {
+    throw bug;
+  };
+  assert.throws(() => append(journal, throws), bug);
+  assert.deepEqual([journal.sequence(), journal.changesAfter(0, 10).length], [1, 1]);
+  assert.deepEqual(append(journal), { kind: 'recorded' });
 });
 
 test('a write is in the files when it returns', (t) => {

@@ -1,11 +1,13 @@
 /**
  * The journal in SQLite: one file, one writer, every write one transaction that is on disk when it returns
- * (`journal_mode` WAL, `synchronous` FULL, https://sqlite.org/pragma.html#pragma_synchronous).
+ * (`journal_mode` WAL, `synchronous` FULL, https://sqlite.org/pragma.html#pragma_synchronous). What can wait is written to the
+ * log too, in its order, and only not flushed (NORMAL).
  */
 import { DatabaseSync } from 'node:sqlite';
 import type { Effect } from '../machine/effect.ts';
-import type { Entry, Journal, Written } from '../machine/journal.ts';
+import type { Entry, Journal, PendingEffect, Written } from '../machine/journal.ts';
 import { initialSnapshot } from '../machine/snapshot.ts';
+import { type After, createLogEmptier } from './empty-log.ts';
 import { isFull, JournalError, sqliteCode } from './journal-error.ts';
 import { createTables, schemaVersion, tablesIn } from './tables.ts';
 import { verify } from './verify.ts';
@@ -17,16 +19,21 @@ export type Limits = {
   maxDecisions: number;
   /** How large the database file may grow. A write beyond it is answered as on a full disk. */
   maxBytes: number;
+  /** For the work that waits for a quiet moment. Default: there is none. */
+  after?: After | undefined;
 };
 
 const pageBytes = 4096;
+/** How long the log gets while no moment is quiet, and how large it stays on disk, to be overwritten. */
+const maxLogPages = 4000;
 
 /** Durable and exclusive: a second agent is refused, and the index of the WAL needs no shared memory. */
 export function connect(path: string, { maxBytes }: Limits): DatabaseSync {
   const database = new DatabaseSync(path);
   try {
     database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = 1048576;
+      PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA wal_autocheckpoint = ${maxLogPages};
+      PRAGMA journal_size_limit = ${maxLogPages * pageBytes};
       PRAGMA max_page_count = ${Math.ceil(maxBytes / pageBytes)}`);
     return database;
   } catch (error) {
@@ -67,19 +74,25 @@ export function openSqliteJournal(path: string, limits: Limits): JournalFile {
   }
 }
 
-function journalIn(database: DatabaseSync, { maxChanges, maxDecisions }: Limits): Journal {
+function journalIn(database: DatabaseSync, { maxChanges, maxDecisions, after }: Limits): Journal {
   const tables = tablesIn(database);
   const { changes, effects, decisions } = tables;
   const stored = tables.standing.after(0, 1)[0]?.value;
   if (stored === undefined)
     throw new JournalError('damaged', 'the journal does not say where the agent stands');
   let standing = stored;
+  /** What everyone asks for, as long as it has not changed. */
+  let newest = changes.last(1)[0]?.value;
+  let owed: PendingEffect[] | null = null;
+  const emptier = after && createLogEmptier(database, after);
   const begin = database.prepare('BEGIN IMMEDIATE');
   const commit = database.prepare('COMMIT');
+  const rollback = database.prepare('ROLLBACK');
 
   /** Carries the entry out and returns where the agent then stands. */
   function apply(entry: Entry): typeof standing {
     const { change, decision, snapshot = standing.snapshot } = entry;
+    owed = null;
     for (const id of entry.drop ?? []) effects.remove(id);
     for (const { id, ...effect } of entry.update ?? []) effects.replace(id, effect);
     const batch = standing.nextEffect;
@@ -89,6 +102,7 @@ function journalIn(database: DatabaseSync, { maxChanges, maxDecisions }: Limits)
     }
     if (change !== undefined) {
       changes.insert(change.sequence, change);
+      newest = change;
       changes.removeUpTo(change.sequence - maxChanges);
     }
     if (decision !== undefined) {
@@ -108,19 +122,30 @@ function journalIn(database: DatabaseSync, { maxChanges, maxDecisions }: Limits)
     }
     const store = () => {
       const before = standing;
+      const newestBefore = newest;
       try {
+        if (entry.canWait === true) database.exec('PRAGMA synchronous = NORMAL');
         begin.run();
         standing = apply(entry);
         entry.alongside?.();
         commit.run();
       } catch (error) {
         standing = before;
+        newest = newestBefore;
+        owed = null;
         throw error;
+      } finally {
+        if (entry.canWait === true) {
+          // It cannot be changed within a transaction.
+          if (database.isTransaction) rollback.run();
+          database.exec('PRAGMA synchronous = FULL');
+        }
       }
     };
     // The room that the log has on disk can be written again once its contents are in the database file.
     const reuseLog = () => database.exec('PRAGMA wal_checkpoint(RESTART)');
     const recorded = unlessFull(store) || (unlessFull(reuseLog) && unlessFull(store));
+    if (recorded) emptier?.notice();
     return recorded ? { kind: 'recorded' } : { kind: 'not_recorded', reason: 'disk_full' };
   }
 
@@ -130,7 +155,7 @@ function journalIn(database: DatabaseSync, { maxChanges, maxDecisions }: Limits)
       action();
       return true;
     } catch (error) {
-      if (database.isOpen && database.isTransaction) database.exec('ROLLBACK');
+      if (database.isOpen && database.isTransaction) rollback.run();
       if (isFull(error)) return false;
       if (sqliteCode(error) === undefined) throw error;
       throw new JournalError('unavailable', 'the journal could not be written', { cause: error });
@@ -141,12 +166,20 @@ function journalIn(database: DatabaseSync, { maxChanges, maxDecisions }: Limits)
     id: standing.journal,
     snapshot: () => standing.snapshot,
     sequence: () => standing.sequence,
-    oldestSequence: () => changes.extent()?.lowest ?? standing.sequence + 1,
-    changesAfter: (sequence, limit) => changes.after(sequence, limit).map(({ value }) => value),
-    effects: () => effects.after(0, -1).map(({ key, value }) => ({ id: key, ...value })),
+    oldestSequence: () => changes.lowest() ?? standing.sequence + 1,
+    changesAfter(sequence, limit) {
+      if (sequence >= standing.sequence) return [];
+      if (sequence === standing.sequence - 1 && newest !== undefined) return [newest];
+      return changes.after(sequence, limit).map(({ value }) => value);
+    },
+    effects() {
+      owed ??= effects.after(0, -1).map(({ key, value }) => ({ id: key, ...value }));
+      return [...owed];
+    },
     decisions: (limit) => decisions.last(limit).map(({ value }) => value),
     write,
     close() {
+      emptier?.stop();
       if (database.isOpen) database.close();
     },
   };

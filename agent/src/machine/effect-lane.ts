@@ -2,6 +2,7 @@
  * Executes the effects that the journal owes: one at a time, in the order in which they were decided on, each attempt
  * counted before it begins, each end written before the next begins.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { ActivityResult, Effect, EffectContext, Ports, Report, StepResult } from './effect.ts';
 import type { ResultEvent } from './event.ts';
 import type { OnFailPoint } from './fail-point.ts';
@@ -49,6 +50,9 @@ function firstOwed(pending: readonly PendingEffect[]): PendingEffect | undefined
   return pending.find(({ batch }) => !blocked.has(batch));
 }
 
+/** Whether an attempt cannot take the machine down: its count need not survive a power cut, for it breaks no loop. */
+const isHarmless = ({ kind }: Effect) => kind === 'ask_assignment' || kind === 'stop_transfer';
+
 export function createEffectLane(options: LaneOptions): EffectLane {
   const { journal, ports, accept, sleep, onFinding, maxAttempts, backoffMs, graceMs, onFailPoint } = options;
   const stopped = Promise.withResolvers<void>();
@@ -67,6 +71,8 @@ export function createEffectLane(options: LaneOptions): EffectLane {
         await new Promise<void>((resolve) => {
           rise = resolve;
         });
+        // Whoever raised the event gets the answer first: an effect begins with writing to the disk.
+        await setImmediate();
         continue;
       }
       const abort = new AbortController();
@@ -80,7 +86,8 @@ export function createEffectLane(options: LaneOptions): EffectLane {
     const { effect } = pending;
     if (pending.attempts >= maxAttempts) return giveUp(pending, signal);
     const begun = { ...pending, attempts: pending.attempts + 1 };
-    if (!(await write({ update: [begun] }, `the attempt at ${effect.kind}`, signal))) return;
+    const counted = { update: [begun], canWait: isHarmless(effect) };
+    if (!(await write(counted, `the attempt at ${effect.kind}`, signal))) return;
 
     onFailPoint?.('before_effect', effect.kind);
     const result = await execute(begun, signal);
@@ -88,7 +95,9 @@ export function createEffectLane(options: LaneOptions): EffectLane {
     onFailPoint?.('after_effect', effect.kind);
 
     if (!isOwed(begun)) return;
-    if (result.kind === 'done') await write({ drop: [begun.id] }, `the end of ${effect.kind}`, signal);
+    // An effect whose end is lost is executed again with the same id, as after any crash before its end was written.
+    const end = { drop: [begun.id], canWait: isHarmless(effect) };
+    if (result.kind === 'done') await write(end, `the end of ${effect.kind}`, signal);
     else if (result.kind === 'failed') await failed(begun, result.reason, signal);
     else await settle(begun, result.event, signal);
   }

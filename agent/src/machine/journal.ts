@@ -53,6 +53,11 @@ export type Entry = {
    * with this entry, and undoes the entry by throwing. On a full disk it may be carried out twice.
    */
   alongside?: () => void;
+  /**
+   * It need not be on the disk before the next entry that must: killed, the agent finds it; a power cut may lose it, and what
+   * is on disk then leads to the same end. Default false.
+   */
+  canWait?: boolean;
 };
 
 /** The write did not happen and everything is as before. Once there is room again, the same write succeeds. */
@@ -74,7 +79,7 @@ export type Journal = {
   effects(): PendingEffect[];
   /** The most recent answers, newest first. */
   decisions(limit: number): DecisionRecord[];
-  /** Durable when it returns `recorded`. */
+  /** Durable when it returns `recorded`, unless the entry can wait. */
   write(entry: Entry): Written;
   close(): void;
 };

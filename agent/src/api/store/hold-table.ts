@@ -26,7 +26,7 @@ export type HoldTable = {
 };
 
 export function holdTable(database: DatabaseSync): HoldTable {
-  database.exec(`CREATE TABLE IF NOT EXISTS hold (id INTEGER PRIMARY KEY AUTOINCREMENT, lease_id TEXT NOT NULL,
+  database.exec(`CREATE TABLE IF NOT EXISTS hold (id INTEGER PRIMARY KEY, lease_id TEXT NOT NULL,
     request_id TEXT NOT NULL, reason BLOB NOT NULL, start_ms INTEGER NOT NULL, duration_ms INTEGER, expire_ms INTEGER) STRICT`);
   const select =
     database.prepare(`SELECT id, lease_id AS leaseId, request_id AS requestId, reason, start_ms AS startMs,

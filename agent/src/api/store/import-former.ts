@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { isDamaged } from './open-log-store.ts';
 
-/** The answers to SubmitLog among the others are harmless here, and are forgotten within a day. */
+/** An answer without a response belongs to a request that a crash interrupted: it is considered anew. */
 const selects = {
   fact: 'SELECT * FROM fact',
   hold: 'SELECT * FROM hold',
-  answer: 'SELECT * FROM answer WHERE response IS NOT NULL',
+  answered: `SELECT request_id, digest, time_ms, response FROM answer WHERE response IS NOT NULL ORDER BY time_ms`,
   consent: 'SELECT * FROM consent',
   move: 'SELECT * FROM move WHERE journal_id = :journal',
 };

@@ -79,10 +79,9 @@ function open({ path, maxBytes = 128 * 1024 * 1024 }: OpenLogStoreOptions): LogS
 
 function storeIn(database: DatabaseSync): LogStore {
   database.exec('BEGIN IMMEDIATE');
-  for (const former of ['fact', 'hold', 'consent', 'move']) database.exec(`DROP TABLE IF EXISTS ${former}`);
+  for (const former of ['fact', 'hold', 'answer', 'consent', 'move'])
+    database.exec(`DROP TABLE IF EXISTS ${former}`);
   const tables = { lines: logTable(database), answers: answerTable(database) };
-  // What a crash had interrupted is carried out anew.
-  database.exec('DELETE FROM answer WHERE response IS NULL');
   database.exec(`PRAGMA user_version = ${schemaVersion}; COMMIT`);
   return {
     ...tables,

@@ -65,14 +65,16 @@ test('what was written is there again, all of it or nothing', (t) => {
   assert.equal(store.moves.newest('journal'), 1);
 });
 
-test('answers are kept until they are forgotten', (t) => {
+test('answers are forgotten in time, also those of a clock that was ahead', (t) => {
   const { store } = open(t, folderFor(t));
   store.write(() => {
     store.answers.put('old', { digest: text('a'), timeMs: 0, response: text('answer') });
+    store.answers.put('future', { digest: text('a'), timeMs: 3 * day, response: text('answer') });
     store.answers.put('new', { digest: text('b'), timeMs: day, response: text('answer') });
-    store.answers.removeBefore(day);
+    store.answers.removeOutside(day, 2 * day);
   });
   assert.equal(store.answers.find('old'), null);
+  assert.equal(store.answers.find('future'), null);
   assert.equal(store.answers.find('new')?.timeMs, day);
 });
 
@@ -94,7 +96,7 @@ test('what an agent kept beside its journal is taken over, once, and its log lin
   assert.ok(store.facts.get('version'));
   assert.equal(store.moves.newest(journal.id), journal.sequence());
   assert.ok(logStore.lines.bytes() > 0);
-  assert.ok(logStore.answers.find('00000000-0000-4000-8000-00000000000b'));
+  assert.ok(store.answers.find('00000000-0000-4000-8000-00000000000b'));
   store.write(() => store.holds.remove(held.id));
   first.close();
   assert.deepEqual(open(t, folder).store.holds.all(), []);

@@ -22,6 +22,8 @@ export type HostStore = {
    * instead (`Machine.accept`).
    */
   write(work: () => void): boolean;
+  /** As `write`, but what a power cut may lose, since the same follows from what is then on disk. */
+  writeSoon(work: () => void): boolean;
 };
 
 /**
@@ -42,6 +44,7 @@ export function openStore({ journal, database }: JournalFile, formerPath: string
   return {
     ...tablesIn(database),
     write: (work) => journal.write({ alongside: work }).kind === 'recorded',
+    writeSoon: (work) => journal.write({ alongside: work, canWait: true }).kind === 'recorded',
   };
 }
 
