@@ -41,6 +41,9 @@ import { openStores } from './stores.ts';
 import type { Clock } from './transfer/clock.ts';
 import { readManifest } from './transfer/manifest.ts';
 import { createLocalFiles } from './transfer/plan/local-files.ts';
+import { readAnchor } from './trust/anchor.ts';
+import { builtAtMs } from './trust/built-at.ts';
+import { createManifestTrust } from './trust/manifest-trust.ts';
 import { createManifests } from './updates/manifests.ts';
 import { openMedia } from './updates/media.ts';
 import { manifestOf } from './updates/record.ts';
@@ -170,9 +173,15 @@ export function createAgent(options: AgentOptions): Agent {
   });
   const media = openMedia(inData('media.json'), onDamaged);
   const blobs = openBlobs(settings, credentials);
+  const { rootFile } = settings.trust;
+  const trust = createManifestTrust({
+    ...{ builtAtMs, clock, log, folder: inData('trust') },
+    anchor: rootFile === null ? null : readAnchor(rootFile),
+  });
   const transfer = createTransferPort({
-    ...{ updates, view, withdrawal, sleep, clock, random, log },
+    ...{ updates, view, trust, withdrawal, sleep, clock, random, log },
     ask: (value, traceParent) => bus.ask({ case: 'frameRequest', value }, { traceParent }),
+    askForOffer: (assignmentId) => void cloud.assignments.askFor(assignmentId),
     preflight: async (manifest) =>
       manifest.content.case === 'patch'
         ? installers.patch.preflight(manifest)
@@ -281,6 +290,7 @@ export function createAgent(options: AgentOptions): Agent {
     log({ level: 'info', component: 'agent', message: 'the agent stops' });
     stopping.abort();
     reminders.stop();
+    trust.stop();
     await Promise.all([server.stop(), runner.stop(), bus.stop(), cloud.stop()]);
     lines.flush();
     blobs?.reader.close();
@@ -291,6 +301,10 @@ export function createAgent(options: AgentOptions): Agent {
     async start() {
       log({ level: 'info', component: 'agent', message: 'the agent starts', about: { version } });
       for (const path of stores.damaged) onDamaged(path);
+      if (rootFile === null) {
+        const message = 'no update will be taken: trust.rootFile does not say whom to trust';
+        log({ level: 'warn', component: 'trust', message });
+      }
       runner.stopped.catch(onFailure);
       // Wherever a snapshot or an owed effect names an update, it does so by its id.
       const named = JSON.stringify([machine.snapshot(), journal.effects()]);

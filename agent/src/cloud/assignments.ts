@@ -29,6 +29,8 @@ export type Assignments = {
   onAssignment(assignment: Assignment): void;
   /** Asks for what the twin points at, if this machine wants it. */
   ask(): Promise<void>;
+  /** Asks for the offer of an assignment that is under way here, for what the cloud says of it now. */
+  askFor(assignmentId: string): Promise<void>;
   stop(): void;
 };
 
@@ -65,11 +67,15 @@ export function createAssignments(options: AssignmentsOptions): Assignments {
     cancel();
     const assignmentId = wanted();
     if (assignmentId === null) return;
+    await askFor(assignmentId);
+    askIn(repeatMs, Math.min(2 * repeatMs, maxRepeatMs));
+  }
+
+  async function askFor(assignmentId: string): Promise<void> {
     const value = create(OfferRequestSchema, { assignmentId });
     const { kind } = await bus.ask({ case: 'offerRequest', value });
     const about = { assignment_id: assignmentId };
     log({ level: 'info', component: 'offers', message: `the assigned update was asked for: ${kind}`, about });
-    askIn(repeatMs, Math.min(2 * repeatMs, maxRepeatMs));
   }
 
   async function withdrawn(): Promise<void> {
@@ -106,6 +112,7 @@ export function createAssignments(options: AssignmentsOptions): Assignments {
       else if (before !== assignment.assignmentId || wanted() !== null) askIn(patienceMs, firstRepeatMs);
     },
     ask: () => askNow(firstRepeatMs),
+    askFor,
     stop: () => cancel(),
   };
 }

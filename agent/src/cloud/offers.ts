@@ -66,9 +66,10 @@ export function createOffers(options: OffersOptions): Offers {
   }
 
   async function takeAgain(record: UpdateRecord, offer: UpgradeOffer): Promise<Acted> {
-    const { fallback } = offer;
+    const { fallback, metadata } = offer;
     const names = fallback !== undefined && manifestOf(record, 'base') === null;
-    const known = names ? { ...record.offer, fallback } : record.offer;
+    // What vouches for it may have been renewed meanwhile.
+    const known = { ...record.offer, metadata, ...(names && { fallback }) };
     const changed = { ...record, offer: known, offers: record.offers + 1 };
     updates.put(changed);
     onOfferedAgain(offer.assignmentId);

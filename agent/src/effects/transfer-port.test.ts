@@ -6,39 +6,58 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { Carrier, UpgradeOfferSchema } from '@iotdh/proto/bus/v1';
+import { nextTargets } from '@iotdh/trust/author';
+import { createRepository, signedBy } from '@iotdh/trust/testing';
 import type { Preflight } from '../install/installer.ts';
+import type { Log } from '../log/log.ts';
 import type { EffectContext } from '../machine/effect.ts';
 import type { Update } from '../machine/update.ts';
 import { addPatch } from '../testing/pack.ts';
+import { offeredMetadata, signedManifest } from '../testing/signed.ts';
 import { realClock } from '../transfer/testing/bench.ts';
 import { answer } from '../transfer/testing/cloud.ts';
 import type { Blobs } from '../transfer/testing/pack.ts';
+import { createManifestTrust } from '../trust/manifest-trust.ts';
 import { manifestOf, newRecord } from '../updates/record.ts';
 import { openUpdates } from '../updates/update-store.ts';
 import { createUpdateView } from '../updates/update-view.ts';
 import { createTransferCarriers } from './transfer-carriers.ts';
 import { createTransferPort, type TransferPort } from './transfer-port.ts';
 
-type Machine = { freeBytes: number; preflight: Preflight };
+type Machine = { freeBytes: number; preflight: Preflight; anchored: boolean; builtAtMs: number };
+
+const plenty = 1_000_000_000;
+const fit: Machine = { freeBytes: plenty, preflight: { kind: 'met' }, anchored: true, builtAtMs: 0 };
 
 /** A transfer port over a machine that changes while the port waits; `waits` says what it does the next time. */
-function createRig(t: TestContext, machine: Machine, waits: (() => void)[]) {
+async function createRig(t: TestContext, machine: Machine, waits: (() => unknown)[]) {
   const folder = mkdtempSync(join(tmpdir(), 'iotdh-port-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const blobs: Blobs = new Map();
   const updates = { ...openUpdates(folder, () => {}), freeBytes: () => machine.freeBytes };
   const pack = addPatch(blobs, { version: '2.0' });
   const ids = { assignmentId: randomUUID(), transferId: randomUUID() };
-  const record = newRecord(
-    create(UpgradeOfferSchema, { ...ids, manifest: pack.ref, frameSize: 4096, carriers: [Carrier.BUS] }),
-    '',
-  );
+  const repository = await createRepository({ nowMs: Date.now() });
+  await repository.publish(signedManifest(pack.ref));
+  const offer = () =>
+    create(UpgradeOfferSchema, {
+      ...{ ...ids, manifest: pack.ref, frameSize: 4096, carriers: [Carrier.BUS] },
+      metadata: offeredMetadata(repository, blobs),
+    });
+  const record = newRecord(offer(), '');
   updates.put(record);
   const manifest = manifestOf(record, 'patch');
   if (manifest === null) throw new Error('the offer has a manifest');
   const update: Update = { updateId: ids.assignmentId, target: 'patch', manifest };
   const withdrawn: string[] = [];
   const lines: string[] = [];
+  const asked: string[] = [];
+  const log: Log = ({ message }) => lines.push(message);
+  const trust = createManifestTrust({
+    ...{ anchor: machine.anchored ? repository.anchor : null, folder: join(folder, 'trust') },
+    ...{ builtAtMs: machine.builtAtMs, clock: realClock, log },
+  });
+  t.after(() => trust.stop());
   const port: TransferPort = createTransferPort({
     updates,
     view: createUpdateView({ updates, manifests: { of: () => null } }),
@@ -57,26 +76,31 @@ function createRig(t: TestContext, machine: Machine, waits: (() => void)[]) {
     },
     makeCarriers: createTransferCarriers({ https: null, clock: realClock }),
     media: { holding: () => [] },
+    trust,
+    askForOffer: () => asked.push(ids.assignmentId),
     reservedBytes: 1_000_000,
     frameWindow: () => 32,
     async sleep() {
       const wait = waits.shift();
       if (wait === undefined) throw new Error('it waits for ever');
-      wait();
+      await wait();
     },
-    ...{ clock: realClock, random: () => 0, log: ({ message }) => lines.push(message) },
+    ...{ clock: realClock, random: () => 0, log },
   });
   const context: EffectContext = { id: 'x', attempt: 1, signal: new AbortController().signal, progress() {} };
   const start = () => port.start({ kind: 'start_transfer', update }, context);
-  return { start, updates, update, withdrawn, lines };
+  /** The offer comes again, as the cloud makes it now. */
+  const offerAgain = () => {
+    const known = updates.get(ids.assignmentId) ?? record;
+    updates.put({ ...known, offer: offer(), offers: known.offers + 1 });
+  };
+  return { start, updates, update, withdrawn, lines, asked, repository, blobs, pack, offerAgain };
 }
 
-const plenty = 1_000_000_000;
-
 test('a disk without the room for the update and what is to stay free is waited for', async (t) => {
-  const machine: Machine = { freeBytes: 1_050_000, preflight: { kind: 'met' } };
+  const machine: Machine = { ...fit, freeBytes: 1_050_000 };
   const nothing = () => {};
-  const rig = createRig(t, machine, [nothing, () => (machine.freeBytes = plenty)]);
+  const rig = await createRig(t, machine, [nothing, () => (machine.freeBytes = plenty)]);
   assert.equal((await rig.start()).kind, 'event');
   assert.equal(rig.updates.get(rig.update.updateId)?.patch.complete, true);
   assert.equal(rig.lines.filter((line) => line.includes('there is no room on the disk')).length, 1);
@@ -85,11 +109,57 @@ test('a disk without the room for the update and what is to stay free is waited 
 
 test('a requirement that may be met later is waited for, and one that may not ends the update', async (t) => {
   const reason = 'it needs mains power';
-  const machine: Machine = { freeBytes: plenty, preflight: { kind: 'unmet', reason, passing: true } };
-  const later = createRig(t, machine, [() => (machine.preflight = { kind: 'met' })]);
+  const machine: Machine = { ...fit, preflight: { kind: 'unmet', reason, passing: true } };
+  const later = await createRig(t, machine, [() => (machine.preflight = { kind: 'met' })]);
   assert.equal((await later.start()).kind, 'event');
   assert.deepEqual(later.withdrawn, []);
-  const never = createRig(t, { freeBytes: plenty, preflight: { kind: 'unmet', reason } }, []);
+  const never = await createRig(t, { ...fit, preflight: { kind: 'unmet', reason } }, []);
   assert.equal((await never.start()).kind, 'failed');
   assert.deepEqual(never.withdrawn, [`refused: ${reason}`]);
+});
+
+const dayMs = 86_400_000;
+
+test('a machine that was not told whom to trust takes no update, and says what to set', async (t) => {
+  const rig = await createRig(t, { ...fit, anchored: false }, []);
+  assert.equal((await rig.start()).kind, 'failed');
+  assert.match(
+    rig.withdrawn[0] ?? '',
+    /^refused: the manifest is not trusted \(no_anchor\).*trust\.rootFile/,
+  );
+  assert.equal(rig.updates.get(rig.update.updateId)?.patch.end?.ending, 'refused');
+});
+
+test('a manifest that nobody signed is refused before a byte of it is asked for', async (t) => {
+  const rig = await createRig(t, fit, []);
+  rig.repository.targets = await signedBy(nextTargets(null, {}, Date.now()), rig.repository.signers.targets);
+  rig.repository.versions.targets = 1;
+  await rig.repository.renew({ snapshot: true });
+  rig.offerAgain();
+  rig.blobs.delete(Buffer.from(rig.pack.ref.digest).toString('hex'));
+  assert.equal((await rig.start()).kind, 'failed');
+  assert.match(rig.withdrawn[0] ?? '', /not_a_target.*carto\/2\.0/);
+});
+
+test('metadata that have run out are asked for anew, and the fresh ones are taken', async (t) => {
+  const builtAtMs = Date.now() + 8 * dayMs;
+  const rig: Awaited<ReturnType<typeof createRig>> = await createRig(t, { ...fit, builtAtMs }, [
+    () => assert.equal(rig.asked.length, 1),
+    async () => {
+      rig.repository.nowMs = builtAtMs;
+      await rig.repository.publish(signedManifest(rig.pack.ref));
+      rig.offerAgain();
+    },
+  ]);
+  assert.equal((await rig.start()).kind, 'event');
+  assert.equal(rig.asked.length, 1);
+});
+
+test('metadata that still have run out when the offer has come again end the update', async (t) => {
+  const builtAtMs = Date.now() + 8 * dayMs;
+  const rig: Awaited<ReturnType<typeof createRig>> = await createRig(t, { ...fit, builtAtMs }, [
+    () => rig.offerAgain(),
+  ]);
+  assert.equal((await rig.start()).kind, 'failed');
+  assert.match(rig.withdrawn[0] ?? '', /\(expired\)/);
 });

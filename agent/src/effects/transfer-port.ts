@@ -12,8 +12,9 @@ import type { Clock } from '../transfer/clock.ts';
 import type { Failure, Pause, Tally, TransferOutcome } from '../transfer/outcome.ts';
 import type { LocalFiles } from '../transfer/plan/local-files.ts';
 import { createTransfer, type Transfer } from '../transfer/transfer.ts';
+import type { ManifestTrust } from '../trust/manifest-trust.ts';
 import type { Media } from '../updates/media.ts';
-import { sourceOf, type UpdateRecord } from '../updates/record.ts';
+import { assignmentOf, sourceOf, type UpdateRecord } from '../updates/record.ts';
 import type { UpdateStore } from '../updates/update-store.ts';
 import type { UpdateView } from '../updates/update-view.ts';
 import type { MakeCarriers } from './transfer-carriers.ts';
@@ -24,6 +25,10 @@ export type TransferPortOptions = {
   ask: (request: FrameRequest, traceParent: string) => Promise<AskOutcome>;
   /** Whether this machine has and is what the manifest asks for. */
   preflight: (manifest: Manifest) => Promise<Preflight>;
+  /** Whether a manifest is signed; without it none is taken. */
+  trust: Pick<ManifestTrust, 'vouchingFor'>;
+  /** Asks the cloud for the offer of an assignment again. */
+  askForOffer: (assignmentId: string) => void;
   withdrawal: Pick<Withdrawal, 'withdraw'>;
   /** Space that is left free on the disk. */
   reservedBytes: number;
@@ -54,7 +59,7 @@ const failed = (reason: string) => ({ kind: 'failed', reason }) as const;
 
 export function createTransferPort(options: TransferPortOptions): TransferPort {
   const { updates, view, ask, preflight, withdrawal, reservedBytes, frameWindow, local } = options;
-  const { makeCarriers, media } = options;
+  const { makeCarriers, media, trust, askForOffer } = options;
   const { sleep, clock, random, log } = options;
   let current: { transfer: Transfer; choice: CarrierChoice } | null = null;
 
@@ -81,6 +86,20 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
     }
     if (spaceBytes + reservedBytes > updates.freeBytes()) return { kind: 'paused', reason: 'disk_full' };
     return { kind: 'accepted' };
+  }
+
+  /** The offer of the half may come again, with newer metadata, while its transfer waits. */
+  function vouchingFor({ updateId, target }: Update, record: UpdateRecord) {
+    const source = () => sourceOf(updates.get(updateId) ?? record, target);
+    return trust.vouchingFor({
+      ref: source()!.ref,
+      transferId: source()!.transferId,
+      offered: () => ({
+        metadata: source()?.metadata ?? [],
+        times: (updates.get(updateId) ?? record).offers,
+      }),
+      askAgain: () => askForOffer(assignmentOf(record, target)),
+    });
   }
 
   function transferOf(
@@ -114,6 +133,7 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
       source: choice,
       window: frameWindow(),
       ...(local && { local }),
+      vouching: vouchingFor(update, record),
       accept: (manifest, spaceBytes) => accept(update, record, manifest, spaceBytes),
       onProgress(reached) {
         progress();
@@ -144,7 +164,7 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
   }
 
   async function end(update: Update, { reason, detail }: Failure): Promise<void> {
-    const refused = reason === 'not_accepted' || reason === 'bad_manifest' || reason === 'unsupported';
+    const refused = reason === 'not_accepted' || reason === 'bad_manifest' || reason === 'unsupported' || reason === 'unsigned';
     updates.change(update.updateId, update.target, {
       end: { ending: refused ? 'refused' : 'not_received', reason: detail, steps: [] },
     });

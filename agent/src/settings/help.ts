@@ -10,6 +10,7 @@ Settings come from the file (default /etc/iotdh-agent/config.json), then from th
   IOTDH_AGENT_SOCKET (a path, or off), IOTDH_AGENT_SOCKET_MODE (0600 or 0660)
   IOTDH_AGENT_LOOPBACK_PORT, IOTDH_AGENT_TOKEN_FILE
   IOTDH_AGENT_HUB_CA_FILE, IOTDH_AGENT_CONNECTION_STRING_FILE
+  IOTDH_AGENT_TRUST_ROOT_FILE
   IOTDH_AGENT_BROKER_URL, IOTDH_AGENT_ENROLMENT_TOKEN_FILE, IOTDH_AGENT_BROKER_CA_FILE
 Secrets are read from files only. The README beside the agent describes the file.
 

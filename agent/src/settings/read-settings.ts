@@ -67,12 +67,14 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
   const dataDir = resolve(over(variable('DATA_DIR'), top.text('dataDir', '/var/lib/iotdh-agent')));
   const hub = top.object('hub') ?? fieldsOf({}, 'hub');
   const blobs = top.object('blobs') ?? fieldsOf({}, 'blobs');
+  const trust = top.object('trust') ?? fieldsOf({}, 'trust');
   const api = top.object('api') ?? fieldsOf({}, 'api');
   const slots = top.object('slots');
   const settings: Settings = {
     dataDir,
     model: over(variable('MODEL'), top.text('model', '')),
     credentials: credentialsFrom(top.object('credentials'), variable),
+    trust: { rootFile: over(variable('TRUST_ROOT_FILE'), trust.textOrNull('rootFile')) },
     hub: {
       caFile: over(variable('HUB_CA_FILE'), hub.textOrNull('caFile')),
       routes: hub.texts('routes', routes).map(routeOf),
@@ -102,7 +104,7 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
     keptLogBytes: top.integer('keptLogBytes', 32 * 1024 * 1024, { min: 65_536, max: 4 * gibibyte }),
     reservedDiskBytes: top.integer('reservedDiskBytes', 64 * 1024 * 1024, { min: 0, max: 1024 * gibibyte }),
   };
-  for (const fields of [top, hub, blobs, api, slots]) fields?.end();
+  for (const fields of [top, trust, hub, blobs, api, slots]) fields?.end();
   if (settings.api.socket === null && settings.api.loopback === null) {
     throw new SettingsError(
       'api must have a socket or loopback, or nobody can say that the machine is ready',

@@ -17,6 +17,8 @@ export type Settings = {
   /** The workstation's model as the manufacturer names it; empty: not known. */
   model: string;
   credentials: CredentialSettings;
+  /** The first root that is trusted, as a file; null: no update is taken. */
+  trust: { rootFile: string | null };
   hub: {
     /** The one authority that is trusted, for a hub of one's own; null: those of the system. */
     caFile: string | null;

@@ -19,6 +19,7 @@ import {
   UpgradeOfferSchema,
 } from '@iotdh/proto/bus/v1';
 import type { ManifestRef } from '@iotdh/proto/update/v1';
+import { createRepository, type Repository } from '@iotdh/trust/testing';
 import { createLocalHub, type LocalHub } from '../../../local-hub/src/index.ts';
 import { type AgentClient, type AgentState, createAgentClient } from '../../../sdk-ts/src/index.ts';
 import { unixSocketFetch } from '../../../sdk-ts/src/node.ts';
@@ -26,6 +27,7 @@ import { deviceId, type Seen, sendTo, tapTelemetry } from '../bus/testing/rig.ts
 import { answer } from '../transfer/testing/cloud.ts';
 import type { Blobs } from '../transfer/testing/pack.ts';
 import type { TestPack } from './pack.ts';
+import { offeredMetadata, signedManifest } from './signed.ts';
 
 export const person = { id: 'nurse-7', name: 'N. Seven' };
 /** Bytes of each frame that the cloud offers. */
@@ -59,13 +61,16 @@ export async function createWorkstation(
     hub: { caFile: inFolder('hub-ca.pem'), routes: ['mqtt'] },
     api: { socket: { path: inFolder('agent.sock') } },
     roots: { 'host-app': { path: root } },
+    trust: { rootFile: inFolder('root.json') },
     telemetryIntervalMs: 1000,
     ...(typeof changes === 'function' ? changes(folder) : changes),
   };
   writeFileSync(inFolder('config.json'), JSON.stringify(config));
 
   const blobs: Blobs = new Map();
-  const cloud = createCloud(hub, blobs);
+  const repository = await createRepository({ nowMs: Date.now() });
+  writeFileSync(inFolder('root.json'), repository.anchor);
+  const cloud = createCloud(hub, blobs, repository);
   const client: AgentClient = createAgentClient({ fetch: unixSocketFetch(inFolder('agent.sock')) });
 
   let agent: ChildProcess | null = null;
@@ -101,7 +106,7 @@ export async function createWorkstation(
   await start();
 
   return {
-    ...{ folder, root, hub, blobs, cloud, client, start, kill },
+    ...{ folder, root, hub, blobs, cloud, client, start, kill, repository },
     get output() {
       return output;
     },
@@ -140,7 +145,7 @@ export async function createWorkstation(
 
 type Payload<K> = Extract<DeviceToCloud['payload'], { case: K }>['value'];
 
-function createCloud(hub: LocalHub, blobs: Blobs) {
+function createCloud(hub: LocalHub, blobs: Blobs, repository: Repository) {
   const messages: Seen<DeviceToCloud> = tapTelemetry(hub);
   const requests: FrameRequest[] = [];
   const offers = new Map<string, () => Promise<unknown>>();
@@ -169,8 +174,10 @@ function createCloud(hub: LocalHub, blobs: Blobs) {
         replace: false,
       });
     }
+    await repository.publish(...[pack.ref, ...(fallback ? [fallback] : [])].map(signedManifest));
     const value = create(UpgradeOfferSchema, {
       ...about,
+      metadata: offeredMetadata(repository, blobs),
       transferId: randomUUID(),
       title: pack.title,
       frameSize,

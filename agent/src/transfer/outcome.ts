@@ -7,6 +7,7 @@ import type { CarrierTally, OriginTally } from './notes.ts';
  * - `refused`: the backend will not send it;
  * - `corrupt`: what arrives does not match its digests, again and again;
  * - `bad_manifest`: the manifest breaks the contract, or names what no object yields;
+ * - `unsigned`: the manifest is not what signed metadata vouch for;
  * - `unsupported`: a content comes only by deltas, of whose bases this machine has none;
  * - `undecodable`: every object that should yield a content is as the manifest says, but does not yield it;
  * - `not_accepted`: this machine does not have or is not what the manifest asks for.
@@ -15,6 +16,7 @@ export type FailureReason =
   | 'refused'
   | 'corrupt'
   | 'bad_manifest'
+  | 'unsigned'
   | 'unsupported'
   | 'undecodable'
   | 'not_accepted';

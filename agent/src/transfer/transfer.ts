@@ -16,15 +16,18 @@ import { openContentStore } from './content-store.ts';
 import { isDiskFull } from './disk-full.ts';
 import { readManifest } from './manifest.ts';
 import { type Notes, openNotes } from './notes.ts';
-import type { Tally, TransferOutcome } from './outcome.ts';
+import type { Failure, Pause, Tally, TransferOutcome } from './outcome.ts';
 import type { LocalFiles } from './plan/local-files.ts';
 import { costFromNothing } from './plan/plan.ts';
 import { openSegmentJournal } from './segment-journal.ts';
+import { type Vouching, vouch } from './vouching.ts';
 
 export type TransferOptions = Omit<CarryOptions, 'progress'> &
   BringUpdateOptions & {
     /** From the offer. Sizes in bytes. */
     manifest: { digest: Uint8Array; size: number };
+    /** Asked before a byte of the manifest is, by each run. */
+    vouching?: Vouching;
     /** Holds this update alone; made if absent. Removing it discards the update. */
     folder: string;
     /** Where contents, bases and chunks are looked for. Default: nowhere. */
@@ -58,6 +61,8 @@ export function createTransfer(options: TransferOptions): Transfer {
     const { store, notes } = bringing.disk;
     progress.totalBytes = 0;
     progress.doneBytes = carriedBefore(notes);
+    const vouched = await vouchedFor(bringing);
+    if (vouched.kind !== 'here') return vouched;
     const brought = await bringPlain(digest, size, bringing);
     if (brought.kind !== 'here') return brought;
     progress.doneBytes += size;
@@ -69,6 +74,16 @@ export function createTransfer(options: TransferOptions): Transfer {
     progress.totalBytes = progress.doneBytes;
     onProgress?.(reached(progress));
     return { kind: 'complete', manifest, tally: tallyOf(manifest, notes) };
+  }
+
+  async function vouchedFor(bringing: Bringing): Promise<{ kind: 'here' } | Pause | Failure> {
+    if (options.vouching === undefined) return { kind: 'here' };
+    return vouch(options.vouching, async (file) => {
+      const brought = await bringPlain(file.digest, file.size, bringing);
+      if (brought.kind !== 'here') return brought;
+      const path = bringing.disk.store.pathOf(Buffer.from(file.digest).toString('hex'));
+      return { kind: 'here', bytes: await readFile(path) };
+    });
   }
 
   function tallyOf(manifest: Manifest, notes: Notes): Tally {

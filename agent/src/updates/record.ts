@@ -67,7 +67,7 @@ export function newRecord(offer: UpgradeOffer, traceParent: string): UpdateRecor
 /** `assignmentId`: what access to its objects is asked for with. */
 export type TransferSource = { ref: ManifestRef } & Pick<
   UpgradeOffer,
-  'assignmentId' | 'transferId' | 'frameSize' | 'carriers'
+  'assignmentId' | 'transferId' | 'frameSize' | 'carriers' | 'metadata'
 >;
 
 /** What is to be fetched for a half, in which transfer; null for a base that nobody has assigned. */
@@ -78,8 +78,8 @@ export function sourceOf(record: UpdateRecord, target: Target): TransferSource |
 }
 
 function fetched(ref: ManifestRef | undefined, offer: UpgradeOffer): TransferSource | null {
-  const { assignmentId, transferId, frameSize, carriers } = offer;
-  return ref === undefined ? null : { ref, assignmentId, transferId, frameSize, carriers };
+  const { assignmentId, transferId, frameSize, carriers, metadata } = offer;
+  return ref === undefined ? null : { ref, assignmentId, transferId, frameSize, carriers, metadata };
 }
 
 /** The assignment that a half was offered for. */
