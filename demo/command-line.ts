@@ -9,6 +9,8 @@ export type CommandLineOptions = {
   brokerUrl: string;
   caPath: string;
   operatorTokenFile: string;
+  /** The keys that sign what is uploaded. */
+  keysFolder: string;
   /** For profiles, of which there are none. */
   configFolder: string;
   processes: Processes;
@@ -30,6 +32,7 @@ export function createCommandLine(options: CommandLineOptions): CommandLine {
     IOTDH_BROKER_URL: options.brokerUrl,
     IOTDH_CA_FILE: options.caPath,
     IOTDH_TOKEN_FILE: options.operatorTokenFile,
+    IOTDH_KEYS_FOLDER: options.keysFolder,
   };
   return {
     env,

@@ -33,7 +33,7 @@ export type Cloud = { environment: Environment; operator: Operator; commandLine:
 /** Somebody who watches the fleet, and the command line beside. */
 export async function openCloud(options: StageOptions, environment: Environment): Promise<Cloud> {
   const { folder, screen, processes, env, signal } = options;
-  const { apiUrl, brokerUrl, caPath, operatorTokenFile } = environment;
+  const { apiUrl, brokerUrl, caPath, operatorTokenFile, keysFolder } = environment;
   const { token } = JSON.parse(await readFile(operatorTokenFile, 'utf8')) as { token: string };
   const operator = createOperator({
     ...{ apiUrl, token, signal },
@@ -43,7 +43,7 @@ export async function openCloud(options: StageOptions, environment: Environment)
   await operator.watching;
   const configFolder = join(folder, 'config');
   const commandLine = createCommandLine({
-    ...{ apiUrl, brokerUrl, caPath, operatorTokenFile, configFolder, processes, env },
+    ...{ apiUrl, brokerUrl, caPath, operatorTokenFile, keysFolder, configFolder, processes, env },
   });
   return { environment, operator, commandLine };
 }
@@ -75,6 +75,7 @@ export async function installWorkstation(
     ...{ folder: join(folder, 'machine'), systemImage, processes, run, env },
     brokerUrl: environment.brokerUrl,
     caPath: environment.caPath,
+    trustRootFile: environment.trustRootFile,
     enrolmentToken: await operator.register(workstation.deviceId, workstation.site),
     // The demo stands for the hardware: this signal is its reset line.
     restartCommand: ['kill', '-s', 'USR2', String(process.pid)],

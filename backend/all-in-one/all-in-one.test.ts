@@ -75,6 +75,7 @@ test('all services in one process', { timeout: 120_000 }, async (t) => {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OPERATOR_TOKEN_FILE: operatorTokenFile,
       BROKER_AUTHORITY_FILE: join(folder, 'authority.pem'),
+      TRUST_KEY_FOLDER: join(folder, 'trust'),
       API_PORT: '0',
       BROKER_PORT: '0',
     },

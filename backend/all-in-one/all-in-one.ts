@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { ContainerClient } from '@azure/storage-blob';
 import { createApi } from '../services/api/api.ts';
+import { openKeyFolder } from '../services/api/trust/online-keys.ts';
 import { createAuthBroker } from '../services/auth-broker/auth-broker.ts';
 import { openAuthority } from '../services/auth-broker/authority.ts';
 import { createD2cListener } from '../services/d2c-listener/d2c-listener.ts';
@@ -95,7 +96,8 @@ export async function createAllInOne({ settings, caPem, write }: AllInOneOptions
     policy,
   });
   const served = { database, objects, hub, operators, clock, ...(tls && { tls }) };
-  const api = createApi({ ...forApi, ...served, policy, port: settings.apiPort });
+  const onlineKeys = openKeyFolder(settings.trustKeyFolder);
+  const api = createApi({ ...forApi, ...served, policy, onlineKeys, port: settings.apiPort });
   const broker = createAuthBroker({
     ...forBroker,
     ...served,

@@ -16,6 +16,7 @@ export const shape = {
   otlpEndpoint: optionalText('OTEL_EXPORTER_OTLP_ENDPOINT', { pattern: /^https?:\/\// }),
   operatorTokenFile: text('OPERATOR_TOKEN_FILE'),
   authorityFile: text('BROKER_AUTHORITY_FILE'),
+  trustKeyFolder: text('TRUST_KEY_FOLDER'),
   apiPort: whole('API_PORT', { ...port, fallback: 8443 }),
   brokerPort: whole('BROKER_PORT', { ...port, fallback: 8444 }),
   certFile: optionalText('TLS_CERT_FILE'),

@@ -23,7 +23,7 @@ export type AgentProcess = {
 export async function startAgent(
   program: string,
   folder: string,
-  { connectionString, caPath }: CloudAddress,
+  { connectionString, caPath, trustRootFile }: CloudAddress,
 ): Promise<AgentProcess> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const socketPath = join(folder, 'agent.sock');
@@ -33,6 +33,7 @@ export async function startAgent(
     dataDir: join(folder, 'data'),
     credentials: { connectionStringFile },
     hub: { caFile: caPath, routes: ['mqtt'] },
+    trust: { rootFile: trustRootFile },
     api: { socket: { path: socketPath } },
     roots: { app: { path: join(folder, 'app') } },
     bootIdFile: '/proc/sys/kernel/random/boot_id',

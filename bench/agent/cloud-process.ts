@@ -1,5 +1,6 @@
 /** The cloud in a process of its own: the local hub, and an updater that answers each request for frames and forgets it. */
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
@@ -11,15 +12,16 @@ import {
   FrameSchema,
   UpgradeOfferSchema,
 } from '@iotdh/proto/bus/v1';
-import { UpdateKind } from '@iotdh/proto/update/v1';
+import { type MetadataFile, UpdateKind } from '@iotdh/proto/update/v1';
 import { createLocalHub, createLog, type LocalHub } from '../../local-hub/src/index.ts';
 import { answerRequests, reportProgress } from '../processes.ts';
 import { makePack, type Pack, readObject } from './pack.ts';
+import { signPack } from './sign-pack.ts';
 
 export type CloudRequest =
   | { kind: 'start'; dataDir: string; packFolder: string; packBytes: number }
   | { kind: 'offer' };
-export type CloudAddress = { connectionString: string; caPath: string };
+export type CloudAddress = { connectionString: string; caPath: string; trustRootFile: string };
 
 const deviceId = 'bench-agent';
 /** 60 KiB, the most that the contract allows. */
@@ -29,6 +31,7 @@ const transferId = randomUUID();
 let hub: LocalHub;
 let packFolder = '';
 let pack: Pack;
+let metadata: MetadataFile[] = [];
 
 answerRequests(async (request: CloudRequest) => {
   if (request.kind === 'offer') return send(offer(), 1n);
@@ -38,7 +41,9 @@ answerRequests(async (request: CloudRequest) => {
   hub = await createLocalHub({ dataDir: request.dataDir, port: 0, sku: 'off', log });
   const connectionString = await hub.deviceConnectionString(deviceId);
   answerFrameRequests();
-  return { connectionString, caPath: hub.caPath } satisfies CloudAddress;
+  metadata = await signPack(packFolder, pack);
+  const trustRootFile = join(packFolder, 'root.json');
+  return { connectionString, caPath: hub.caPath, trustRootFile } satisfies CloudAddress;
 });
 
 function answerFrameRequests(): void {
@@ -76,6 +81,7 @@ function offer(): CloudToDevice['payload'] {
     manifest: { ...manifest, kind: UpdateKind.PATCH, name, version },
     title: 'Random bytes',
     frameSize,
+    metadata,
     carriers: [Carrier.BUS],
   });
   return { case: 'upgradeOffer', value };

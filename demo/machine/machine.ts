@@ -22,6 +22,8 @@ export type MachineOptions = {
   systemImage: string;
   brokerUrl: string;
   caPath: string;
+  /** The first root, which the agent trusts. */
+  trustRootFile: string;
   enrolmentToken: string;
   /** What the agent runs to have this machine restarted. */
   restartCommand: readonly string[];
@@ -72,6 +74,7 @@ export async function assembleMachine(options: MachineOptions): Promise<Machine>
       },
     },
     hub: { caFile: options.caPath },
+    trust: { rootFile: options.trustRootFile },
     api: { socket: { path: socket } },
     roots: {
       'host-application': { path: at('system', 'host-application') },

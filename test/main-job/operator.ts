@@ -12,10 +12,13 @@ import {
   DeviceService,
   LogService,
   PackService,
+  TrustService,
 } from '@iotdh/proto/fleet/v1';
 import { trustAuthority } from '../../backend/shared/trust.ts';
 import type { Environment } from '../../cli/src/dev/environment.ts';
 import type { BuiltPack } from '../../cli/src/pack-build/build-pack.ts';
+import { openPack } from '../../cli/src/pack-build/pack-folder.ts';
+import { handIn } from '../../cli/src/signing/hand-in.ts';
 import { manifestOf } from './packs.ts';
 
 export type Operator = {
@@ -47,6 +50,7 @@ export async function createOperator(environment: Environment): Promise<Operator
   const devices = createClient(DeviceService, api);
   const packs = createClient(PackService, api);
   const assignments = createClient(AssignmentService, api);
+  const trust = createClient(TrustService, api);
   const broker = createClient(BrokerService, transportTo(environment.brokerUrl));
 
   async function stateIs(
@@ -80,6 +84,11 @@ export async function createOperator(environment: Environment): Promise<Operator
           await new BlockBlobClient(url).uploadFile(join(built.folder, 'objects', name));
         }
       }
+      await handIn({
+        ...{ trust, keysFolder: environment.keysFolder, nowMs: Date.now },
+        pack: await openPack(built.folder),
+        signal: new AbortController().signal,
+      });
       await packs.publishPack({ packId });
       return packId;
     },

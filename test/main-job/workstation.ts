@@ -94,6 +94,7 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
         enrolment: { brokerUrl: environment.brokerUrl, tokenFile: at('token'), caFile: environment.caPath },
       },
       hub: { caFile: environment.caPath },
+      trust: { rootFile: environment.trustRootFile },
       api: { socket: { path: at('agent.sock'), mode: '0600' } },
       roots: { application: { path: at('application') } },
       slots: { folder: at('slots') },

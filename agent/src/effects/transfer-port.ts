@@ -164,7 +164,11 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
   }
 
   async function end(update: Update, { reason, detail }: Failure): Promise<void> {
-    const refused = reason === 'not_accepted' || reason === 'bad_manifest' || reason === 'unsupported' || reason === 'unsigned';
+    const refused =
+      reason === 'not_accepted' ||
+      reason === 'bad_manifest' ||
+      reason === 'unsupported' ||
+      reason === 'unsigned';
     updates.change(update.updateId, update.target, {
       end: { ending: refused ? 'refused' : 'not_received', reason: detail, steps: [] },
     });

@@ -30,7 +30,8 @@ test('operators work with packs, assignments, events and logs', async (t) => {
   await t.test(
     'a pack is handed in, uploaded and published; wrong bytes make way for the right ones',
     async () => {
-      const { bytes, content } = testManifest({ name: 'carto', version: '2.0' });
+      const tested = testManifest({ name: 'carto', version: '2.0' });
+      const { bytes, content } = tested;
       const object = sha256(content).toString('hex');
       const made = await packs.createPack({ manifest: bytes });
       assert.equal(made.pack?.state, PackState.DRAFT);
@@ -50,6 +51,8 @@ test('operators work with packs, assignments, events and logs', async (t) => {
       const again = await packs.createPack({ manifest: bytes });
       assert.deepEqual([again.pack, again.missingObjectDigests], [made.pack, []]);
 
+      await assert.rejects(packs.publishPack({ packId }), /is not signed.*carto\/2\.0/);
+      await rig.sign(tested);
       const published = await packs.publishPack({ packId });
       assert.equal(published.pack?.state, PackState.PUBLISHED);
       assert.deepEqual((await packs.publishPack({ packId })).pack, published.pack);

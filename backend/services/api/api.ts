@@ -25,6 +25,9 @@ import { createManifestReader } from './packs/manifest-problems.ts';
 import { createObjectCheck } from './packs/pack-objects.ts';
 import { RefusedError } from './refusal.ts';
 import { registerServices } from './services.ts';
+import type { OnlineKeys } from './trust/online-keys.ts';
+import { createRenewal } from './trust/renewal.ts';
+import { createRepository } from './trust/repository.ts';
 
 export type ApiOptions = {
   /** Opened by the caller, who closes these after `stop`. */
@@ -35,6 +38,8 @@ export type ApiOptions = {
   operators: Operators;
   /** What there is of a hub, and what updates may have of it. */
   policy: HubPolicy;
+  /** What the service itself signs with. */
+  onlineKeys: OnlineKeys;
   /** 0: any free one. */
   port: number;
   /** Default 127.0.0.1. Another address needs TLS. */
@@ -84,6 +89,8 @@ export function createApi(options: ApiOptions): Api {
     ...(eventPollMs !== undefined && { pollMs: eventPollMs }),
     onFailure: (error) => log.warn('events cannot be read; looking again', { error }),
   });
+  const repository = createRepository({ database, objects, keys: options.onlineKeys, clock });
+  const renewal = createRenewal({ repository, clock, log });
   const fleet: Fleet = {
     database,
     clock,
@@ -93,6 +100,7 @@ export function createApi(options: ApiOptions): Api {
     objects,
     policy: options.policy,
     quota: createQuotaStore({ database, random: Math.random }),
+    repository,
     onCommit: tail.nudge,
   };
   const intake = { readManifest: createManifestReader(), check: createObjectCheck(objects) };
@@ -128,7 +136,9 @@ export function createApi(options: ApiOptions): Api {
     try {
       await ensureIndexes(database.db);
       await objects.prepare();
-      if (!server.stopping.aborted) problem = null;
+      if (server.stopping.aborted) return;
+      problem = null;
+      renewal.start();
     } catch (error) {
       if (server.stopping.aborted) return;
       problem = 'the database or Blob Storage is away';
@@ -148,6 +158,7 @@ export function createApi(options: ApiOptions): Api {
     async stop() {
       problem = 'stopping';
       cancelSearch();
+      renewal.stop();
       await server.stop();
       tail.stop();
     },

@@ -6,6 +6,7 @@ import {
   ErrorInfoSchema,
   ErrorReason,
   ManifestRejectedSchema,
+  MetadataRejectedSchema,
   ObjectsMissingSchema,
   ResourceConflictSchema,
   ResourceKind,
@@ -21,6 +22,7 @@ const kinds: Record<ResourceName, ResourceKind> = {
   pack: ResourceKind.PACK,
   assignment: ResourceKind.ASSIGNMENT,
   log_collection: ResourceKind.LOG_COLLECTION,
+  metadata: ResourceKind.METADATA,
 };
 
 const words: Record<ResourceName, string> = {
@@ -28,6 +30,7 @@ const words: Record<ResourceName, string> = {
   pack: 'pack',
   assignment: 'assignment',
   log_collection: 'log collection',
+  metadata: 'metadata',
 };
 
 /** What the contract's ManifestRejected and ObjectsMissing hold at most. */
@@ -92,6 +95,22 @@ export function errorOf(refusal: Refusal): ConnectError {
         info(ErrorReason.OBJECTS_MISSING),
         detail(ObjectsMissingSchema, {
           objectDigests: refusal.digests.slice(0, maxDigests).map((digest) => Buffer.from(digest, 'hex')),
+        }),
+      );
+    case 'pack_not_signed':
+      return failure(
+        `pack ${refusal.packId} is not signed: the newest targets do not name ${refusal.path} with this manifest; sign it, hand the targets in, then publish again`,
+        Code.FailedPrecondition,
+        info(ErrorReason.PACK_NOT_SIGNED),
+      );
+    case 'metadata_rejected':
+      return failure(
+        `the metadata were not taken in, and nothing has changed: ${refusal.detail}`,
+        Code.InvalidArgument,
+        info(ErrorReason.METADATA_REJECTED),
+        detail(MetadataRejectedSchema, {
+          rule: refusal.rule,
+          detail: [...refusal.detail].slice(0, maxProblemLength).join(''),
         }),
       );
     case 'pack_not_assignable':

@@ -7,6 +7,7 @@ import type { Hub } from '../../shared/hub.ts';
 import type { Identities } from '../../shared/identities.ts';
 import type { HubPolicy } from '../../shared/quota/hub-settings.ts';
 import type { QuotaStore } from '../../shared/quota/quota-store.ts';
+import type { Repository } from './trust/repository.ts';
 
 export type Fleet = {
   database: Pick<Database, 'transact' | 'collections'>;
@@ -18,6 +19,8 @@ export type Fleet = {
   /** What there is of a hub, by the settings, and the account of what is used of it. */
   policy: HubPolicy;
   quota: QuotaStore;
+  /** What signs packs. */
+  repository: Repository;
   /** Tells the streams of events, so that they need not wait to look. */
   onCommit(): void;
 };

@@ -1,6 +1,6 @@
 /** Why the API does not carry out a request: the closed list behind the errors of the contract. */
 
-export type ResourceName = 'device' | 'pack' | 'assignment' | 'log_collection';
+export type ResourceName = 'device' | 'pack' | 'assignment' | 'log_collection' | 'metadata';
 
 export type Refusal =
   | { kind: 'not_found'; resource: ResourceName; id: string }
@@ -10,6 +10,9 @@ export type Refusal =
   | { kind: 'manifest_rejected'; problems: readonly string[] }
   /** SHA-256 in hex. */
   | { kind: 'objects_missing'; packId: string; digests: readonly string[] }
+  /** The newest targets do not name its manifest as it is. */
+  | { kind: 'pack_not_signed'; packId: string; path: string }
+  | { kind: 'metadata_rejected'; rule: string; detail: string }
   | { kind: 'pack_not_assignable'; packId: string; why: string }
   | { kind: 'device_retired'; deviceId: string }
   | { kind: 'update_under_way'; assignmentId: string }

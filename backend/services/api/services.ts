@@ -9,6 +9,7 @@ import {
   PackService,
   PlanService,
   QuotaService,
+  TrustService,
 } from '@iotdh/proto/fleet/v1';
 import { assignmentMessage } from '../../shared/messages/assignment.ts';
 import { deviceMessage } from '../../shared/messages/device.ts';
@@ -34,6 +35,7 @@ import { listPacks, manifestBytes, packNamed } from './packs/find.ts';
 import { publishPack, yankPack } from './packs/publish.ts';
 import { planUpdate } from './plans/plan-update.ts';
 import { getQuota, setQuotaShares } from './quota/quota.ts';
+import { trust } from './trust/serve.ts';
 
 export type ServicesOptions = { fleet: Fleet; intake: PackIntake; tail: EventTail };
 
@@ -51,7 +53,8 @@ export function registerServices(router: ConnectRouter, { fleet, intake, tail }:
     .service(LogService, logs(fleet))
     .service(PlanService, plans(fleet))
     .service(QuotaService, quotas(fleet))
-    .service(AuditService, audit(fleet));
+    .service(AuditService, audit(fleet))
+    .service(TrustService, trust(fleet.repository));
 }
 
 const devices = (fleet: Fleet): ServiceImpl<typeof DeviceService> => ({

@@ -12,6 +12,8 @@ export const shape = {
   ...hubShape,
   /** One JSON object `{"name", "token"}` a line, readable by this user alone. */
   operatorTokenFile: text('OPERATOR_TOKEN_FILE'),
+  /** Holds the keys that sign snapshots and timestamps; made at the first start, for this user alone. */
+  trustKeyFolder: text('TRUST_KEY_FOLDER'),
   host: text('HOST', { fallback: '127.0.0.1' }),
   port: whole('PORT', { min: 0, max: 65_535, fallback: 8443 }),
   /** Both or neither; an address beyond this machine needs them. */

@@ -17,6 +17,7 @@ import type { Tracing } from '../../shared/tracing.ts';
 import { createAnswers } from './frames/answers.ts';
 import { createBlocks } from './frames/blocks.ts';
 import { createContents } from './frames/contents.ts';
+import { createMetadataSizes } from './frames/metadata-sizes.ts';
 import { createProgress } from './frames/progress.ts';
 import { createTransfers } from './frames/transfers.ts';
 import { createMeters } from './meters.ts';
@@ -116,8 +117,9 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
     ...(options.cacheBytes !== undefined && { maxBytes: options.cacheBytes }),
   });
   const contents = createContents({ objects });
+  const metadataSize = createMetadataSizes(collections.metadata);
   const answerFrames = createAnswers({
-    ...{ transfers, contents, blocks, pacer, budget, progress, clock, random, log },
+    ...{ transfers, contents, metadataSize, blocks, pacer, budget, progress, clock, random, log },
   });
   const consumer = createConsumer({
     ...options.events,

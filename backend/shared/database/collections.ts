@@ -51,6 +51,16 @@ export type PackDocument = {
   yankReason: string;
 };
 
+/** Signed metadata of TUF, each version once. `_id` is `role/version`. The bytes are the object of the digest in Blob Storage. */
+export type MetadataDocument = {
+  _id: string;
+  role: 'root' | 'targets' | 'snapshot' | 'timestamp';
+  version: Long;
+  digest: string;
+  size: number;
+  createTime: Date;
+};
+
 /** `_id` is the assignment id. */
 export type AssignmentDocument = {
   _id: string;
@@ -239,6 +249,7 @@ export type CounterDocument = { _id: 'events'; value: Long };
 export type Collections = {
   devices: Collection<DeviceDocument>;
   packs: Collection<PackDocument>;
+  metadata: Collection<MetadataDocument>;
   assignments: Collection<AssignmentDocument>;
   orders: Collection<OrderDocument>;
   states: Collection<StateDocument>;
@@ -261,6 +272,7 @@ export function collectionsOf(db: Db): Collections {
   return {
     devices: db.collection('devices'),
     packs: db.collection('packs'),
+    metadata: db.collection('metadata'),
     assignments: db.collection('assignments'),
     orders: db.collection('orders'),
     states: db.collection('states'),

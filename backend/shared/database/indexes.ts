@@ -40,6 +40,7 @@ export async function ensureIndexes(db: Db): Promise<void> {
   const {
     devices,
     packs,
+    metadata,
     assignments,
     orders,
     states,
@@ -69,6 +70,7 @@ export async function ensureIndexes(db: Db): Promise<void> {
         { key: { 'manifest.name': 1, 'manifest.version': 1 }, unique: true },
         { key: { createTime: -1, _id: 1 } },
       ]),
+    () => metadata.createIndexes([{ key: { role: 1, version: -1 } }, { key: { digest: 1 } }]),
     () =>
       assignments.createIndexes([
         // A device has at most one assignment that goes on.

@@ -7,8 +7,9 @@ import {
   type UpgradeOffer,
   UpgradeOfferSchema,
 } from '@iotdh/proto/bus/v1';
-import type { AssignmentDocument } from '../database/collections.ts';
+import type { AssignmentDocument, MetadataDocument } from '../database/collections.ts';
 import { carriersOf } from './carrier-policy.ts';
+import { metadataFileMessage } from './metadata.ts';
 import { manifestRefMessage } from './pack.ts';
 
 /** The two of them, as an order of the kind `offer` takes them. */
@@ -18,8 +19,8 @@ export type Offer = {
   pointer: JsonObject;
 };
 
-/** Always the same for the same assignment, so it can be made again whenever a device asks. */
-export function offerOf(assignment: AssignmentDocument): Offer {
+/** Always the same for the same assignment but for the metadata, so it can be made again whenever a device asks. */
+export function offerOf(assignment: AssignmentDocument, metadata: readonly MetadataDocument[]): Offer {
   const { _id: assignmentId, transferId, title, frameSize, notBefore, notAfter } = assignment;
   const manifest = manifestRefMessage(assignment.manifest);
   const fallback = assignment.fallback === null ? {} : { fallback: manifestRefMessage(assignment.fallback) };
@@ -30,6 +31,7 @@ export function offerOf(assignment: AssignmentDocument): Offer {
     title,
     frameSize,
     carriers: carriersOf(assignment.carrierPolicy),
+    metadata: metadata.map(metadataFileMessage),
     ...(notBefore && { notBefore: timestampFromDate(notBefore) }),
     ...(notAfter && { notAfter: timestampFromDate(notAfter) }),
     ...fallback,

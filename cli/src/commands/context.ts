@@ -11,14 +11,19 @@ export type Context = {
   terminal: Terminal;
   fleet: Fleet;
   format: Format;
+  /** A folder of keys that sign what is uploaded. Empty: none. */
+  keysFolder: string;
 };
 
 export async function openContext(options: GlobalOptions, terminal: Terminal): Promise<Context> {
-  const { connectFleet } = await import('../connection/fleet.ts');
+  const { fleetAt } = await import('../connection/fleet.ts');
+  const { findTarget } = await import('../connection/target.ts');
   const { formatOf } = await import('../output/format.ts');
+  const target = await findTarget(options, terminal);
   return {
     terminal,
-    fleet: await connectFleet(options, terminal),
+    keysFolder: target.keysFolder,
+    fleet: fleetAt(target),
     format: formatOf(options.output, terminal),
   };
 }

@@ -6,6 +6,8 @@ import { printList, printOne } from '../output/format.ts';
 import { createProgressBar } from '../output/progress-bar.ts';
 import { openPack } from '../pack-build/pack-folder.ts';
 import { sizeText } from '../quantities.ts';
+import type { HandedIn } from '../signing/hand-in.ts';
+import type { Terminal } from '../terminal.ts';
 import { packView } from '../views/pack.ts';
 import { type Context, noteMore } from './context.ts';
 import { fromAuthor } from './pack-files.ts';
@@ -53,7 +55,7 @@ export async function yankPack(
 export type UploadOptions = { draft?: boolean; parallel: number };
 
 export async function upload(
-  { terminal, fleet, format }: Context,
+  { terminal, fleet, format, keysFolder }: Context,
   folder: string,
   options: UploadOptions,
 ): Promise<void> {
@@ -64,6 +66,8 @@ export async function upload(
       uploadPack({
         pack,
         fleet,
+        keysFolder,
+        nowMs: () => terminal.now().getTime(),
         publish: options.draft !== true,
         parallel: options.parallel,
         signal: terminal.signal,
@@ -74,8 +78,15 @@ export async function upload(
     const there =
       uploaded.skippedBytes === 0 ? '' : `, ${sizeText(uploaded.skippedBytes)} were there already`;
     terminal.note(`Sent ${sizeText(uploaded.sentBytes)}${there}.`);
+    noteSignature(terminal, uploaded.signature);
     await printOne(terminal, format, packView, uploaded.pack);
   } finally {
     bar.clear();
   }
+}
+
+function noteSignature(terminal: Terminal, signature: HandedIn): void {
+  if (signature.kind !== 'signed' && signature.kind !== 'handed_in') return;
+  const { keys, version } = signature;
+  terminal.note(`Signed by ${keys} ${keys === 1 ? 'key' : 'keys'}, in targets ${version}.`);
 }

@@ -65,7 +65,7 @@ export async function useProfile(terminal: Terminal, name: string): Promise<void
 export async function setProfile(terminal: Terminal, name: string, options: TargetOptions): Promise<void> {
   const path = profilesPath(terminal.env);
   const { current, profiles } = await readProfiles(path);
-  const before = profiles[name] ?? { apiUrl: '', brokerUrl: '', caFile: '', tokenFile: '' };
+  const before = profiles[name] ?? { apiUrl: '', brokerUrl: '', caFile: '', tokenFile: '', keysFolder: '' };
   const apiUrl = options.apiUrl ?? before.apiUrl;
   if (apiUrl === '') throw new Failure(exitCode.usage, `profile ${name} needs an --api-url`);
   profiles[name] = {
@@ -73,6 +73,7 @@ export async function setProfile(terminal: Terminal, name: string, options: Targ
     brokerUrl: options.brokerUrl ?? before.brokerUrl,
     caFile: options.caFile === undefined ? before.caFile : resolve(terminal.cwd, options.caFile),
     tokenFile: options.tokenFile === undefined ? before.tokenFile : resolve(terminal.cwd, options.tokenFile),
+    keysFolder: before.keysFolder,
   };
   await writeProfiles(path, { current: current || name, profiles });
 }

@@ -12,10 +12,14 @@ import { hexText } from '../output/words.ts';
 import { inParallel } from '../pack-build/in-parallel.ts';
 import type { PackFolder } from '../pack-build/pack-folder.ts';
 import { InvalidInput } from '../pack-build/problem.ts';
+import { type HandedIn, handIn } from '../signing/hand-in.ts';
 
 export type UploadPackOptions = {
   pack: PackFolder;
-  fleet: Pick<Fleet, 'packs' | 'broker'>;
+  fleet: Pick<Fleet, 'packs' | 'broker' | 'trust'>;
+  /** Keys that sign the pack before it is published. Empty: it is signed already. */
+  keysFolder: string;
+  nowMs: () => number;
   /** Whether it is to be assignable afterwards. */
   publish: boolean;
   /** Objects, and blocks of a large object, on their way at once. */
@@ -24,7 +28,7 @@ export type UploadPackOptions = {
   onProgress(doneBytes: number, totalBytes: number): void;
 };
 
-export type UploadedPack = { pack: Pack; sentBytes: number; skippedBytes: number };
+export type UploadedPack = { pack: Pack; sentBytes: number; skippedBytes: number; signature: HandedIn };
 
 /**
  * What one request may carry ("Put Blob", from version 2019-12-12 on). Access that permits to create, and not to overwrite, is
@@ -73,13 +77,12 @@ export async function uploadPack(options: UploadPackOptions): Promise<UploadedPa
       signal,
     );
   }
-  if (!publish) return { pack, sentBytes: totalBytes, skippedBytes: Math.max(0, allBytes - totalBytes) };
+  const sent = { sentBytes: totalBytes, skippedBytes: Math.max(0, allBytes - totalBytes) };
+  if (!publish) return { pack, ...sent, signature: { kind: 'nothing' } };
+  const { keysFolder, nowMs } = options;
+  const signature = await handIn({ trust: fleet.trust, pack: local, keysFolder, nowMs, signal });
   const published = await fleet.packs.publishPack({ packId: pack.packId }, { signal, timeoutMs: 300_000 });
-  return {
-    pack: published.pack ?? pack,
-    sentBytes: totalBytes,
-    skippedBytes: Math.max(0, allBytes - totalBytes),
-  };
+  return { pack: published.pack ?? pack, ...sent, signature };
 }
 
 async function findLocal(local: PackFolder, digest: Uint8Array): Promise<Lacking> {

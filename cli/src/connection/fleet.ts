@@ -10,9 +10,10 @@ import {
   EventService,
   LogService,
   PackService,
+  TrustService,
 } from '@iotdh/proto/fleet/v1';
 import type { Terminal } from '../terminal.ts';
-import { findTarget, type TargetOptions } from './target.ts';
+import { findTarget, type Target, type TargetOptions } from './target.ts';
 
 export type Fleet = {
   devices: Client<typeof DeviceService>;
@@ -22,6 +23,7 @@ export type Fleet = {
   logs: Client<typeof LogService>;
   audit: Client<typeof AuditService>;
   broker: Client<typeof BrokerService>;
+  trust: Client<typeof TrustService>;
 };
 
 /** How long a call may take unless it says otherwise: manifests of 16 MiB travel in one. */
@@ -29,7 +31,10 @@ const callMs = 60_000;
 
 /** Throws a `Failure` when it is not known which fleet is meant. */
 export async function connectFleet(options: TargetOptions, terminal: Terminal): Promise<Fleet> {
-  const target = await findTarget(options, terminal);
+  return fleetAt(await findTarget(options, terminal));
+}
+
+export function fleetAt(target: Target): Fleet {
   // Node's fetch has no option for an authority, and the upload goes by another client again: the process trusts it.
   if (target.caPem !== '') setDefaultCACertificates([...getCACertificates('default'), target.caPem]);
   const asOperator: Interceptor = (next) => (request) => {
@@ -51,6 +56,7 @@ export async function connectFleet(options: TargetOptions, terminal: Terminal): 
     events: createClient(EventService, api),
     logs: createClient(LogService, api),
     audit: createClient(AuditService, api),
+    trust: createClient(TrustService, api),
     broker: createClient(BrokerService, transport(target.brokerUrl)),
   };
 }

@@ -18,12 +18,14 @@ export type Profile = {
   caFile: string;
   /** `{"name", "token"}`, or the token alone. */
   tokenFile: string;
+  /** A folder of keys that sign what is uploaded. Empty: packs are signed before. */
+  keysFolder: string;
 };
 
 export type Profiles = { current: string; profiles: Record<string, Profile> };
 
 const maxFileBytes = 1024 * 1024;
-const fields = ['apiUrl', 'brokerUrl', 'caFile', 'tokenFile'] as const;
+const fields = ['apiUrl', 'brokerUrl', 'caFile', 'tokenFile', 'keysFolder'] as const;
 
 /** IOTDH_CONFIG_DIR, else `iotdh` in the folder for settings of the XDG Base Directory Specification. */
 export function profilesPath(env: Readonly<Record<string, string | undefined>>): string {

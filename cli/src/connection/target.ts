@@ -13,9 +13,10 @@ export type TargetOptions = {
   brokerUrl?: string;
   caFile?: string;
   tokenFile?: string;
+  keysFolder?: string;
 };
 
-export type Target = { apiUrl: string; brokerUrl: string; caPem: string; token: string };
+export type Target = { apiUrl: string; brokerUrl: string; caPem: string; token: string; keysFolder: string };
 
 /** A certificate or a token is far shorter. */
 const maxFileBytes = 1024 * 1024;
@@ -39,6 +40,7 @@ export async function findTarget(options: TargetOptions, terminal: Terminal): Pr
     apiUrl: checkedUrl(apiUrl),
     brokerUrl: checkedUrl(options.brokerUrl || env.IOTDH_BROKER_URL || profile.brokerUrl || apiUrl),
     caPem: caFile === '' ? '' : await readBounded(caFile, 'the authority to trust'),
+    keysFolder: options.keysFolder || env.IOTDH_KEYS_FOLDER || profile.keysFolder,
     token: env.IOTDH_TOKEN || (tokenFile === '' ? '' : tokenIn(await readBounded(tokenFile, 'the token'))),
   };
 }
@@ -54,7 +56,7 @@ async function chosenProfile(name: string, terminal: Terminal): Promise<Profile>
       next: near === undefined ? 'See: iotdh profile list' : `Did you mean ${near}?`,
     });
   }
-  return { apiUrl: '', brokerUrl: '', caFile: '', tokenFile: '' };
+  return { apiUrl: '', brokerUrl: '', caFile: '', tokenFile: '', keysFolder: '' };
 }
 
 function checkedUrl(text: string): string {

@@ -3,10 +3,12 @@
  * a process of its own over one data folder. `iotdh dev`, the demo and the tests start it.
  */
 
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { prepareEmbeddedDatabase } from '../../../backend/shared/embedded-database/start.ts';
+import { fleetAt } from '../connection/fleet.ts';
 import { databasePart } from './database-part.ts';
+import { ensureDevTrust, keysFolderIn, trustRootIn } from './dev-trust.ts';
 import { lockFolder } from './folder-lock.ts';
 import { hubPart } from './hub-part.ts';
 import type { Part } from './part.ts';
@@ -61,6 +63,10 @@ export type Environment = {
   readonly caPath: string;
   /** The operator's bearer token, `{"token": …, "name": …}`, mode 0600. */
   readonly operatorTokenFile: string;
+  /** The first root, which agents are to trust. */
+  readonly trustRootFile: string;
+  /** The keys that sign packs here. */
+  readonly keysFolder: string;
   readonly hub: HubAddresses;
   readonly storageConnectionString: string;
   readonly databaseUri: string;
@@ -123,6 +129,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       onLost,
     });
     await startTogether(serviceNames.map((name) => services[name]));
+    await openTrust(folder, `https://localhost:${ports.api}`, hub.announcement().caPath, signal);
     signal?.throwIfAborted();
     const {
       storage = '',
@@ -139,6 +146,8 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       brokerUrl: `https://localhost:${ports.broker}`,
       caPath,
       operatorTokenFile: operatorFileIn(folder),
+      trustRootFile: trustRootIn(folder),
+      keysFolder: keysFolderIn(folder),
       hub: {
         hostName: rest.hostName,
         service,
@@ -157,4 +166,16 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
     await opened.disposeAsync();
     throw error;
   }
+}
+
+async function openTrust(
+  folder: string,
+  apiUrl: string,
+  caPath: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const caPem = await readFile(caPath, 'utf8');
+  const { token } = JSON.parse(await readFile(operatorFileIn(folder), 'utf8')) as { token: string };
+  const { trust } = fleetAt({ apiUrl, brokerUrl: apiUrl, caPem, token, keysFolder: '' });
+  await ensureDevTrust(folder, trust, signal);
 }

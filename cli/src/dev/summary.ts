@@ -11,6 +11,8 @@ export type Summary = Pick<
   | 'brokerUrl'
   | 'caPath'
   | 'operatorTokenFile'
+  | 'trustRootFile'
+  | 'keysFolder'
   | 'hub'
   | 'storageConnectionString'
   | 'databaseUri'

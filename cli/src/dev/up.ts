@@ -143,8 +143,8 @@ async function upDetached(terminal: Terminal, options: UpOptions): Promise<numbe
 async function saveProfile(terminal: Terminal, summary: Summary): Promise<void> {
   const path = profilesPath(terminal.env);
   const { current, profiles } = await readProfiles(path);
-  const { apiUrl, brokerUrl, caPath: caFile, operatorTokenFile: tokenFile } = summary;
-  profiles[profileName] = { apiUrl, brokerUrl, caFile, tokenFile };
+  const { apiUrl, brokerUrl, caPath: caFile, operatorTokenFile: tokenFile, keysFolder } = summary;
+  profiles[profileName] = { apiUrl, brokerUrl, caFile, tokenFile, keysFolder };
   await writeProfiles(path, { current: current || profileName, profiles });
   if (current !== '' && current !== profileName) {
     terminal.note(`Profile ${current} stays in use. For this environment: iotdh profile use ${profileName}`);
@@ -158,6 +158,8 @@ function announce(terminal: Terminal, summary: Summary, detached: boolean): void
     ['IoT Hub', summary.hub.hostName],
     ['Authority', summary.caPath],
     ['Token', summary.operatorTokenFile],
+    ['Root', `${summary.trustRootFile} (what agents trust)`],
+    ['Keys', `${summary.keysFolder} (sign what is uploaded)`],
     ['Data', `${summary.folder} (kept over restarts)`],
   ];
   const lines = rows

@@ -1,5 +1,5 @@
 /** The author's and the repository's side: keys, and metadata that are signed with them. */
-export { type Key, Metadata, Root, Snapshot, Targets, Timestamp } from '@tufjs/models';
+export { Key, Metadata, Root, Snapshot, Targets, Timestamp } from '@tufjs/models';
 export { issuedMs } from '../format/issued.ts';
 export { maxBytes, maxRootRotations, type Role, roles } from '../format/limits.ts';
 export { fileName, type ManifestKind, type ManifestName, targetPath } from '../format/names.ts';

@@ -15,6 +15,7 @@ import { assignmentMessage } from '../../../shared/messages/assignment.ts';
 import { policyToKeep } from '../../../shared/messages/carrier-policy.ts';
 import { assignmentEvent } from '../../../shared/messages/fleet-event.ts';
 import { frameSize } from '../../../shared/messages/frame.ts';
+import { metadataInForce } from '../../../shared/messages/metadata.ts';
 import { offerOf } from '../../../shared/messages/offer.ts';
 import { findAnswer, keepAnswer } from '../answers.ts';
 import { type Caller, commit, type Fleet, isDuplicate } from '../fleet.ts';
@@ -173,7 +174,8 @@ async function keep(
   documents: readonly AssignmentDocument[],
   now: Date,
 ): Promise<void> {
-  const { assignments, devices, orders } = fleet.database.collections;
+  const { assignments, devices, orders, metadata } = fleet.database.collections;
+  const inForce = await metadataInForce(metadata, { session });
   await assignments.insertMany([...documents], { session });
   await appendOrders(
     session,
@@ -182,7 +184,7 @@ async function keep(
       deviceId: assignment.deviceId,
       kind: 'offer' as const,
       assignmentId: assignment._id,
-      ...offerOf(assignment),
+      ...offerOf(assignment, inForce),
       traceParent: assignment.traceParent,
       now,
     })),

@@ -18,6 +18,10 @@ export async function publishPack(fleet: Fleet, check: ObjectCheck, packId: stri
   const needed = neededObjects(fromBinary(ManifestSchema, await manifestBytes(fleet, pack)));
   const wrong = await check.wrong(needed);
   if (wrong.length > 0) return refuse({ kind: 'objects_missing', packId, digests: wrong });
+  const { name, version } = pack.manifest;
+  if (!(await fleet.repository.signs(pack.manifest))) {
+    return refuse({ kind: 'pack_not_signed', packId, path: `${name}/${version}` });
+  }
   return change(fleet, packId, (current, now) => {
     if (current.state === 'published') return null;
     refuseYanked(current);

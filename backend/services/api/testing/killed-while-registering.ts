@@ -8,6 +8,7 @@ import { createHub } from '../../../shared/hub.ts';
 import { silentLog } from '../../../shared/log.ts';
 import { createMetrics } from '../../../shared/metrics.ts';
 import { createOperators } from '../../../shared/operators.ts';
+import { createTestAuthor } from '../../../shared/testing/test-author.ts';
 import { createTracing } from '../../../shared/tracing.ts';
 import { createApi } from '../api.ts';
 import { clientsOf, operatorName, operatorToken, testPolicy } from './rig.ts';
@@ -39,6 +40,7 @@ const api = createApi({
   },
   operators: createOperators([{ name: operatorName, token: operatorToken }]),
   policy: testPolicy,
+  onlineKeys: createTestAuthor().onlineKeys,
   port: 0,
   log: silentLog,
   tracing: createTracing({ service: 'killed' }),

@@ -17,6 +17,7 @@ import {
   PackService,
   PlanService,
   QuotaService,
+  TrustService,
 } from '@iotdh/proto/fleet/v1';
 import { Codec, FileSetMode, type Manifest, ManifestSchema } from '@iotdh/proto/update/v1';
 import { createHub } from '../../../shared/hub.ts';
@@ -24,6 +25,7 @@ import { silentLog } from '../../../shared/log.ts';
 import { createMetrics } from '../../../shared/metrics.ts';
 import { createOperators } from '../../../shared/operators.ts';
 import type { HubPolicy } from '../../../shared/quota/hub-settings.ts';
+import { createTestAuthor, type TestAuthor } from '../../../shared/testing/test-author.ts';
 import { type TestDatabase, testDatabase } from '../../../shared/testing/test-database.ts';
 import { type TestBlobs, testBlobs, testHubWithBlobs } from '../../../shared/testing/test-hub.ts';
 import { createTracing } from '../../../shared/tracing.ts';
@@ -39,6 +41,7 @@ export type Clients = {
   logs: Client<typeof LogService>;
   plans: Client<typeof PlanService>;
   quota: Client<typeof QuotaService>;
+  trust: Client<typeof TrustService>;
 };
 
 export type ApiRig = Clients & {
@@ -46,6 +49,9 @@ export type ApiRig = Clients & {
   database: TestDatabase;
   hub: Awaited<ReturnType<typeof testHubWithBlobs>>;
   blobs: TestBlobs;
+  author: TestAuthor;
+  /** Signs a manifest, so that its pack can be published. */
+  sign(manifest: TestManifest): Promise<void>;
   /** Another replica over the same database, hub and blobs. */
   replica(options?: Partial<ApiOptions>): Promise<Api>;
   clients(
@@ -69,6 +75,7 @@ export async function apiRig(t: TestContext): Promise<ApiRig> {
   const service = createHub({ connectionString: hub.connectionString(), caPem: hub.caPem });
   t.after(() => service.close());
   const tracing = createTracing({ service: 'api' });
+  const author = createTestAuthor();
 
   async function replica(options: Partial<ApiOptions> = {}): Promise<Api> {
     const api = createApi({
@@ -77,6 +84,7 @@ export async function apiRig(t: TestContext): Promise<ApiRig> {
       hub: service,
       operators: createOperators([{ name: operatorName, token: operatorToken }]),
       policy: testPolicy,
+      onlineKeys: author.onlineKeys,
       port: 0,
       log: silentLog,
       metrics: createMetrics({ service: 'api' }),
@@ -89,7 +97,13 @@ export async function apiRig(t: TestContext): Promise<ApiRig> {
     return api;
   }
   const api = await replica();
-  return { ...clientsOf(api), api, database, hub, blobs, replica, clients: clientsOf };
+  const clients = clientsOf(api);
+  const sign = ({ bytes, manifest }: TestManifest) => {
+    const { name, version, content } = manifest;
+    const about = { name, version, digest: sha256(bytes).toString('hex'), size: bytes.length };
+    return author.sign(clients.trust, { ...about, kind: content.case === 'base' ? 'base' : 'patch' });
+  };
+  return { ...clients, api, database, hub, blobs, author, sign, replica, clients: clientsOf };
 }
 
 export function clientsOf(
@@ -117,6 +131,7 @@ export function clientsOf(
     logs: createClient(LogService, transport),
     plans: createClient(PlanService, transport),
     quota: createClient(QuotaService, transport),
+    trust: createClient(TrustService, transport),
   };
 }
 
@@ -185,13 +200,15 @@ export function testManifest(
 
 /** A published pack's id. */
 export async function publishedPack(
-  rig: Pick<ApiRig, 'packs' | 'blobs'>,
+  rig: Pick<ApiRig, 'packs' | 'blobs' | 'sign'>,
   options: Parameters<typeof testManifest>[0] = {},
 ): Promise<string> {
-  const { bytes, content } = testManifest(options);
+  const made = testManifest(options);
+  const { bytes, content } = made;
   await rig.blobs.objects.put(sha256(content).toString('hex'), content);
   const { pack } = await rig.packs.createPack({ manifest: bytes });
   const packId = pack?.packId ?? '';
+  await rig.sign(made);
   await rig.packs.publishPack({ packId });
   return packId;
 }

@@ -21,6 +21,8 @@ import type { Transfer, Transfers } from './transfers.ts';
 export type AnswersOptions = {
   transfers: Pick<Transfers, 'find'>;
   contents: ReadContents;
+  /** Bytes of signed metadata by their digest; undefined: it is none. */
+  metadataSize: (digest: string) => Promise<number | undefined>;
   blocks: Blocks;
   pacer: Pick<Pacer, 'frames' | 'keepOnly' | 'command'>;
   budget: Pick<Budget, 'framesFromMs'>;
@@ -48,7 +50,7 @@ const spreadMs = 600_000;
 const maxRefusalsWaiting = 4;
 
 export function createAnswers(options: AnswersOptions): AnswerFrames {
-  const { transfers, contents, blocks, pacer, budget, progress, clock, random, log } = options;
+  const { transfers, contents, metadataSize, blocks, pacer, budget, progress, clock, random, log } = options;
   const frameUnits = createFrameUnits();
   const refused = new LRUCache<string, true>({ max: maxRefusals, ttl: refuseEveryMs });
 
@@ -88,7 +90,10 @@ export function createAnswers(options: AnswersOptions): AnswerFrames {
       const size = known?.sizes.get(digest);
       if (known !== null && size !== undefined) return { contents: known, size };
     }
-    return undefined;
+    // What vouches for a manifest is asked for before it, and everybody may have it.
+    const size = await metadataSize(digest);
+    const first = size === undefined ? null : await contentsOf(manifest);
+    return first === null || size === undefined ? undefined : { contents: first, size };
   }
 
   const contentsOf = (reference: ManifestReference): Promise<Contents | null> => contents(reference);

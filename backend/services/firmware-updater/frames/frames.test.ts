@@ -82,6 +82,7 @@ test('a device that asks for ever new nonsense has only so many refusals waiting
   const answer = createAnswers({
     transfers: { find: async () => undefined },
     contents: () => assert.fail('nothing is looked for'),
+    metadataSize: () => assert.fail('nothing is looked for'),
     blocks: createBlocks({ objects: { read: async () => null } }),
     pacer: {
       command(message) {

@@ -4,6 +4,7 @@ import type { Clock } from '../../../shared/clock.ts';
 import type { Collections } from '../../../shared/database/collections.ts';
 import { appendOrder } from '../../../shared/database/orders.ts';
 import type { Transact } from '../../../shared/database/transaction.ts';
+import { metadataInForce } from '../../../shared/messages/metadata.ts';
 import { offerOf } from '../../../shared/messages/offer.ts';
 import type { Asker } from '../frames/answers.ts';
 
@@ -33,7 +34,8 @@ export function createOffers({ transact, collections, clock }: OffersOptions): A
       }
       const { _id: assignmentId } = assignment;
       const trace = { traceParent: traceParent === '' ? assignment.traceParent : traceParent };
-      await appendOrder(session, collections, { ...common, ...trace, assignmentId, ...offerOf(assignment) });
+      const offer = offerOf(assignment, await metadataInForce(collections.metadata, { session }));
+      await appendOrder(session, collections, { ...common, ...trace, assignmentId, ...offer });
       return 'offered';
     });
 }

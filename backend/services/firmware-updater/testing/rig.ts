@@ -143,7 +143,7 @@ export async function createRig(t: TestContext, hubOptions: Parameters<typeof te
         traceParent: '',
       };
       await collections.assignments.insertOne(assignment);
-      await order({ deviceId, kind: 'offer', assignmentId: assignment._id, ...offerOf(assignment) });
+      await order({ deviceId, kind: 'offer', assignmentId: assignment._id, ...offerOf(assignment, []) });
       return assignment;
     },
     async cancel({ _id: assignmentId, deviceId }: AssignmentDocument): Promise<OrderDocument> {

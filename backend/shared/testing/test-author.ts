@@ -1,0 +1,76 @@
+/** Who signs the packs of a test: an author with keys in memory, and the online keys of the service. */
+
+import type { Client } from '@connectrpc/connect';
+import type { TrustService } from '@iotdh/proto/fleet/v1';
+import { MetadataRole } from '@iotdh/proto/update/v1';
+import {
+  addSignature,
+  encodeMetadata,
+  generatePrivateKey,
+  keySigner,
+  makeRoot,
+  nextTargets,
+  readMetadata,
+  type SignedManifest,
+  type Signer,
+} from '@iotdh/trust/author';
+
+export type TestAuthor = {
+  readonly onlineKeys: { snapshot: Signer; timestamp: Signer };
+  /** The first root that devices trust. */
+  anchor(): Promise<Buffer>;
+  /** Hands in targets that name these manifests too; the root and the first targets with the first of them. One at a time. */
+  sign(
+    trust: Pick<Client<typeof TrustService>, 'getMetadata' | 'publishMetadata'>,
+    ...manifests: SignedManifest[]
+  ): Promise<void>;
+};
+
+const newSigner = (): Signer => keySigner(generatePrivateKey('ed25519'));
+
+export function createTestAuthor(): TestAuthor {
+  const signers = { root: newSigner(), targets: newSigner(), snapshot: newSigner(), timestamp: newSigner() };
+  let begun = false;
+  let last: Promise<void> = Promise.resolve();
+
+  async function makeAnchor(): Promise<Buffer> {
+    const one = ({ key }: Signer) => ({ keys: [key], threshold: 1 });
+    const root = makeRoot(
+      {
+        root: one(signers.root),
+        targets: one(signers.targets),
+        snapshot: one(signers.snapshot),
+        timestamp: one(signers.timestamp),
+      },
+      1,
+      Date.now(),
+    );
+    await addSignature(root, signers.root);
+    return encodeMetadata(root);
+  }
+  const anchor = makeAnchor();
+
+  const sign: TestAuthor['sign'] = async (trust, ...manifests) => {
+    let before = null;
+    if (begun) {
+      const { metadata } = await trust.getMetadata({ role: MetadataRole.TARGETS });
+      const read = readMetadata('targets', metadata);
+      if (read.kind === 'refused') throw new Error(read.detail);
+      before = read.metadata.signed;
+    }
+    const targets = nextTargets(before, { add: manifests }, Date.now());
+    await addSignature(targets, signers.targets);
+    await trust.publishMetadata({ roots: begun ? [] : [await anchor], targets: encodeMetadata(targets) });
+    begun = true;
+  };
+
+  return {
+    onlineKeys: { snapshot: signers.snapshot, timestamp: signers.timestamp },
+    anchor: () => anchor,
+    sign(trust, ...manifests) {
+      const mine = last.then(() => sign(trust, ...manifests));
+      last = mine.catch(() => {});
+      return mine;
+    },
+  };
+}
