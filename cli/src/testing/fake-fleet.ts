@@ -48,6 +48,7 @@ export async function runHere(
     env: { IOTDH_CONFIG_DIR: '/nonexistent/iotdh', ...env },
     cwd: '/',
     signal: new AbortController().signal,
+    askSecret: async () => null,
     now: () => new Date('2026-11-23T12:00:00Z'),
     wait: (_ms, signal) =>
       new Promise((resolve, reject) => {

@@ -157,10 +157,13 @@ export function createRepository({ database, objects, keys, clock }: RepositoryO
     const files: New[] = [];
     for (const bytes of roots) {
       if ((await collection.findOne({ role: 'root', digest: sha256(bytes) })) !== null) continue;
-      const accepted = acceptRoot(root, bytes, clock.now());
+      const accepted = acceptRoot(root, bytes);
       if (accepted.kind === 'refused') return rejected(accepted);
       root = accepted.metadata.signed;
       files.push({ role: 'root', version: root.version, bytes });
+    }
+    if (files.length > 0 && root?.isExpired(new Date(clock.now()))) {
+      return rejected({ rule: 'expired', detail: `root ${root.version} has expired` });
     }
     if (files.length > 0 && root !== null && !signsWith(root, keys)) {
       const detail = `root ${root.version} names other keys for snapshot or timestamp than this service signs with`;
