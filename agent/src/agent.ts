@@ -182,13 +182,7 @@ export function createAgent(options: AgentOptions): Agent {
     ...{ updates, view, trust, withdrawal, sleep, clock, random, log },
     ask: (value, traceParent) => bus.ask({ case: 'frameRequest', value }, { traceParent }),
     askForOffer: (assignmentId) => void cloud.assignments.askFor(assignmentId),
-    preflight: async (manifest) =>
-      manifest.content.case === 'patch'
-        ? installers.patch.preflight(manifest)
-        : ((await installers.base?.preflight(manifest)) ?? {
-            kind: 'unmet',
-            reason: 'this machine has no slots',
-          }),
+    preflight: installers.preflight,
     reservedBytes: settings.reservedDiskBytes,
     frameWindow: () => cloud.configuration.now.frameWindow,
     makeCarriers: createTransferCarriers({ https: blobs, clock }),
@@ -215,6 +209,7 @@ export function createAgent(options: AgentOptions): Agent {
     },
     ...createApplyPorts({
       ...{ updates, manifests, sleep, log, installer: installers.patch, base: installers.base },
+      preflight: installers.preflight,
       contentPath: ({ updateId, target }, digest) =>
         join(updates.folderOf(updateId, target), 'contents', digest),
     }),

@@ -1,6 +1,7 @@
 /** What changes this machine, composed: the installers of a PATCH and of a BASE, and what they ask of the machine. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Manifest } from '@iotdh/proto/update/v1';
 import type { openConnections } from './connections/connections.ts';
 import type { ReplaceableBus } from './connections/replaceable-bus.ts';
 import { makePrivateFolder } from './durable/document.ts';
@@ -8,7 +9,7 @@ import { createHost } from './host/host.ts';
 import { createApt } from './install/apt/apt.ts';
 import { runChecks } from './install/checks.ts';
 import { createInstaller } from './install/create-installer.ts';
-import type { Installer } from './install/installer.ts';
+import type { Installer, Preflight } from './install/installer.ts';
 import type { MachineFacts as InstallerFacts, UpdateServices } from './install/ports.ts';
 import { createSandbox } from './install/sandbox.ts';
 import { createWindowsUpdate } from './install/windows/windows-update.ts';
@@ -36,9 +37,24 @@ export type Installers = {
   patch: Installer;
   /** Null: this machine has no slots. */
   base: BaseInstaller | null;
+  /** Whether this machine has and is what a manifest asks for; `carryBytes` are still to be written to the agent's folder. */
+  preflight(manifest: Manifest, carryBytes: number): Promise<Preflight>;
 };
 
 export function createInstallers(options: InstallersOptions): Installers {
+  const { patch, base } = bothInstallers(options);
+  return {
+    ...{ patch, base },
+    async preflight(manifest, carryBytes) {
+      if (manifest.content.case === 'patch') return patch.preflight(manifest, carryBytes);
+      if (base === null) return { kind: 'unmet', reason: 'this machine has no slots' };
+      const partitions = await base.preflight(manifest);
+      return partitions.kind === 'unmet' ? partitions : patch.requirements(manifest, carryBytes);
+    },
+  };
+}
+
+function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 'base'> {
   const { settings, environment, facts, products, connections, bus, clock } = options;
   const { bootIdFile } = settings;
   const host = createHost({ ...settings, kernelBoot: bootIdFile === kernelBootId });

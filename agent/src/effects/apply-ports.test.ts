@@ -20,6 +20,7 @@ function applying(outcomes: InstallOutcome[]) {
     manifests: { of: () => ({}) } as never,
     installer: { apply: async () => outcomes.shift() } as never,
     base: null,
+    preflight: async () => ({ kind: 'met' }),
     contentPath: () => '',
     async sleep() {
       waits += 1;

@@ -1,6 +1,6 @@
 /** The ports that change the machine: `apply_patch`, `apply_base` and `arm_slot`. How each ended is on disk before it is told. */
 import type { Manifest } from '@iotdh/proto/update/v1';
-import type { Installer, Job } from '../install/installer.ts';
+import type { Installer, Job, Preflight } from '../install/installer.ts';
 import type { InstallOutcome } from '../install/outcome.ts';
 import type { Log } from '../log/log.ts';
 import type { EffectContext, Ports } from '../machine/effect.ts';
@@ -16,6 +16,7 @@ export type ApplyPortsOptions = {
   installer: Installer;
   /** Null: this machine has no slots. */
   base: BaseInstaller | null;
+  preflight: (manifest: Manifest, carryBytes: number) => Promise<Preflight>;
   contentPath: (update: Update, digestHex: string) => string;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   log: Log;
@@ -31,7 +32,7 @@ const noSlots = failed('this machine has no slots for a base');
 export function createApplyPorts(
   options: ApplyPortsOptions,
 ): Pick<Ports, 'apply_patch' | 'apply_base' | 'arm_slot'> {
-  const { updates, manifests, installer, base, contentPath, sleep, log } = options;
+  const { updates, manifests, installer, base, preflight, contentPath, sleep, log } = options;
 
   function say({ updateId, manifest }: Update, level: 'info' | 'warn' | 'error', message: string): void {
     const about = {
@@ -110,12 +111,25 @@ export function createApplyPorts(
     }
   }
 
+  /** Hours may have passed since it was carried, and the machine may have been unplugged: what passes is waited for. */
+  async function unmetNow(update: Update, { manifest, signal }: BaseJob): Promise<string | null> {
+    for (let look = 1; ; look += 1) {
+      const answer = await preflight(manifest, 0);
+      if (answer.kind === 'met') return null;
+      if (answer.passing !== true || signal.aborted) return answer.reason;
+      if (look === 1) say(update, 'warn', `the base waits: ${answer.reason}`);
+      await sleep(lookAgainMs, signal);
+    }
+  }
+
   return {
     apply_patch: ({ update }, context) => applyPatch(update, context),
     async apply_base({ update }, context) {
       const job = jobOf(update, context);
       if (base === null) return noSlots;
       if (job === null) return failed('the manifest is not on this disk');
+      const unmet = await unmetNow(update, job);
+      if (unmet !== null) return failed(unmet);
       say(update, 'info', 'the base is being written');
       return base.applyBase(job);
     },

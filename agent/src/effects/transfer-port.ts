@@ -23,8 +23,8 @@ export type TransferPortOptions = {
   updates: UpdateStore;
   view: UpdateView;
   ask: (request: FrameRequest, traceParent: string) => Promise<AskOutcome>;
-  /** Whether this machine has and is what the manifest asks for. */
-  preflight: (manifest: Manifest) => Promise<Preflight>;
+  /** Whether this machine has and is what the manifest asks for; `carryBytes` are still to be written to the agent's folder. */
+  preflight: (manifest: Manifest, carryBytes: number) => Promise<Preflight>;
   /** Whether a manifest is signed; without it none is taken. */
   trust: Pick<ManifestTrust, 'vouchingFor'>;
   /** Asks the cloud for the offer of an assignment again. */
@@ -79,7 +79,7 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
     if (ref?.kind !== kind || ref.name !== manifest.name || ref.version !== manifest.version) {
       return refuse('the manifest is not the pack that was offered', 'bad_manifest');
     }
-    const answer = await preflight(manifest);
+    const answer = await preflight(manifest, spaceBytes + reservedBytes);
     if (answer.kind === 'unmet') {
       if (answer.passing) return { kind: 'paused', reason: 'not_now', detail: answer.reason };
       return refuse(answer.reason, 'not_accepted');

@@ -11,12 +11,12 @@ import { createComponentInstaller, fileSetOf } from './components.ts';
 import { removeFolder } from './durable.ts';
 import type { OnFailPoint } from './fail-point.ts';
 import { findPlace, type Place } from './files/place.ts';
-import type { Installer, Job } from './installer.ts';
+import type { Installer, Job, Preflight } from './installer.ts';
 import { beginJournal, hasJournal, type Journal, openJournal } from './journal.ts';
 import type { InstallOutcome } from './outcome.ts';
 import { createPlan, type Part } from './plan.ts';
 import type { Connections, Host, MachineFacts, Products, UpdateServices } from './ports.ts';
-import { findUnmet, type Unmet } from './preflight.ts';
+import { findUnmet, together, type Unmet } from './preflight.ts';
 import { refuseManifest, refuseNestedRoots } from './refuse-manifest.ts';
 import { createSandbox } from './sandbox.ts';
 import { beginStep } from './step-outcome.ts';
@@ -83,7 +83,7 @@ export function createInstaller(options: InstallerOptions): Installer {
     });
   }
 
-  async function unmetBy(manifest: Manifest): Promise<Unmet | null> {
+  async function unmetBy(manifest: Manifest, carryBytes: number): Promise<Unmet | null> {
     const lasting = (reason: string | null) => (reason === null ? null : { reason, passing: false });
     if (manifest.content.case !== 'patch') return lasting('it is not a PATCH');
     const { components } = manifest.content.value;
@@ -102,19 +102,24 @@ export function createInstaller(options: InstallerOptions): Installer {
     const parts = partsOf(manifest, places, join(stateFolder, 'preflight'), () => '');
     const refused = lasting(await refuseManifest(parts, sandbox));
     if (refused !== null) return refused;
-    return await findUnmet(manifest, {
-      facts,
+    return await requirementsUnmet(manifest, carryBytes);
+  }
+
+  async function requirementsUnmet(manifest: Manifest, carryBytes: number): Promise<Unmet | null> {
+    const unmet = await findUnmet(manifest, {
+      ...{ facts, carryBytes, stateFolder },
+      historyOf: products.historyOf,
       versionOf: (product) => versionOf(product, new AbortController().signal),
       rootPath: (root) => roots[root]?.path,
-      stateFolder,
     });
+    return together(unmet);
   }
 
   /** Opens the job's journal, or begins one if nothing speaks against it. */
   async function openJob(job: Job, folder: string): Promise<Journal | InstallOutcome> {
     if (hasJournal(folder)) return openJournal(folder);
     const outcomeOf = beginStep(clock, UpdateStep.PREFLIGHT, '');
-    const unmet = await unmetBy(job.manifest);
+    const unmet = await unmetBy(job.manifest, 0);
     if (unmet?.passing === true) return { kind: 'failed', reason: unmet.reason, passing: true };
     if (unmet !== null) {
       const steps = [outcomeOf({ kind: 'failed', reason: unmet.reason })];
@@ -178,11 +183,9 @@ export function createInstaller(options: InstallerOptions): Installer {
   }
 
   return {
-    async preflight(manifest) {
-      const unmet = await unmetBy(manifest);
-      if (unmet === null) return { kind: 'met' };
-      return { kind: 'unmet', reason: unmet.reason, ...(unmet.passing && { passing: true }) };
-    },
+    preflight: async (manifest, carryBytes = 0) => preflightOf(await unmetBy(manifest, carryBytes)),
+    requirements: async (manifest, carryBytes = 0) =>
+      preflightOf(await requirementsUnmet(manifest, carryBytes)),
     async apply(job) {
       const folder = folderOf(job.id);
       const resumed = hasJournal(folder);
@@ -213,6 +216,11 @@ export function createInstaller(options: InstallerOptions): Installer {
       await removeFolder(folder);
     },
   };
+}
+
+function preflightOf(unmet: Unmet | null): Preflight {
+  if (unmet === null) return { kind: 'met' };
+  return { kind: 'unmet', reason: unmet.reason, ...(unmet.passing && { passing: true }) };
 }
 
 function componentsOf({ content }: Manifest): Component[] {

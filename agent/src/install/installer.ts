@@ -20,8 +20,13 @@ export type Job = {
 export type Preflight = { kind: 'met' } | { kind: 'unmet'; reason: string; passing?: boolean };
 
 export type Installer = {
-  /** What the manifest asks of this machine and whether it has it, before a byte moves. */
-  preflight(manifest: Manifest): Promise<Preflight>;
+  /**
+   * What a PATCH asks of this machine and whether it has it, before a byte of its objects moves. `carryBytes`: what is still to be
+   * written to the agent's folder, default 0. Every requirement that is not met is in the reason.
+   */
+  preflight(manifest: Manifest, carryBytes?: number): Promise<Preflight>;
+  /** The requirements alone, which a BASE has too. */
+  requirements(manifest: Manifest, carryBytes?: number): Promise<Preflight>;
   /** Idempotent by `id`: called again, it goes on where its journal says, or answers how it ended. */
   apply(job: Job): Promise<InstallOutcome>;
   /** Forgets the journal and the stage of a job that is over or changed nothing. Throws for one that is half applied. */

@@ -38,6 +38,8 @@ export type Connections = {
 export type Products = {
   /** Null: not installed, or not known. */
   versionOf(product: string): Promise<string | null>;
+  /** The versions that the machine is known to have had, oldest first, the one of now the last; empty: none. */
+  historyOf(product: string): Promise<readonly string[]>;
   /** Durable when it resolves. Null removes the product. */
   set(product: string, version: string | null): Promise<void>;
 };

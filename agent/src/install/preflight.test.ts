@@ -5,32 +5,6 @@ import { OperatingSystem, type RequirementsSchema } from '@iotdh/proto/update/v1
 import type { MachineFacts } from './ports.ts';
 import { createBench, temporaryFolder } from './testing/bench.ts';
 import { openMachine } from './testing/machine.ts';
-import { compareVersions } from './versions.ts';
-
-test('versions are compared part by part, numbers as numbers', () => {
-  const ascending = [
-    '1.0~rc1',
-    '1.0',
-    '1.2',
-    '1.10',
-    '1.10.1',
-    '2.0-beta',
-    '2.0',
-    '10.0.26100.2314',
-    '10.0.26100.10000',
-  ];
-  for (const [index, version] of ascending.entries()) {
-    for (const [other, against] of ascending.entries()) {
-      assert.equal(
-        Math.sign(compareVersions(version, against)),
-        Math.sign(index - other),
-        `${version} and ${against}`,
-      );
-    }
-  }
-  assert.equal(compareVersions('1.2', '1.2.0'), 0);
-  assert.equal(compareVersions('007', '7'), 0);
-});
 
 type Requirements = MessageInitShape<typeof RequirementsSchema>;
 const carto = (version: string) => ({ product: 'Carto', version });
@@ -119,9 +93,92 @@ test('a requirement that may be met later does not end the job, and one that may
   const manifest = author.manifest([author.files('app', { x: '1' })], { mainsPower: true });
   assert.deepEqual(await apply(manifest), {
     kind: 'failed',
-    reason: 'it needs mains power, and the machine is on battery',
+    reason: 'it needs mains power, and the machine is on battery: plug it in',
     passing: true,
   });
   onMains = true;
   assert.equal((await apply(manifest)).kind, 'applied');
+});
+
+test('everything that is not met is told together, and only what all of it may pass is waited for', async (t) => {
+  const { facts } = openMachine(temporaryFolder(t));
+  const poor = { freeMemoryBytes: () => Promise.resolve(10), onMainsPower: () => Promise.resolve(false) };
+  const { author, installer } = createBench(t, { facts: { ...facts, ...poor } });
+  const asked: Requirements = { freeMemoryBytes: 11n, mainsPower: true };
+  const files = author.files('app', { x: 'four' });
+  assert.deepEqual(await installer.preflight(author.manifest([files], asked)), {
+    kind: 'unmet',
+    reason:
+      'it needs 11 bytes of memory; 10 are free: close programs; it needs mains power, and the machine is on battery: plug it in',
+    passing: true,
+  });
+  const lasting = { ...asked, versionFloors: [carto('1'), { product: 'Velys', version: '2' }] };
+  const end = await installer.preflight(author.manifest([files], lasting));
+  assert.ok(end.kind === 'unmet' && end.passing === undefined);
+  assert.match(
+    end.reason,
+    /^it needs Carto 1.*; it needs Velys 2.*; it needs 11 bytes.*; it needs mains power/,
+  );
+});
+
+test('room is counted on each file system: what is carried, and what is staged beside each root', async (t) => {
+  const machine = openMachine(temporaryFolder(t));
+  // Of these, the root `tool` alone is on a disk of its own.
+  const cases: [what: string, disks: [data: number, tool: number], carry: number, need: RegExp | null][] = [
+    ['both fit to the byte', [100 + 8, 12], 100, null],
+    [
+      'the agent’s disk lacks a byte for what is carried and the stage beside it',
+      [107, 12],
+      100,
+      /needs 108 bytes.*for 1 more$/,
+    ],
+    [
+      'the other disk lacks a byte for its stage',
+      [108, 11],
+      100,
+      /needs 12 bytes free where .*tool is; 11 are: make room for 1 more$/,
+    ],
+    ['both', [0, 0], 100, /needs 108 bytes.*; it needs 12 bytes/],
+    ['once it is carried the stage alone counts', [8, 12], 0, null],
+  ];
+  for (const [what, [data, tool], carry, need] of cases) {
+    const facts: MachineFacts = {
+      ...machine.facts,
+      freeDisk: (path) =>
+        Promise.resolve(
+          path.endsWith('/tool') ? { fileSystem: '2', bytes: tool } : { fileSystem: '1', bytes: data },
+        ),
+    };
+    const { author, installer } = createBench(t, { facts });
+    const manifest = author.manifest([
+      author.files('a', { x: 'four' }),
+      author.files('b', { y: 'sixsix' }, { root: 'tool' }),
+    ]);
+    const end = await installer.preflight(manifest, carry);
+    if (need === null) assert.deepEqual(end, { kind: 'met' }, what);
+    else {
+      assert.ok(end.kind === 'unmet' && end.passing, what);
+      assert.match(end.reason, need, what);
+    }
+  }
+});
+
+test('combinations are judged on what will be installed, and the nearest one is named', async (t) => {
+  const { author, installer, machine } = createBench(t);
+  await machine.products.set('Carto', '7.10');
+  const together = (...products: [string, string][]) => ({
+    products: products.map(([product, version]) => ({ product, version })),
+  });
+  const answer = async (...validatedCombinations: ReturnType<typeof together>[]) => {
+    const manifest = author.manifest([author.files('app', { x: '1' })], { validatedCombinations });
+    const end = await installer.preflight(manifest);
+    return end.kind === 'met' ? 'met' : end.reason;
+  };
+  assert.equal(await answer(together(['app', '2.0'], ['Carto', '7.10.0'])), 'met');
+  assert.equal(await answer(together(['app', '3.0']), together(['app', '2.0'])), 'met');
+  assert.equal(
+    await answer(together(['app', '3.0']), together(['app', '2.0'], ['Carto', '7.11'])),
+    'it would leave app 2.0 with Carto 7.10, which were not validated together; the nearest that were: app 2.0 with Carto 7.11',
+  );
+  assert.match(await answer(together(['app', '2.0'], ['Velys', '1'])), /Velys \(none\)/);
 });

@@ -1,86 +1,124 @@
-/** What a manifest asks of a machine, and whether it has it. */
-import type { Manifest, Platform, Requirements } from '@iotdh/proto/update/v1';
+/**
+ * What a manifest asks of a machine, and whether it has it. Everything that is not met is found at once, so that nobody mends one
+ * thing only to be told of the next.
+ */
+import type { Manifest, Platform, ProductVersion, Requirements } from '@iotdh/proto/update/v1';
 import { Architecture, OperatingSystem } from '@iotdh/proto/update/v1';
-import { fileSetOf } from './components.ts';
-import { hexOf } from './files/content.ts';
+import { compareVersions, firstMissing } from '@iotdh/proto/versions';
+import { type DiskOptions, findShortDisks } from './disk-room.ts';
 import type { MachineFacts } from './ports.ts';
-import { compareVersions } from './versions.ts';
 
 /** `passing`: it may be met later without anything being changed in the manifest or on the machine. */
 export type Unmet = { reason: string; passing: boolean };
 
-export type PreflightOptions = {
-  facts: MachineFacts;
+export type PreflightOptions = DiskOptions & {
   versionOf(product: string): Promise<string | null>;
-  /** The folder of an install root, by its name. */
-  rootPath(root: string): string | undefined;
-  /** Where the agent keeps its own files. */
-  stateFolder: string;
+  /** The versions that the machine is known to have had, oldest first, the one of now the last. */
+  historyOf(product: string): Promise<readonly string[]>;
 };
 
-/** The first requirement that is not met; null when all are. */
-export async function findUnmet(manifest: Manifest, options: PreflightOptions): Promise<Unmet | null> {
+const lasting = (reason: string): Unmet => ({ reason, passing: false });
+const passing = (reason: string): Unmet => ({ reason, passing: true });
+
+/** Every requirement that is not met, in the order of the contract. */
+export async function findUnmet(manifest: Manifest, options: PreflightOptions): Promise<Unmet[]> {
   const { requirements } = manifest;
-  return (
-    (requirements === undefined ? null : await checkRequirements(requirements, manifest, options)) ??
-    (await checkDisk(manifest, options))
-  );
+  return [
+    ...(requirements === undefined ? [] : await unmetIn(requirements, manifest, options)),
+    ...(await findShortDisks(manifest, options)).map(passing),
+  ];
 }
 
-async function checkRequirements(
+/** One answer of several: it passes only when all of them may. Null: there is none. */
+export function together(unmet: readonly Unmet[]): Unmet | null {
+  if (unmet.length === 0) return null;
+  return {
+    reason: unmet.map(({ reason }) => reason).join('; '),
+    passing: unmet.every((one) => one.passing),
+  };
+}
+
+async function unmetIn(
   requirements: Requirements,
   manifest: Manifest,
-  { facts, versionOf }: PreflightOptions,
-): Promise<Unmet | null> {
-  const lasting = (reason: string): Unmet => ({ reason, passing: false });
-  const { platforms, versionFloors, mustPassThrough, validatedCombinations } = requirements;
+  options: PreflightOptions,
+): Promise<Unmet[]> {
+  const { facts, versionOf } = options;
+  const unmet: Unmet[] = [];
+  const { platforms, versionFloors, mustPassThrough } = requirements;
 
   if (platforms.length > 0) {
     const machine = await facts.platform();
     if (!platforms.some((platform) => matches(platform, machine))) {
       const { operatingSystem, architecture, operatingSystemVersion, model } = machine;
       const words = [operatingSystem, operatingSystemVersion, architecture, model].filter(Boolean).join(' ');
-      return lasting(`it is not made for this machine (${words})`);
+      unmet.push(lasting(`it is not made for this machine (${words}): assign the pack that is`));
     }
   }
   for (const { product, version } of versionFloors) {
     const found = await versionOf(product);
     if (found === null || compareVersions(found, version) < 0) {
-      return lasting(`it needs ${product} ${version} or higher; ${found ?? 'none'} is installed`);
+      unmet.push(
+        lasting(
+          `it needs ${product} ${version} or higher; ${found ?? 'none'} is installed: bring that first`,
+        ),
+      );
     }
   }
-  for (const { product, version } of mustPassThrough) {
-    const found = await versionOf(product);
-    if (found === null || compareVersions(found, version) < 0) {
-      return lasting(`${product} ${version} has to come first; ${found ?? 'none'} is installed`);
-    }
+  const histories = new Map<string, readonly string[]>();
+  for (const { product } of mustPassThrough) histories.set(product, await historyOf(product, options));
+  const step = firstMissing(mustPassThrough, (product) => histories.get(product) ?? []);
+  if (step !== null) {
+    const had = histories.get(step.product)?.join(', ') || 'none';
+    unmet.push(lasting(`${step.product} ${step.version} has to come first; the machine has had ${had}`));
   }
-  if (validatedCombinations.length > 0) {
-    const brought = productsAfter(manifest);
-    const fits = await Promise.all(
-      validatedCombinations.map(async ({ products }) => {
-        for (const { product, version } of products) {
-          if ((brought.get(product) ?? (await versionOf(product))) !== version) return false;
-        }
-        return true;
-      }),
-    );
-    if (!fits.includes(true))
-      return lasting('it would leave products at versions that were not validated together');
-  }
+  const mix = await unvalidated(requirements, manifest, options);
+  if (mix !== null) unmet.push(lasting(mix));
   if (requirements.freeMemoryBytes > 0n) {
     const free = await facts.freeMemoryBytes();
     if (BigInt(free) < requirements.freeMemoryBytes) {
-      return {
-        reason: `it needs ${requirements.freeMemoryBytes} bytes of memory; ${free} are free`,
-        passing: true,
-      };
+      unmet.push(
+        passing(`it needs ${requirements.freeMemoryBytes} bytes of memory; ${free} are free: close programs`),
+      );
     }
   }
   if (requirements.mainsPower && !(await facts.onMainsPower())) {
-    return { reason: 'it needs mains power, and the machine is on battery', passing: true };
+    unmet.push(passing('it needs mains power, and the machine is on battery: plug it in'));
   }
-  return null;
+  return unmet;
+}
+
+/** What apt alone knows has no history but its version of now. */
+async function historyOf(product: string, options: PreflightOptions): Promise<readonly string[]> {
+  const known = await options.historyOf(product);
+  if (known.length > 0) return known;
+  const now = await options.versionOf(product);
+  return now === null ? [] : [now];
+}
+
+/** Judged on the inventory as it will be afterwards. Null: one of the combinations fits, or none is demanded. */
+async function unvalidated(
+  { validatedCombinations }: Requirements,
+  manifest: Manifest,
+  { versionOf }: PreflightOptions,
+): Promise<string | null> {
+  if (validatedCombinations.length === 0) return null;
+  const brought = productsAfter(manifest);
+  const after = new Map<string, string | null>();
+  for (const { product } of validatedCombinations.flatMap(({ products }) => products)) {
+    after.set(product, brought.get(product) ?? (await versionOf(product)));
+  }
+  const fits = ({ product, version }: ProductVersion): boolean => {
+    const found = after.get(product) ?? null;
+    return found !== null && compareVersions(found, version) === 0;
+  };
+  if (validatedCombinations.some(({ products }) => products.every(fits))) return null;
+  const would = [...after].map(([product, version]) => `${product} ${version ?? '(none)'}`).join(' with ');
+  const [nearest] = validatedCombinations.toSorted(
+    (a, b) => b.products.filter(fits).length - a.products.filter(fits).length,
+  );
+  const wanted = nearest?.products.map(({ product, version }) => `${product} ${version}`).join(' with ');
+  return `it would leave ${would}, which were not validated together; the nearest that were: ${wanted}`;
 }
 
 function matches(wanted: Platform, machine: Awaited<ReturnType<MachineFacts['platform']>>): boolean {
@@ -98,49 +136,16 @@ function matches(wanted: Platform, machine: Awaited<ReturnType<MachineFacts['pla
   );
 }
 
-/** The versions that the components of a manifest bring. */
+/** The versions that a manifest brings. */
 function productsAfter({ content }: Manifest): Map<string, string> {
   const brought = new Map<string, string>();
+  const bring = (one: ProductVersion | undefined) => one && brought.set(one.product, one.version);
+  if (content.case === 'base') for (const one of content.value.products) bring(one);
   for (const { kind } of content.case === 'patch' ? content.value.components : []) {
-    if (
-      kind.case === 'hostApplication' ||
-      kind.case === 'thirdPartyApplication' ||
-      kind.case === 'managedProduct'
-    ) {
-      if (kind.value.product !== undefined)
-        brought.set(kind.value.product.product, kind.value.product.version);
+    const { case: name, value } = kind;
+    if (name === 'hostApplication' || name === 'thirdPartyApplication' || name === 'managedProduct') {
+      bring(value.product);
     }
   }
   return brought;
-}
-
-/** Room on every file system that files go to: what the manifest says, or its contents for that file system, twice. */
-async function checkDisk(manifest: Manifest, options: PreflightOptions): Promise<Unmet | null> {
-  const sizes = new Map<string, bigint>();
-  for (const { contents } of manifest.objects) {
-    for (const { digest, size } of contents) sizes.set(hexOf(digest), size);
-  }
-  const stated = manifest.requirements?.freeDiskBytes ?? 0n;
-  const needed = new Map<string, { path: string; bytes: bigint; free: number }>();
-  async function need(path: string, bytes: bigint): Promise<void> {
-    const { fileSystem, bytes: free } = await options.facts.freeDisk(path);
-    const before = needed.get(fileSystem)?.bytes ?? 0n;
-    needed.set(fileSystem, { path, bytes: before + bytes, free });
-  }
-  for (const component of manifest.content.case === 'patch' ? manifest.content.value.components : []) {
-    const files = fileSetOf(component);
-    const path = files === undefined ? undefined : options.rootPath(files.root);
-    if (files === undefined || path === undefined) continue;
-    let bytes = 0n;
-    for (const { digest } of files.files) bytes += sizes.get(hexOf(digest)) ?? 0n;
-    await need(path, 2n * bytes);
-  }
-  if (needed.size === 0) await need(options.stateFolder, 0n);
-  for (const { path, bytes, free } of needed.values()) {
-    const wanted = stated > 0n ? stated : bytes;
-    if (BigInt(free) < wanted) {
-      return { reason: `it needs ${wanted} bytes free where ${path} is; ${free} are`, passing: true };
-    }
-  }
-  return null;
 }

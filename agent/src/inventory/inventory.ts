@@ -43,8 +43,8 @@ export function createInventory({ agentVersion, facts, register, hostVersion }: 
         installed(ProductKind.OPERATING_SYSTEM, system.product, system.version),
         ...register
           .all()
-          .map(({ kind, product, version, installTimeMs }) =>
-            installed(kinds[kind], product, version, installTimeMs),
+          .map(({ kind, product, version, installTimeMs, earlier }) =>
+            installed(kinds[kind], product, version, installTimeMs, earlier),
           ),
         ...(hostVersion()?.parts ?? []).map(({ product, version }) =>
           installed(ProductKind.THIRD_PARTY, product, version),
@@ -66,10 +66,17 @@ export function createInventory({ agentVersion, facts, register, hostVersion }: 
   };
 }
 
-function installed(kind: ProductKind, product: string, version: string, timeMs?: number): InstalledProduct {
+function installed(
+  kind: ProductKind,
+  product: string,
+  version: string,
+  timeMs?: number,
+  earlier: readonly string[] = [],
+): InstalledProduct {
   return create(InstalledProductSchema, {
     kind,
     product: { product, version: asVersion(version) },
+    earlierVersions: earlier.map(asVersion),
     ...(timeMs === undefined ? {} : { installTime: timestampFromMs(timeMs) }),
   });
 }

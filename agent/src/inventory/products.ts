@@ -2,11 +2,20 @@
 import { type Document, openDocument } from '../durable/document.ts';
 
 export type ProductKind = 'host_application' | 'managed' | 'third_party';
-export type Product = { kind: ProductKind; product: string; version: string; installTimeMs: number };
+export type Product = {
+  kind: ProductKind;
+  product: string;
+  version: string;
+  installTimeMs: number;
+  /** The versions before, oldest first; absent in a register of before. */
+  earlier?: readonly string[];
+};
 
 export type ProductRegister = {
   all(): readonly Product[];
   versionOf(product: string): Promise<string | null>;
+  /** The versions that it is known to have had here, oldest first, its own the last; empty when it is not installed. */
+  historyOf(product: string): Promise<readonly string[]>;
   /** Durable when it resolves; null removes the product. `kind` is for a product that is new here: default third-party. */
   set(product: string, version: string | null, kind?: ProductKind): Promise<void>;
 };
@@ -21,6 +30,7 @@ export type ProductsOptions = {
 
 /** A report holds 500 products at most; the operating system, the agent and parts of the host application need some. */
 const maxProducts = 400;
+const maxEarlier = 32;
 
 export function openProducts({ path, now, onChange, onDamaged }: ProductsOptions): ProductRegister {
   const document: Document<readonly Product[]> = openDocument<readonly Product[]>({
@@ -33,6 +43,10 @@ export function openProducts({ path, now, onChange, onDamaged }: ProductsOptions
   return {
     all: () => document.value,
     versionOf: async (product) => find(product)?.version ?? null,
+    async historyOf(product) {
+      const found = find(product);
+      return found === undefined ? [] : [...(found.earlier ?? []), found.version];
+    },
     async set(product, version, kind) {
       const before = find(product);
       if ((before?.version ?? null) === version && (kind === undefined || before?.kind === kind)) return;
@@ -46,6 +60,7 @@ export function openProducts({ path, now, onChange, onDamaged }: ProductsOptions
                 product,
                 version,
                 installTimeMs: now(),
+                earlier: earlierThan(version, before),
               } as const,
             ];
       document.write([...others, ...entry].slice(-maxProducts));
@@ -54,9 +69,19 @@ export function openProducts({ path, now, onChange, onDamaged }: ProductsOptions
   };
 }
 
+/** The version before joins them, unless this is a step back to where it came from: what was taken back was never had. */
+function earlierThan(version: string, before: Product | undefined): readonly string[] {
+  const earlier = before?.earlier ?? [];
+  if (before === undefined || before.version === version) return earlier;
+  if (earlier.at(-1) === version) return earlier.slice(0, -1);
+  return [...earlier, before.version].slice(-maxEarlier);
+}
+
 function isProduct(value: unknown): value is Product {
   if (typeof value !== 'object' || value === null) return false;
   const { kind, product, version, installTimeMs } = value as Record<string, unknown>;
   const texts = [kind, product, version].every((text) => typeof text === 'string');
-  return texts && typeof installTimeMs === 'number';
+  const { earlier = [] } = value as Record<string, unknown>;
+  const areVersions = Array.isArray(earlier) && earlier.every((version) => typeof version === 'string');
+  return texts && typeof installTimeMs === 'number' && areVersions;
 }

@@ -8,6 +8,7 @@ import {
   ManifestRejectedSchema,
   MetadataRejectedSchema,
   ObjectsMissingSchema,
+  PassThroughMissingSchema,
   ResourceConflictSchema,
   ResourceKind,
   ResourceNotFoundSchema,
@@ -125,6 +126,19 @@ export function errorOf(refusal: Refusal): ConnectError {
         Code.FailedPrecondition,
         info(ErrorReason.DEVICE_RETIRED),
       );
+    case 'pass_through_missing': {
+      const { deviceId, missing, first } = refusal;
+      const next =
+        first === null
+          ? 'no published pack brings it: publish one first'
+          : `assign ${first.name}@${first.version} (${first.packId}) first`;
+      return failure(
+        `device ${deviceId} must have had ${missing.product} ${missing.version} before; ${next}`,
+        Code.FailedPrecondition,
+        info(ErrorReason.PASS_THROUGH_MISSING),
+        detail(PassThroughMissingSchema, { deviceId, missing, packId: first?.packId ?? '' }),
+      );
+    }
     case 'update_under_way':
       return failure(
         `the device is applying assignment ${refusal.assignmentId}; it ends by itself`,

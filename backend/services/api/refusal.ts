@@ -15,6 +15,13 @@ export type Refusal =
   | { kind: 'metadata_rejected'; rule: string; detail: string }
   | { kind: 'pack_not_assignable'; packId: string; why: string }
   | { kind: 'device_retired'; deviceId: string }
+  /** `first`: the newest published pack that brings it. */
+  | {
+      kind: 'pass_through_missing';
+      deviceId: string;
+      missing: { product: string; version: string };
+      first: { packId: string; name: string; version: string } | null;
+    }
   | { kind: 'update_under_way'; assignmentId: string }
   | { kind: 'page_token_invalid' }
   | { kind: 'cursor_expired' }

@@ -49,7 +49,12 @@ export type PackDocument = {
   createTime: Date;
   publishTime: Date | null;
   yankReason: string;
+  /** What it brings, and what a machine must have had before it; absent in packs of before. */
+  products?: ProductVersionRecord[];
+  mustPassThrough?: ProductVersionRecord[];
 };
+
+export type ProductVersionRecord = { product: string; version: string };
 
 /** Signed metadata of TUF, each version once. `_id` is `role/version`. The bytes are the object of the digest in Blob Storage. */
 export type MetadataDocument = {

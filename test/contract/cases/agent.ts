@@ -118,6 +118,7 @@ export const installed = {
   kind: ProductKind.HOST_APPLICATION,
   product: mapping,
   installTime: at(-86_400),
+  earlierVersions: ['7.0.2', '8.0.0'],
 };
 
 export const agentCases = [

@@ -25,6 +25,7 @@ import {
   ObjectsMissingSchema,
   PackSchema,
   PackState,
+  PassThroughMissingSchema,
   PublishPackRequestSchema,
   PublishPackResponseSchema,
   ResourceConflictSchema,
@@ -37,7 +38,7 @@ import {
 import { progress } from './agent.ts';
 import { updateResult } from './bus.ts';
 import { cases } from './cases.ts';
-import { at, digest, lasting, uuid } from './examples.ts';
+import { at, digest, lasting, mapping, uuid } from './examples.ts';
 import { manifestRef } from './manifest.ts';
 
 const packId = uuid(81);
@@ -148,4 +149,8 @@ export const fleetPackCases = [
   cases(RevisionMismatchSchema, { minimal: {}, full: { givenRevision: 3n, currentRevision: 4n } }),
   cases(ManifestRejectedSchema, { full: { problems: ['name: must not be empty'] } }),
   cases(ObjectsMissingSchema, { full: { objectDigests: [digest(0xb1)] } }),
+  cases(PassThroughMissingSchema, {
+    minimal: { deviceId: 'ws-0001', missing: mapping },
+    full: { deviceId: 'ws-0001', missing: mapping, packId: uuid(71) },
+  }),
 ];

@@ -90,6 +90,8 @@ export function openMachine(folder: string): PretendMachine {
     products: {
       versionOf: (product) =>
         Promise.resolve(readJson<Record<string, string>>(at('products'), {})[product] ?? null),
+      historyOf: (product) =>
+        Promise.resolve([readJson<Record<string, string>>(at('products'), {})[product] ?? []].flat()),
       set(product, version) {
         const { [product]: _, ...rest } = readJson<Record<string, string>>(at('products'), {});
         writeJson(at('products'), version === null ? rest : { ...rest, [product]: version });

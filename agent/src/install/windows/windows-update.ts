@@ -1,10 +1,10 @@
 /** The machine's own Windows Update, by a PowerShell script over its COM interfaces. It has not run on Windows yet. */
 import { join } from 'node:path';
+import { compareVersions } from '@iotdh/proto/versions';
 import type { Clock } from '../clock.ts';
 import { powershellOptions } from '../interpreter.ts';
 import type { WindowsSelection, WindowsUpdate, WindowsUpdateEnd } from '../ports.ts';
 import { type RunProgram, runProgram } from '../process-group.ts';
-import { compareVersions } from '../versions.ts';
 import { type Answer, describe, readAnswer, resultCodes } from './answer.ts';
 
 export type WindowsUpdateOptions = {

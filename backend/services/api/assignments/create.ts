@@ -21,6 +21,7 @@ import { findAnswer, keepAnswer } from '../answers.ts';
 import { type Caller, commit, type Fleet, isDuplicate } from '../fleet.ts';
 import { packNamed } from '../packs/find.ts';
 import { refuse } from '../refusal.ts';
+import { refuseSkipping } from './pass-through.ts';
 
 export async function createAssignments(
   fleet: Fleet,
@@ -42,6 +43,7 @@ export async function createAssignments(
     return await commit(fleet, async (session) => {
       const packs = await assignablePacks(fleet, request, session);
       await refuseUnfit(fleet, request.deviceIds, session);
+      await refuseSkipping(fleet, packs.pack, request.deviceIds, session);
       const now = new Date(fleet.clock.now());
       const { traceParent, operator: creator } = caller;
       const carrierPolicy = policyToKeep(request.carrierPolicy);

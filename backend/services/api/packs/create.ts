@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { type CreatePackResponse, CreatePackResponseSchema } from '@iotdh/proto/fleet/v1';
-import type { Manifest } from '@iotdh/proto/update/v1';
+import type { Manifest, ProductVersion } from '@iotdh/proto/update/v1';
 import { Long } from 'mongodb';
-import type { PackDocument } from '../../../shared/database/collections.ts';
+import type { PackDocument, ProductVersionRecord } from '../../../shared/database/collections.ts';
 import { appendEvents } from '../../../shared/database/events.ts';
 import { packEvent } from '../../../shared/messages/fleet-event.ts';
 import { packMessage } from '../../../shared/messages/pack.ts';
@@ -72,6 +72,8 @@ async function keep(
     createTime: now,
     publishTime: null,
     yankReason: '',
+    products: productsOf(manifest),
+    mustPassThrough: (manifest.requirements?.mustPassThrough ?? []).map(recordOf),
   };
   try {
     await commit(fleet, async (session) => {
@@ -86,4 +88,18 @@ async function keep(
     if (faster === null) throw error;
     return faster;
   }
+}
+
+const recordOf = ({ product, version }: ProductVersion): ProductVersionRecord => ({ product, version });
+
+/** The versions that a machine has once the pack is applied. */
+function productsOf({ content }: Manifest): ProductVersionRecord[] {
+  if (content.case === 'base') return content.value.products.map(recordOf);
+  const components = content.case === 'patch' ? content.value.components : [];
+  return components.flatMap(({ kind: { case: name, value } }) =>
+    (name === 'hostApplication' || name === 'thirdPartyApplication' || name === 'managedProduct') &&
+    value.product !== undefined
+      ? [recordOf(value.product)]
+      : [],
+  );
 }

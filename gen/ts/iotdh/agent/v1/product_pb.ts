@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file iotdh/agent/v1/product.proto.
  */
 export const file_iotdh_agent_v1_product: GenFile = /*@__PURE__*/
-  fileDesc("Chxpb3RkaC9hZ2VudC92MS9wcm9kdWN0LnByb3RvEg5pb3RkaC5hZ2VudC52MSK1AQoQSW5zdGFsbGVkUHJvZHVjdBI1CgRraW5kGAEgASgOMhsuaW90ZGguYWdlbnQudjEuUHJvZHVjdEtpbmRCCrpIB4IBBBABIAASOAoHcHJvZHVjdBgCIAEoCzIfLmlvdGRoLnVwZGF0ZS52MS5Qcm9kdWN0VmVyc2lvbkIGukgDyAEBEjAKDGluc3RhbGxfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqwQEKC1Byb2R1Y3RLaW5kEhwKGFBST0RVQ1RfS0lORF9VTlNQRUNJRklFRBAAEiEKHVBST0RVQ1RfS0lORF9IT1NUX0FQUExJQ0FUSU9OEAESIQodUFJPRFVDVF9LSU5EX09QRVJBVElOR19TWVNURU0QAhIYChRQUk9EVUNUX0tJTkRfTUFOQUdFRBADEhwKGFBST0RVQ1RfS0lORF9USElSRF9QQVJUWRAEEhYKElBST0RVQ1RfS0lORF9BR0VOVBAFQloKEmNvbS5pb3RkaC5hZ2VudC52MUIMUHJvZHVjdFByb3RvUAFaI2lvdGRoL2dlbi9nby9pb3RkaC9hZ2VudC92MTthZ2VudHYxqgIOSW90ZGguQWdlbnQuVjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_update_v1_version]);
+  fileDesc("Chxpb3RkaC9hZ2VudC92MS9wcm9kdWN0LnByb3RvEg5pb3RkaC5hZ2VudC52MSKAAgoQSW5zdGFsbGVkUHJvZHVjdBI1CgRraW5kGAEgASgOMhsuaW90ZGguYWdlbnQudjEuUHJvZHVjdEtpbmRCCrpIB4IBBBABIAASOAoHcHJvZHVjdBgCIAEoCzIfLmlvdGRoLnVwZGF0ZS52MS5Qcm9kdWN0VmVyc2lvbkIGukgDyAEBEjAKDGluc3RhbGxfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASSQoQZWFybGllcl92ZXJzaW9ucxgEIAMoCUIvukgskgEpECAiJXIjGEAyH15bMC05QS1aYS16XVswLTlBLVphLXouK19+Oi1dKiQqwQEKC1Byb2R1Y3RLaW5kEhwKGFBST0RVQ1RfS0lORF9VTlNQRUNJRklFRBAAEiEKHVBST0RVQ1RfS0lORF9IT1NUX0FQUExJQ0FUSU9OEAESIQodUFJPRFVDVF9LSU5EX09QRVJBVElOR19TWVNURU0QAhIYChRQUk9EVUNUX0tJTkRfTUFOQUdFRBADEhwKGFBST0RVQ1RfS0lORF9USElSRF9QQVJUWRAEEhYKElBST0RVQ1RfS0lORF9BR0VOVBAFQloKEmNvbS5pb3RkaC5hZ2VudC52MUIMUHJvZHVjdFByb3RvUAFaI2lvdGRoL2dlbi9nby9pb3RkaC9hZ2VudC92MTthZ2VudHYxqgIOSW90ZGguQWdlbnQuVjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_update_v1_version]);
 
 /**
  * One product that is installed.
@@ -45,6 +45,14 @@ export type InstalledProduct = Message<"iotdh.agent.v1.InstalledProduct"> & {
    * @generated from field: google.protobuf.Timestamp install_time = 3;
    */
   installTime?: Timestamp | undefined;
+
+  /**
+   * The versions that the machine is known to have had before, oldest first. An update that was taken back leaves none here.
+   * Empty: none is known.
+   *
+   * @generated from field: repeated string earlier_versions = 4;
+   */
+  earlierVersions: string[];
 };
 
 /**

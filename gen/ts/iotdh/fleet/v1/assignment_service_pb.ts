@@ -288,7 +288,8 @@ export const AssignmentService: GenService<{
    * goes on.
    *
    * Fails with NOT_FOUND and ResourceNotFound, with FAILED_PRECONDITION when a pack is not published, the
-   * pack to fall back to is no BASE or a device is retired, and with ALREADY_EXISTS and ResourceConflict when a device has an assignment that goes on.
+   * pack to fall back to is no BASE or a device is retired, with FAILED_PRECONDITION and PassThroughMissing when a device must
+   * have had another version first, and with ALREADY_EXISTS and ResourceConflict when a device has an assignment that goes on.
    *
    * @generated from rpc iotdh.fleet.v1.AssignmentService.CreateAssignments
    */

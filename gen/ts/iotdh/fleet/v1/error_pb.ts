@@ -9,13 +9,15 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import type { ProductVersion } from "../../update/v1/version_pb.ts";
+import { file_iotdh_update_v1_version } from "../../update/v1/version_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file iotdh/fleet/v1/error.proto.
  */
 export const file_iotdh_fleet_v1_error: GenFile = /*@__PURE__*/
-  fileDesc("Chppb3RkaC9mbGVldC92MS9lcnJvci5wcm90bxIOaW90ZGguZmxlZXQudjEijwEKCUVycm9ySW5mbxI1CgZyZWFzb24YASABKA4yGy5pb3RkaC5mbGVldC52MS5FcnJvclJlYXNvbkIIukgFggECEAESEQoJcmV0cnlhYmxlGAIgASgIEjgKC3JldHJ5X2RlbGF5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyACJiChBSZXNvdXJjZU5vdEZvdW5kEjYKBGtpbmQYASABKA4yHC5pb3RkaC5mbGVldC52MS5SZXNvdXJjZUtpbmRCCrpIB4IBBBABIAASFgoCaWQYAiABKAlCCrpIB3IFEAEYgAEiYgoQUmVzb3VyY2VDb25mbGljdBI2CgRraW5kGAEgASgOMhwuaW90ZGguZmxlZXQudjEuUmVzb3VyY2VLaW5kQgq6SAeCAQQQASAAEhYKAmlkGAIgASgJQgq6SAdyBRABGIABIkQKEFJldmlzaW9uTWlzbWF0Y2gSFgoOZ2l2ZW5fcmV2aXNpb24YASABKAQSGAoQY3VycmVudF9yZXZpc2lvbhgCIAEoBCI5ChBNYW5pZmVzdFJlamVjdGVkEiUKCHByb2JsZW1zGAEgAygJQhO6SBCSAQ0IARBkIgdyBRABGPQDIjsKDk9iamVjdHNNaXNzaW5nEikKDm9iamVjdF9kaWdlc3RzGAEgAygMQhG6SA6SAQsIARDoByIEegJoICJHChBNZXRhZGF0YVJlamVjdGVkEhcKBHJ1bGUYASABKAlCCbpIBnIEEAEYQBIaCgZkZXRhaWwYAiABKAlCCrpIB3IFEAEY9AMq+AMKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiMKH0VSUk9SX1JFQVNPTl9SRVNPVVJDRV9OT1RfRk9VTkQQARIiCh5FUlJPUl9SRUFTT05fUkVTT1VSQ0VfQ09ORkxJQ1QQAhIiCh5FUlJPUl9SRUFTT05fUkVWSVNJT05fTUlTTUFUQ0gQAxIiCh5FUlJPUl9SRUFTT05fTUFOSUZFU1RfUkVKRUNURUQQBBIgChxFUlJPUl9SRUFTT05fT0JKRUNUU19NSVNTSU5HEAUSJAogRVJST1JfUkVBU09OX1BBQ0tfTk9UX0FTU0lHTkFCTEUQBhIfChtFUlJPUl9SRUFTT05fREVWSUNFX1JFVElSRUQQBxIhCh1FUlJPUl9SRUFTT05fVVBEQVRFX1VOREVSX1dBWRAIEiMKH0VSUk9SX1JFQVNPTl9QQUdFX1RPS0VOX0lOVkFMSUQQCRIfChtFUlJPUl9SRUFTT05fQ1VSU09SX0VYUElSRUQQChIiCh5FUlJPUl9SRUFTT05fUkVRVUVTVF9JRF9SRVVTRUQQCxIiCh5FUlJPUl9SRUFTT05fTUVUQURBVEFfUkVKRUNURUQQDBIgChxFUlJPUl9SRUFTT05fUEFDS19OT1RfU0lHTkVEEA0quwEKDFJlc291cmNlS2luZBIdChlSRVNPVVJDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUUkVTT1VSQ0VfS0lORF9ERVZJQ0UQARIWChJSRVNPVVJDRV9LSU5EX1BBQ0sQAhIcChhSRVNPVVJDRV9LSU5EX0FTU0lHTk1FTlQQAxIgChxSRVNPVVJDRV9LSU5EX0xPR19DT0xMRUNUSU9OEAQSGgoWUkVTT1VSQ0VfS0lORF9NRVRBREFUQRAFQlgKEmNvbS5pb3RkaC5mbGVldC52MUIKRXJyb3JQcm90b1ABWiNpb3RkaC9nZW4vZ28vaW90ZGgvZmxlZXQvdjE7ZmxlZXR2MaoCDklvdGRoLkZsZWV0LlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("Chppb3RkaC9mbGVldC92MS9lcnJvci5wcm90bxIOaW90ZGguZmxlZXQudjEijwEKCUVycm9ySW5mbxI1CgZyZWFzb24YASABKA4yGy5pb3RkaC5mbGVldC52MS5FcnJvclJlYXNvbkIIukgFggECEAESEQoJcmV0cnlhYmxlGAIgASgIEjgKC3JldHJ5X2RlbGF5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyACJiChBSZXNvdXJjZU5vdEZvdW5kEjYKBGtpbmQYASABKA4yHC5pb3RkaC5mbGVldC52MS5SZXNvdXJjZUtpbmRCCrpIB4IBBBABIAASFgoCaWQYAiABKAlCCrpIB3IFEAEYgAEiYgoQUmVzb3VyY2VDb25mbGljdBI2CgRraW5kGAEgASgOMhwuaW90ZGguZmxlZXQudjEuUmVzb3VyY2VLaW5kQgq6SAeCAQQQASAAEhYKAmlkGAIgASgJQgq6SAdyBRABGIABIkQKEFJldmlzaW9uTWlzbWF0Y2gSFgoOZ2l2ZW5fcmV2aXNpb24YASABKAQSGAoQY3VycmVudF9yZXZpc2lvbhgCIAEoBCI5ChBNYW5pZmVzdFJlamVjdGVkEiUKCHByb2JsZW1zGAEgAygJQhO6SBCSAQ0IARBkIgdyBRABGPQDIjsKDk9iamVjdHNNaXNzaW5nEikKDm9iamVjdF9kaWdlc3RzGAEgAygMQhG6SA6SAQsIARDoByIEegJoICJHChBNZXRhZGF0YVJlamVjdGVkEhcKBHJ1bGUYASABKAlCCbpIBnIEEAEYQBIaCgZkZXRhaWwYAiABKAlCCrpIB3IFEAEY9AMiqAEKElBhc3NUaHJvdWdoTWlzc2luZxI6CglkZXZpY2VfaWQYASABKAlCJ7pIJHIiGIABMh1eW0EtWmEtejAtOS4lXyo/ISgpLDo9QCQnLV0rJBI4CgdtaXNzaW5nGAIgASgLMh8uaW90ZGgudXBkYXRlLnYxLlByb2R1Y3RWZXJzaW9uQga6SAPIAQESHAoHcGFja19pZBgDIAEoCUILukgI2AEBcgOwAQEqnwQKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiMKH0VSUk9SX1JFQVNPTl9SRVNPVVJDRV9OT1RfRk9VTkQQARIiCh5FUlJPUl9SRUFTT05fUkVTT1VSQ0VfQ09ORkxJQ1QQAhIiCh5FUlJPUl9SRUFTT05fUkVWSVNJT05fTUlTTUFUQ0gQAxIiCh5FUlJPUl9SRUFTT05fTUFOSUZFU1RfUkVKRUNURUQQBBIgChxFUlJPUl9SRUFTT05fT0JKRUNUU19NSVNTSU5HEAUSJAogRVJST1JfUkVBU09OX1BBQ0tfTk9UX0FTU0lHTkFCTEUQBhIfChtFUlJPUl9SRUFTT05fREVWSUNFX1JFVElSRUQQBxIhCh1FUlJPUl9SRUFTT05fVVBEQVRFX1VOREVSX1dBWRAIEiMKH0VSUk9SX1JFQVNPTl9QQUdFX1RPS0VOX0lOVkFMSUQQCRIfChtFUlJPUl9SRUFTT05fQ1VSU09SX0VYUElSRUQQChIiCh5FUlJPUl9SRUFTT05fUkVRVUVTVF9JRF9SRVVTRUQQCxIiCh5FUlJPUl9SRUFTT05fTUVUQURBVEFfUkVKRUNURUQQDBIgChxFUlJPUl9SRUFTT05fUEFDS19OT1RfU0lHTkVEEA0SJQohRVJST1JfUkVBU09OX1BBU1NfVEhST1VHSF9NSVNTSU5HEA4quwEKDFJlc291cmNlS2luZBIdChlSRVNPVVJDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUUkVTT1VSQ0VfS0lORF9ERVZJQ0UQARIWChJSRVNPVVJDRV9LSU5EX1BBQ0sQAhIcChhSRVNPVVJDRV9LSU5EX0FTU0lHTk1FTlQQAxIgChxSRVNPVVJDRV9LSU5EX0xPR19DT0xMRUNUSU9OEAQSGgoWUkVTT1VSQ0VfS0lORF9NRVRBREFUQRAFQlgKEmNvbS5pb3RkaC5mbGVldC52MUIKRXJyb3JQcm90b1ABWiNpb3RkaC9nZW4vZ28vaW90ZGgvZmxlZXQvdjE7ZmxlZXR2MaoCDklvdGRoLkZsZWV0LlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_iotdh_update_v1_version]);
 
 /**
  * Accompanies every error that the services themselves raise.
@@ -208,6 +210,41 @@ export const MetadataRejectedSchema: GenMessage<MetadataRejected> = /*@__PURE__*
   messageDesc(file_iotdh_fleet_v1_error, 6);
 
 /**
+ * A device must have had a version before the pack may be assigned. Nothing was assigned.
+ *
+ * @generated from message iotdh.fleet.v1.PassThroughMissing
+ */
+export type PassThroughMissing = Message<"iotdh.fleet.v1.PassThroughMissing"> & {
+  /**
+   * The first device, in the order of the request, that lacks it.
+   *
+   * @generated from field: string device_id = 1;
+   */
+  deviceId: string;
+
+  /**
+   * The first version that it lacks.
+   *
+   * @generated from field: iotdh.update.v1.ProductVersion missing = 2;
+   */
+  missing?: ProductVersion | undefined;
+
+  /**
+   * The newest published pack that brings it: to be assigned first. Empty: there is none.
+   *
+   * @generated from field: string pack_id = 3;
+   */
+  packId: string;
+};
+
+/**
+ * Describes the message iotdh.fleet.v1.PassThroughMissing.
+ * Use `create(PassThroughMissingSchema)` to create a new message.
+ */
+export const PassThroughMissingSchema: GenMessage<PassThroughMissing> = /*@__PURE__*/
+  messageDesc(file_iotdh_fleet_v1_error, 7);
+
+/**
  * Why a request was not carried out.
  *
  * @generated from enum iotdh.fleet.v1.ErrorReason
@@ -310,6 +347,13 @@ export const ErrorReason = {
    * @generated from enum value: ERROR_REASON_PACK_NOT_SIGNED = 13;
    */
   PACK_NOT_SIGNED: 13,
+
+  /**
+   * A device must have another version first. With a PassThroughMissing.
+   *
+   * @generated from enum value: ERROR_REASON_PASS_THROUGH_MISSING = 14;
+   */
+  PASS_THROUGH_MISSING: 14,
 } as const;
 
 /**

@@ -52,8 +52,9 @@ export type Requirements = Message<"iotdh.update.v1.Requirements"> & {
   versionFloors: ProductVersion[];
 
   /**
-   * Versions that the machine must have had, in this order, before this update; the backend assigns the
-   * first that is missing instead. Empty: none.
+   * Versions that the machine must have had, in this order, before this update. A machine refuses it otherwise; the backend
+   * refuses to assign it, and names the pack that comes first. A machine whose first known version of the product is at
+   * least as high did not skip one. Empty: none.
    *
    * @generated from field: repeated iotdh.update.v1.ProductVersion must_pass_through = 3;
    */
@@ -68,7 +69,8 @@ export type Requirements = Message<"iotdh.update.v1.Requirements"> & {
   validatedCombinations: Combination[];
 
   /**
-   * Free disk space for the stage, the targets and the undo copy, in bytes. 0: what the contents add up to, twice.
+   * Free disk space for the stage, the targets and the undo copy, in bytes, on each file system that files go to, besides what is
+   * still to be carried. 0: what the contents for that file system add up to, twice.
    *
    * @generated from field: uint64 free_disk_bytes = 5;
    */

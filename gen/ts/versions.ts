@@ -1,4 +1,4 @@
-/** Compares versions part by part, numbers as numbers. */
+/** Versions as the requirements of a manifest mean them: compared part by part, numbers as numbers. */
 
 /** Negative, 0 or positive, as `left` is lower than, equal to or higher than `right`. */
 export function compareVersions(left: string, right: string): number {
@@ -29,4 +29,27 @@ function compareParts(a = '0', b = '0'): number {
   if (a === b) return 0;
   if (a === '~' || b === '~') return a === '~' ? -1 : 1;
   return a.toLowerCase() < b.toLowerCase() ? -1 : a.toLowerCase() > b.toLowerCase() ? 1 : 0;
+}
+
+/**
+ * The first of the versions that a machine must pass through, in this order, which it has not had; null: none is missing. `had` are
+ * the versions of that product that the machine is known to have had, oldest first. A machine that came into our care at a version
+ * or beyond it did not skip it.
+ */
+export function firstMissing(
+  mustPassThrough: readonly { product: string; version: string }[],
+  had: (product: string) => readonly string[],
+): { product: string; version: string } | null {
+  const reached = new Map<string, number>();
+  for (const step of mustPassThrough) {
+    const versions = had(step.product);
+    const from = reached.get(step.product) ?? 0;
+    const index = versions.findIndex(
+      (version, place) => place >= from && compareVersions(version, step.version) === 0,
+    );
+    const [oldest] = versions;
+    if (index >= 0) reached.set(step.product, index);
+    else if (oldest === undefined || compareVersions(oldest, step.version) < 0) return step;
+  }
+  return null;
 }
