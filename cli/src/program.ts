@@ -7,6 +7,7 @@ import { devCommand } from './tree/dev.ts';
 import { deviceCommand } from './tree/device.ts';
 import { packCommand } from './tree/pack.ts';
 import { profileCommand } from './tree/profile.ts';
+import { planCommand, quotaCommand } from './tree/quota.ts';
 import { updateCommands } from './tree/update.ts';
 
 const formats = ['table', 'json', 'jsonl', 'yaml', 'name'];
@@ -47,7 +48,7 @@ Examples:
   $ iotdh dev up                         everything on this machine
   $ iotdh device list
   $ iotdh pack build pack.yaml && iotdh pack upload carto-8.2.1
-  $ iotdh assign carto@8.2.1 ws-0001
+  $ iotdh plan carto@8.2.1 ws-0001 && iotdh assign carto@8.2.1 ws-0001
   $ iotdh watch ws-0001 --exit-status --timeout 30m
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not allowed, 4 not found, 5 not reached, 6 timed out, 130 interrupted.`,
@@ -56,8 +57,10 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 not allowed, 4 not found, 5 not reached, 
     devCommand(tree),
     deviceCommand(tree),
     packCommand(tree),
+    planCommand(tree),
     ...updateCommands(tree),
     auditCommand(tree),
+    quotaCommand(tree),
     profileCommand(tree),
     completionCommand(program, terminal),
   ];

@@ -44,3 +44,22 @@ export function sizeText(bytes: number | bigint): string {
   }
   return `${amount.toPrecision(3)} TiB`;
 }
+
+/** A length of time for people: `45 s`, `25 min`, `3.4 h`, `12 d`. */
+export function durationText(ms: number): string {
+  const steps: readonly (readonly [unit: string, ms: number, most: number])[] = [
+    ['s', 1_000, 120],
+    ['min', 60_000, 120],
+    ['h', 3_600_000, 48],
+    ['d', 86_400_000, Number.POSITIVE_INFINITY],
+  ];
+  for (const [unit, unitMs, most] of steps) {
+    const amount = ms / unitMs;
+    if (amount < most)
+      return `${amount < 10 && unit !== 's' ? amount.toFixed(1) : Math.round(amount)} ${unit}`;
+  }
+  return '';
+}
+
+/** A count for people: `1,234`. */
+export const countText = (count: bigint | number): string => count.toLocaleString('en-US');

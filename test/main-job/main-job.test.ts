@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { UpdateOutcome } from '@iotdh/proto/bus/v1';
+import { setTimeout } from 'node:timers/promises';
+import { Carrier, UpdateOutcome } from '@iotdh/proto/bus/v1';
+import { type DeviceReport, PlanObjects, type PlanTraffic } from '@iotdh/proto/fleet/v1';
 import { runHere } from '../../cli/src/testing/fake-fleet.ts';
+import { isNear, type Metered, metered } from './metered.ts';
 import { buildPatch } from './packs.ts';
 import { rigOfFile } from './rig.ts';
-import { person, wholeWay } from './workstation.ts';
+import { person, startWorkstation, wholeWay } from './workstation.ts';
 
 const rig = rigOfFile();
 
@@ -52,3 +55,62 @@ async function auditTrailVerifies(): Promise<void> {
   const { consents, applications } = JSON.parse(verified.out) as Record<string, number>;
   assert.deepEqual([consents, applications], [1, 1]);
 }
+
+test('the prediction of a plan is within 5 % of what the hub meters', async (t) => {
+  const { operator } = rig;
+  const workstation = await startWorkstation(t, {
+    ...{ environment: rig.environment, operator, deviceId: 'planned' },
+    folder: rig.folder('planned'),
+    // What a device sends besides is no part of a plan.
+    configuration: { telemetryIntervalMs: 86_400_000, minLogLevel: 'fatal' },
+  });
+  const { host } = workstation;
+  await host.ready();
+  const packs = [
+    { name: 'many small files', version: '12.0', bytes: 400_000, smallFiles: 200 },
+    { name: 'one large object', version: '13.0', bytes: 6_000_000 },
+  ];
+
+  for (const [index, { name, ...options }] of packs.entries()) {
+    const patch = await buildPatch({ folder: rig.folder(`plan-${index}`), ...options });
+    const packId = await operator.publish(patch);
+    const reported = async (holds: (report: DeviceReport) => boolean) => {
+      for (;;) {
+        const { device } = await operator.devices.getDevice({ deviceId: 'planned' });
+        if (device?.report !== undefined && holds(device.report)) return;
+        await setTimeout(50, undefined, { signal: t.signal });
+      }
+    };
+    // Nothing of what was before is still on its way.
+    await reported(({ snapshot }) => Number(snapshot?.sequence ?? 0n) >= workstation.changes.all.length);
+    const { plan } = await operator.plans.planUpdate({ packId, devices: { deviceIds: ['planned'] } });
+    const bus = plan?.carriers.find(
+      ({ carrier, objects }) => carrier === Carrier.BUS && objects === PlanObjects.CHEAPEST,
+    );
+    const traffic: PlanTraffic = bus?.traffic ?? assert.fail('the plan has the bus');
+    const before = await metered(rig.environment);
+
+    const assignmentId = await operator.assign('planned', packId);
+    await workstation.confirm('WAIT_CONFIRM_PATCH', index + 1);
+    await operator.ended(assignmentId, t.signal);
+    await reported((report) => Buffer.from(report.appliedManifestDigest).toString('hex') === patch.digest);
+    // The pointer is taken back last.
+    let after = await metered(rig.environment);
+    for (let n = 0; n < 40 && after.operationsByKind.twin - before.operationsByKind.twin < 4; n += 1) {
+      await setTimeout(50);
+      after = await metered(rig.environment);
+    }
+    const units = (kind: keyof Metered) => after.byKind[kind] - before.byKind[kind];
+    const messages = (kind: keyof Metered) => after.operationsByKind[kind] - before.operationsByKind[kind];
+    t.diagnostic(
+      `${name}: C2D ${traffic.c2dMessages}/${messages('c2d')}, units ${traffic.c2dUnits}/${units('c2d')}, ` +
+        `D2C ${traffic.d2cMessages}/${messages('d2c')}, units ${traffic.d2cUnits}/${units('d2c')}, ` +
+        `twin ${traffic.twinUnits}/${units('twin')} (predicted/metered)`,
+    );
+    isNear(`${name}, C2D messages`, traffic.c2dMessages, messages('c2d'));
+    isNear(`${name}, C2D units`, traffic.c2dUnits, units('c2d'));
+    isNear(`${name}, D2C messages`, traffic.d2cMessages, messages('d2c'));
+    isNear(`${name}, D2C units`, traffic.d2cUnits, units('d2c'));
+    isNear(`${name}, twin units`, traffic.twinUnits, units('twin'));
+  }
+});

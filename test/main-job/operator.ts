@@ -13,6 +13,7 @@ import {
   LogService,
   PackService,
   TrustService,
+  PlanService,
 } from '@iotdh/proto/fleet/v1';
 import { trustAuthority } from '../../backend/shared/trust.ts';
 import type { Environment } from '../../cli/src/dev/environment.ts';
@@ -26,6 +27,7 @@ export type Operator = {
   packs: Client<typeof PackService>;
   assignments: Client<typeof AssignmentService>;
   logs: Client<typeof LogService>;
+  plans: Client<typeof PlanService>;
   /** Hands a pack in with all its objects and publishes it; resolves to its id. */
   publish(pack: BuiltPack): Promise<string>;
   assign(deviceId: string, packId: string, fallbackPackId?: string): Promise<string>;
@@ -70,6 +72,7 @@ export async function createOperator(environment: Environment): Promise<Operator
 
   return {
     ...{ devices, packs, assignments, logs: createClient(LogService, api) },
+    plans: createClient(PlanService, api),
     async publish(built) {
       const { pack, missingObjectDigests } = await packs.createPack({ manifest: await manifestOf(built) });
       const packId = pack?.packId ?? '';

@@ -13,6 +13,8 @@ export type PatchOptions = {
   fate?: Fate;
   /** Of a file that does not compress, so that there is something to carry. Default 300,000. */
   bytes?: number;
+  /** Small files besides, each of 20,000 bytes. Default none. */
+  smallFiles?: number;
 };
 
 const checks: Record<Fate, string> = {
@@ -38,10 +40,13 @@ export async function buildPatch({
   version,
   fate = 'works',
   bytes = 300_000,
+  smallFiles = 0,
 }: PatchOptions): Promise<BuiltPack> {
   await mkdir(join(folder, 'tree', 'data'), { recursive: true });
   await writeFile(join(folder, 'tree', 'version'), version);
   await writeFile(join(folder, 'tree', 'data', 'map.bin'), noise(bytes, [...version].length + bytes));
+  for (let n = 0; n < smallFiles; n += 1)
+    await writeFile(join(folder, 'tree', 'data', `${n}.bin`), noise(20_000, n + 1));
   await writeFile(join(folder, 'check.sh'), checks[fate]);
   const description = join(folder, 'pack.yaml');
   await writeFile(

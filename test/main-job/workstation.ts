@@ -72,6 +72,8 @@ export type WorkstationOptions = {
   folder: string;
   /** More of the agent's environment. */
   env?: Readonly<Record<string, string>>;
+  /** More of the agent's configuration. */
+  configuration?: Readonly<Record<string, unknown>>;
 };
 
 const partitionBytes = 1_000_000;
@@ -102,6 +104,7 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
       bootIdFile: at('boot-id'),
       restartCommand: ['sh', '-c', `touch '${at('restarting')}'; kill -9 $PPID`],
       reservedDiskBytes: 0,
+      ...options.configuration,
     }),
   );
 

@@ -1,14 +1,28 @@
 /** `iotdh assign` and `iotdh assignment …`. */
 import { randomUUID } from 'node:crypto';
-import { AssignmentState, CarrierPolicy } from '@iotdh/proto/fleet/v1';
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import { Carrier } from '@iotdh/proto/bus/v1';
+import { AssignmentState, CarrierPolicy, type Pack } from '@iotdh/proto/fleet/v1';
+import { confirmed } from '../confirmed.ts';
 import { findPack } from '../connection/find-pack.ts';
 import { readPages } from '../connection/pages.ts';
+import { exitCode } from '../exit-code.ts';
+import { Failure } from '../failure.ts';
 import { printList, printOne } from '../output/format.ts';
+import { countText, sizeText } from '../quantities.ts';
 import { assignmentView } from '../views/assignment.ts';
+import { timeOf } from '../views/plan.ts';
 import { type Context, noteMore } from './context.ts';
+import { nameOf } from './plan.ts';
 import { comingInstantOf, enumValue } from './words.ts';
 
-export type AssignOptions = { fallback?: string; notBefore?: string; notAfter?: string; carrier?: string };
+export type AssignOptions = {
+  fallback?: string;
+  notBefore?: string;
+  notAfter?: string;
+  carrier?: string;
+  yes?: boolean;
+};
 
 export async function assign(
   { terminal, fleet, format }: Context,
@@ -23,6 +37,8 @@ export async function assign(
   const pack = await findPack(fleet, word, wanted);
   const fallback =
     options.fallback === undefined ? undefined : await findPack(fleet, options.fallback, wanted);
+  const carrierPolicy = enumValue(CarrierPolicy, options.carrier ?? 'auto');
+  await approve({ terminal, fleet, format }, { pack, deviceIds, carrierPolicy }, options.yes === true);
   const { assignments } = await fleet.assignments.createAssignments(
     {
       packId: pack.packId,
@@ -30,7 +46,7 @@ export async function assign(
       fallbackPackId: fallback?.packId ?? '',
       ...(notBefore !== undefined && { notBefore: comingInstantOf(notBefore, now) }),
       ...(notAfter !== undefined && { notAfter: comingInstantOf(notAfter, now) }),
-      carrierPolicy: enumValue(CarrierPolicy, options.carrier ?? 'auto'),
+      carrierPolicy,
       requestId: randomUUID(),
     },
     { signal },
@@ -40,6 +56,50 @@ export async function assign(
   if (format === 'table' && first !== undefined) {
     terminal.note(`Next: iotdh watch ${first.assignmentId} --exit-status`);
   }
+}
+
+/** What occupies the hub for longer is not begun by a slip of the hand. */
+const largeMs = 3_600_000;
+
+/** By which carrier an update is planned, and in which words. A device that chooses may have nothing but the bus. */
+const plannedBy: Partial<Record<CarrierPolicy, readonly [Carrier, string]>> = {
+  [CarrierPolicy.BUS]: [Carrier.BUS, 'by the bus'],
+  [CarrierPolicy.HTTPS]: [Carrier.HTTPS, 'over HTTPS'],
+  [CarrierPolicy.OFFLINE]: [Carrier.OFFLINE, 'as a bundle'],
+};
+
+/** Says what the update takes, and asks when that is much. Throws a `Failure` when the answer is no. */
+async function approve(
+  { terminal, fleet, format }: Context,
+  update: { pack: Pack; deviceIds: readonly string[]; carrierPolicy: CarrierPolicy },
+  isApproved: boolean,
+): Promise<void> {
+  const { signal } = terminal;
+  const { pack, deviceIds, carrierPolicy } = update;
+  const [carrier, how] = plannedBy[carrierPolicy] ?? [Carrier.BUS, 'if the bus carries all of it'];
+  const request = {
+    packId: pack.packId,
+    devices: { deviceIds: [...deviceIds] },
+    carriers: [carrier],
+  };
+  // What cannot be predicted, as by a fleet that has no planner yet, is assigned all the same.
+  const planned = await fleet.plans.planUpdate(request, { signal }).catch(() => undefined);
+  const plan = planned?.plan?.carriers[0];
+  if (plan === undefined) return;
+  const parts = [
+    sizeText(plan.objectBytes),
+    `${countText(plan.traffic?.c2dMessages ?? 0n)} messages`,
+    `${countText(plan.traffic?.c2dUnits ?? 0n)} units`,
+    timeOf(plan),
+  ];
+  const isLarge = plan.duration !== undefined && durationMs(plan.duration) > largeMs;
+  if (format === 'table' || isLarge) {
+    terminal.note(`Plan: ${nameOf(pack)} to ${countText(deviceIds.length)} devices ${how}: ${parts.join(', ')}`);
+  }
+  if (!isLarge || isApproved || (await confirmed(terminal, 'Assign it?'))) return;
+  throw new Failure(exitCode.usage, 'nothing was assigned: this occupies the hub for long', {
+    next: 'Say --yes to assign it without a question. See more with: iotdh plan',
+  });
 }
 
 export type ListOptions = { device?: string; pack?: string; state?: string[]; limit: number };

@@ -11,6 +11,8 @@ import {
   LogService,
   PackService,
   TrustService,
+  PlanService,
+  QuotaService,
 } from '@iotdh/proto/fleet/v1';
 import type { Terminal } from '../terminal.ts';
 import { findTarget, type Target, type TargetOptions } from './target.ts';
@@ -22,6 +24,8 @@ export type Fleet = {
   events: Client<typeof EventService>;
   logs: Client<typeof LogService>;
   audit: Client<typeof AuditService>;
+  plans: Client<typeof PlanService>;
+  quota: Client<typeof QuotaService>;
   broker: Client<typeof BrokerService>;
   trust: Client<typeof TrustService>;
 };
@@ -57,6 +61,8 @@ export function fleetAt(target: Target): Fleet {
     logs: createClient(LogService, api),
     audit: createClient(AuditService, api),
     trust: createClient(TrustService, api),
+    plans: createClient(PlanService, api),
+    quota: createClient(QuotaService, api),
     broker: createClient(BrokerService, transport(target.brokerUrl)),
   };
 }

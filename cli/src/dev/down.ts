@@ -1,6 +1,6 @@
 /** `iotdh dev down`, `status` and `reset`. */
 import { readdir, rm } from 'node:fs/promises';
-import { createInterface } from 'node:readline/promises';
+import { confirmed } from '../confirmed.ts';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
 import { type Format, formatOf, printJson } from '../output/format.ts';
@@ -105,24 +105,11 @@ export async function reset(terminal: Terminal, folder: string, yes: boolean): P
       next: 'Stop it first: iotdh dev down',
     });
   }
-  if (!yes && !(await confirmed(terminal, folder))) {
+  if (!yes && !(await confirmed(terminal, `Remove every device, pack and log in ${folder}?`))) {
     throw new Failure(exitCode.usage, 'nothing was removed', {
       next: 'Say --yes to remove it without a question.',
     });
   }
   await rm(folder, { recursive: true, force: true });
   terminal.note(`Removed ${folder}.`);
-}
-
-async function confirmed(terminal: Terminal, folder: string): Promise<boolean> {
-  if (!terminal.noteIsTty || process.stdin.isTTY !== true) return false;
-  const question = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await question.question(`Remove every device, pack and log in ${folder}? [y/N] `, {
-      signal: terminal.signal,
-    });
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    question.close();
-  }
 }

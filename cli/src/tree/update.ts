@@ -18,6 +18,7 @@ function assignCommand(tree: Tree): Command {
     .option('--fallback <pack>', 'the BASE to fall back to if a PATCH fails')
     .option('--not-before <instant>', 'do not apply before: 2026-11-01T22:00:00Z, or +2h')
     .option('--not-after <instant>', 'do not begin to apply afterwards')
+    .option('--yes', 'do not ask, however long it occupies the hub')
     .addHelpText(
       'after',
       '\nExamples:\n  $ iotdh assign carto ws-0001 ws-0002\n  $ iotdh assign carto@8.2.1 ws-0001 --fallback carto-base --not-before +2h',

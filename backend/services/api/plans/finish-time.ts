@@ -25,11 +25,15 @@ export function finishOf(
   const unitsEach = frameUnits / messages;
   const byQuota = (units: number): number => (unitsEach === 0 ? Number.POSITIVE_INFINITY : units / unitsEach);
   const first = Math.min(perMs * today.leftMs, byQuota(today.frameUnits));
-  if (messages <= first) return { bound: 'rate', durationMs: messages / perMs };
+  if (messages <= first) return { bound: 'rate', durationMs: wholeMs(messages / perMs) };
   const rest = messages - first;
   const daily = Math.min(perMs * dayMs, byQuota(allowance.frameUnitsPerDay));
   const fullDays = Math.max(0, Math.ceil(rest / daily) - 1);
   const bound = byQuota(allowance.frameUnitsPerDay) < perMs * dayMs ? 'daily_quota' : 'rate';
   if (daily === 0) return { bound, durationMs: Number.POSITIVE_INFINITY };
-  return { bound, durationMs: today.leftMs + fullDays * dayMs + (rest - fullDays * daily) / perMs };
+  const lastMs = (rest - fullDays * daily) / perMs;
+  return { bound, durationMs: wholeMs(today.leftMs + fullDays * dayMs + lastMs) };
 }
+
+/** Sums of fractions are never exact. */
+const wholeMs = (ms: number): number => Math.ceil(ms - 1e-6);

@@ -1,0 +1,139 @@
+/** Plans and the quota over the API, with a real database and real storage. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create, toJson } from '@bufbuild/protobuf';
+import { durationFromMs, durationMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { Carrier } from '@iotdh/proto/bus/v1';
+import { DeviceReportSchema, HubSku, PlanBound, PlanObjects } from '@iotdh/proto/fleet/v1';
+import { Codec, DeltaFormat } from '@iotdh/proto/update/v1';
+import { apiRig, publishedPack, sha256, testManifest } from '../testing/rig.ts';
+
+test('plans and the quota', { timeout: 120_000 }, async (t) => {
+  const rig = await apiRig(t);
+  const { collections } = rig.database;
+  const first = testManifest({ name: 'carto', version: '1.0.0' });
+  await publishedPack(rig, { name: 'carto', version: '1.0.0' });
+  const base = { digest: sha256(first.content), size: BigInt(first.content.length) };
+  const delta = Buffer.from('a delta');
+  await rig.blobs.objects.put(sha256(delta).toString('hex'), delta);
+  const packId = await publishedPack(rig, {
+    name: 'carto',
+    version: '2.0.0',
+    change(manifest) {
+      const [whole] = manifest.objects;
+      assert.ok(whole);
+      manifest.objects.push({
+        ...whole,
+        digest: new Uint8Array(sha256(delta)),
+        size: BigInt(delta.length),
+        encoding: {
+          case: 'delta',
+          value: {
+            $typeName: 'iotdh.update.v1.Delta',
+            format: DeltaFormat.SEGMENTED,
+            codec: Codec.BROTLI,
+            base: [
+              { $typeName: 'iotdh.update.v1.Content', digest: new Uint8Array(base.digest), size: base.size },
+            ],
+          },
+        },
+        segmentDigests: {
+          case: 'segments',
+          value: { $typeName: 'iotdh.update.v1.SegmentList', digests: [new Uint8Array(sha256(delta))] },
+        },
+      });
+    },
+  });
+  for (const deviceId of ['d1', 'd2', 'd3']) await rig.devices.registerDevice({ deviceId, site: 'Boston' });
+  const report = create(DeviceReportSchema, {
+    ...{ platform: {}, agentVersion: '1', snapshot: {}, time: timestampFromMs(0) },
+    appliedManifestDigest: new Uint8Array(sha256(first.bytes)),
+  });
+  await collections.devices.updateOne(
+    { _id: 'd1' },
+    { $set: { report: toJson(DeviceReportSchema, report) as never } },
+  );
+
+  await t.test('a device that has the base is planned with the delta, and the others whole', async () => {
+    const { plan } = await rig.plans.planUpdate({ packId });
+    assert.equal(plan?.devices, 3n);
+    const [unknown, known] = plan.groups;
+    assert.deepEqual([unknown?.devices, unknown?.wholeObjects, unknown?.deltaObjects], [2n, 1n, 0n]);
+    assert.deepEqual([known?.devices, known?.wholeObjects, known?.deltaObjects], [1n, 0n, 1n]);
+    assert.equal(known?.deltaBytes, BigInt(delta.length));
+    const of = plan.carriers.map(({ carrier, objects }) => [carrier, objects]);
+    assert.deepEqual(of, [
+      [Carrier.BUS, PlanObjects.CHEAPEST],
+      [Carrier.HTTPS, PlanObjects.CHEAPEST],
+      [Carrier.OFFLINE, PlanObjects.CHEAPEST],
+      [Carrier.BUS, PlanObjects.WHOLE],
+    ]);
+    const [bus, https] = plan.carriers;
+    // An offer, the manifest and one object for each.
+    assert.equal(bus?.traffic?.c2dMessages, 9n);
+    assert.equal(bus.bound, PlanBound.RATE);
+    assert.ok(durationMs(bus.duration ?? durationFromMs(0)) > 0);
+    assert.equal(https?.traffic?.c2dMessages, 3n);
+    assert.deepEqual(bus.lossyTraffic, bus.traffic);
+  });
+
+  await t.test('re-sends make a range, and another hub and a wish are answered', async () => {
+    const { plan } = await rig.plans.planUpdate({
+      packId,
+      devices: { sites: ['Boston'], deviceIds: ['d2', 'd3'] },
+      hub: { sku: HubSku.S3, units: 1 },
+      carriers: [Carrier.BUS],
+      resendPercent: 50,
+      finishWithin: durationFromMs(60_000),
+    });
+    const [bus] = plan?.carriers ?? [];
+    assert.equal(plan?.hub?.sku, HubSku.S3);
+    assert.equal(bus?.traffic?.c2dMessages, 6n);
+    assert.equal(bus.lossyTraffic?.c2dMessages, 8n);
+    assert.ok((bus.lossyTraffic.d2cMessages ?? 0n) > (bus.traffic.d2cMessages ?? 0n));
+    assert.deepEqual(
+      plan.choices.map(({ hub }) => [hub?.sku, hub?.units]),
+      [
+        [HubSku.S1, 1],
+        [HubSku.S2, 1],
+        [HubSku.S3, 1],
+      ],
+    );
+  });
+
+  await t.test('a device or a pack that does not exist is said', async () => {
+    const isNotFound = (error: unknown) => error instanceof ConnectError && error.code === Code.NotFound;
+    await assert.rejects(rig.plans.planUpdate({ packId, devices: { deviceIds: ['d1', 'd9'] } }), isNotFound);
+    await assert.rejects(
+      rig.plans.planUpdate({ packId: '00000000-0000-4000-8000-000000000009' }),
+      isNotFound,
+    );
+  });
+
+  await t.test('the quota is shown, with what telemetry used, and its shares are set and reset', async () => {
+    const day = (await rig.database.now()).toISOString().slice(0, 10);
+    await collections.telemetryUse.insertOne({
+      _id: day,
+      messages: 90_000,
+      units: 300_000,
+      time: new Date(),
+    });
+    const { quota } = await rig.quota.getQuota({});
+    assert.deepEqual([quota?.unitsPerDay, quota?.messagesPerMinute], [400_000n, 80n]);
+    assert.equal(quota?.telemetry?.units, 300_000n);
+    // What telemetry leaves of the day is less than the share.
+    assert.equal(quota.frameUnitsLeft, 92_000n);
+    assert.equal(quota.sharesSet, false);
+    const set = await rig.quota.setQuotaShares({ shares: { ratePercent: 30, dailyPercent: 5 } });
+    assert.deepEqual([set.quota?.messagesPerMinute, set.quota?.frameUnitsPerDay], [30n, 20_000n]);
+    assert.equal(set.quota?.sharesSet, true);
+    const { plan } = await rig.plans.planUpdate({ packId });
+    assert.deepEqual([plan?.shares?.ratePercent, plan?.frameUnitsLeft], [30, 20_000n]);
+    assert.equal((await rig.quota.setQuotaShares({})).quota?.messagesPerMinute, 80n);
+    await assert.rejects(
+      rig.quota.setQuotaShares({ shares: { ratePercent: 101, dailyPercent: 5 } }),
+      (error) => error instanceof ConnectError && error.code === Code.InvalidArgument,
+    );
+  });
+});
