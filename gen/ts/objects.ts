@@ -48,6 +48,9 @@ export function segmentListBytes({ segmentDigests, size, segmentSize }: Manifest
 export const chunkListBytes = ({ encoding }: ManifestObject): number =>
   encoding.case === 'chunked' ? encoding.value.chunkListSize : 0;
 
+/** Of what else would be carried for its contents, a list of chunks may take this share before anybody knows what it is good for. */
+export const maxChunkListShare = 0.1;
+
 /** Bytes that are carried for an object by a device that has nothing of it. */
 export const carriedBytes = (object: ManifestObject): number =>
   Number(object.size) + segmentListBytes(object) + chunkListBytes(object);

@@ -2,7 +2,13 @@
  * Which objects are carried for the contents that are not on this disk: by the bytes that each would take. What an object costs is
  * asked of the disk: a delta is usable where its base is, and chunks that are here need not come.
  */
-import { carriedBytes, chooseObjects, chunkListBytes, namedContents } from '@iotdh/proto/objects';
+import {
+  carriedBytes,
+  chooseObjects,
+  chunkListBytes,
+  maxChunkListShare,
+  namedContents,
+} from '@iotdh/proto/objects';
 import type { Manifest, Object$ as ManifestObject } from '@iotdh/proto/update/v1';
 import type { Failure } from '../outcome.ts';
 
@@ -42,9 +48,6 @@ export function planObjects(
   return { kind: 'failed', reason: 'unsupported', detail };
 }
 
-/** Of what else would be carried for its contents, a list of chunks may take this share before anybody knows what it is good for. */
-const maxListShare = 0.1;
-
 /** The chunked objects whose lists are worth fetching: those that could save more than their list costs, by far. */
 export function worthLooking(objects: readonly ManifestObject[], questions: PlanQuestions): ManifestObject[] {
   const { manifest, isHere, unusable, knownCost } = questions;
@@ -57,7 +60,7 @@ export function worthLooking(objects: readonly ManifestObject[], questions: Plan
     if (unusable(hex(object.digest)) !== undefined) return false;
     return object.contents.some(({ digest }) => {
       const cost = chosenCost.get(hex(digest));
-      return cost !== undefined && !isHere(hex(digest)) && chunkListBytes(object) <= cost * maxListShare;
+      return cost !== undefined && !isHere(hex(digest)) && chunkListBytes(object) <= cost * maxChunkListShare;
     });
   });
 }

@@ -24,11 +24,12 @@ export function planGroups(chosen: readonly Chosen[], manifest: Manifest, manife
   const bytesOf = (some: readonly ManifestObject[]): bigint =>
     BigInt(some.reduce((sum, object) => sum + carriedBytes(object), 0));
   const beyond = chosen.slice(maxGroups).reduce((sum, { group }) => sum + group.devices.length, 0);
-  return chosen.slice(0, maxGroups).map(({ group, objects }, index) => {
+  return chosen.slice(0, maxGroups).map((choice, index) => {
+    const { group, objects } = choice;
     const deltas = objects.filter(({ encoding }) => encoding.case === 'delta');
     const wholes = objects.filter(({ encoding }) => encoding.case !== 'delta');
     const here = named.filter((content) => group.contents.has(content));
-    const { frames } = costOf(sizesOf(objects, manifestSize), '');
+    const { frames } = costOf(sizesOf(choice, manifestSize), '');
     return create(PlanGroupSchema, {
       baseManifestDigest: new Uint8Array(Buffer.from(group.base, 'hex')),
       devices: BigInt(group.devices.length + (index === maxGroups - 1 ? beyond : 0)),

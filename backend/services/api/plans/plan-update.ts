@@ -25,7 +25,7 @@ import { deviceGroups } from './device-groups.ts';
 import { finishOf, type Work } from './finish-time.ts';
 import { hubChoices } from './hub-choice.ts';
 import { planGroups } from './plan-groups.ts';
-import { costOf, objectsFor, workOf } from './update-cost.ts';
+import { choiceFor, costOf, workOf } from './update-cost.ts';
 
 const allCarriers = [Carrier.BUS, Carrier.HTTPS, Carrier.OFFLINE] as const;
 
@@ -52,8 +52,8 @@ export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Prom
         ? frameUnitsLeft(view.account, allowance, view.telemetry.units)
         : allowance.frameUnitsPerDay,
   };
-  const cheapest = groups.map((group) => ({ group, objects: objectsFor(manifest, group.contents) }));
-  const whole = groups.map((group) => ({ group, objects: objectsFor(manifest, new Set()) }));
+  const cheapest = groups.map((group) => ({ group, ...choiceFor(manifest, group.contents) }));
+  const whole = groups.map((group) => ({ group, ...choiceFor(manifest, new Set()) }));
   const cost = costOf(cheapest, bytes.length);
   const wholeCost = costOf(whole, bytes.length);
   const resend = request.resendPercent / 100;

@@ -1,5 +1,11 @@
 /** What an update costs over all devices, in messages of the hub: the frames by the objects, the rest by how an update goes. */
-import { carriedBytes, chooseObjects, segmentListBytes } from '@iotdh/proto/objects';
+import {
+  carriedBytes,
+  chooseObjects,
+  chunkListBytes,
+  maxChunkListShare,
+  segmentListBytes,
+} from '@iotdh/proto/objects';
 import type { Manifest, Object$ as ManifestObject } from '@iotdh/proto/update/v1';
 import { frameSize } from '../../../shared/messages/frame.ts';
 import { d2cUnits } from '../../../shared/quota/metered.ts';
@@ -22,23 +28,59 @@ export const twinUnitsOfUpdate = 4;
 /** Of a result and of a hello, besides the inventory: steps, platform, state. */
 const besidesInventoryBytes = 1_024;
 
-/** One group's devices, and what each of them takes. */
-export type Chosen = { group: DeviceGroup; objects: readonly ManifestObject[] };
+/** What each device of a group is brought beside the manifest. */
+export type Choice = {
+  objects: readonly ManifestObject[];
+  /** Bytes of each list of chunks that the device looks at, whether it then takes the object or not. */
+  lists: readonly number[];
+};
 
-/** What a device with these contents takes; the same rule as the agent's. */
-export function objectsFor(manifest: Manifest, contents: ReadonlySet<string>): ManifestObject[] {
+/** One group's devices, and what each of them takes. */
+export type Chosen = Choice & { group: DeviceGroup };
+
+const hex = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
+
+/**
+ * What a device with these contents takes, by the rule that the agent follows. Which chunks it will find on its disk is not known,
+ * so the plan assumes none.
+ */
+export function choiceFor(manifest: Manifest, contents: ReadonlySet<string>): Choice {
   const isHere = (content: string): boolean => contents.has(content);
-  const hex = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
   const choice = chooseObjects(manifest, {
     isHere,
-    isUsable({ encoding }) {
-      if (encoding.case === 'whole') return true;
-      return encoding.case === 'delta' && encoding.value.base.every(({ digest }) => isHere(hex(digest)));
-    },
+    isUsable: ({ encoding }) =>
+      encoding.case !== 'delta' || encoding.value.base.every(({ digest }) => isHere(hex(digest))),
   });
-  // A published pack yields everything whole; one that does not is refused by every device, before a byte moves.
-  return choice.kind === 'chosen' ? choice.objects : [];
+  // A published pack yields everything without a base; one that does not is refused by every device, before a byte moves.
+  const objects = choice.kind === 'chosen' ? choice.objects : [];
+  return { objects, lists: looked(manifest, objects, isHere).map(chunkListBytes) };
 }
+
+/** The chunked objects whose lists the agent fetches: those that are chosen, and those that could save by far more than they cost. */
+function looked(
+  manifest: Manifest,
+  objects: readonly ManifestObject[],
+  isHere: (content: string) => boolean,
+): ManifestObject[] {
+  const costs = new Map<string, number>();
+  for (const object of objects)
+    for (const { digest } of object.contents) costs.set(hex(digest), carriedBytes(object));
+  return manifest.objects.filter((object) => {
+    if (object.encoding.case !== 'chunked') return false;
+    if (objects.includes(object)) return true;
+    return object.contents.some(({ digest }) => {
+      const cost = costs.get(hex(digest));
+      return cost !== undefined && !isHere(hex(digest)) && chunkListBytes(object) <= cost * maxChunkListShare;
+    });
+  });
+}
+
+/** The sizes of everything that one device is brought: the manifest, lists of segments and of chunks, objects. */
+export const sizesOf = ({ objects, lists }: Choice, manifestSize: number): number[] => [
+  manifestSize,
+  ...lists,
+  ...objects.flatMap((object) => [segmentListBytes(object), Number(object.size)]),
+];
 
 export type Cost = {
   devices: number;
@@ -50,12 +92,6 @@ export type Cost = {
   d2cOtherUnits: number;
 };
 
-/** The sizes of everything that one device is brought: the manifest, lists of segments, objects. */
-export const sizesOf = (objects: readonly ManifestObject[], manifestSize: number): number[] => [
-  manifestSize,
-  ...objects.flatMap((object) => [segmentListBytes(object), Number(object.size)]),
-];
-
 export function costOf(chosen: readonly Chosen[], manifestSize: number): Cost {
   const costOfObjects = createTransferCost(frameSize);
   const { stateChanges, consents, withInventory } = d2cOfUpdate;
@@ -63,10 +99,10 @@ export function costOf(chosen: readonly Chosen[], manifestSize: number): Cost {
     ...{ devices: 0, objectBytes: 0, frames: 0, frameUnits: 0, requests: 0 },
     ...{ d2cOtherMessages: 0, d2cOtherUnits: 0 },
   };
-  for (const { group, objects } of chosen) {
-    const sizes = sizesOf(objects, manifestSize);
-    const bytes = objects.reduce((sum, object) => sum + carriedBytes(object), manifestSize);
-    for (const { deviceId, inventoryBytes } of group.devices) {
+  for (const choice of chosen) {
+    const sizes = sizesOf(choice, manifestSize);
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    for (const { deviceId, inventoryBytes } of choice.group.devices) {
       const { frames, frameUnits, requests } = costOfObjects(sizes, deviceId);
       total.devices += 1;
       total.objectBytes += bytes;
