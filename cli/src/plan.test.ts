@@ -102,7 +102,10 @@ test('an assignment that occupies the hub for long is not made without a yes', a
   const run = await iotdh;
   const refused = await run('assign', 'carto', 'ws-1', 'ws-2');
   assert.equal(refused.code, 2);
-  assert.match(refused.notes, /Plan: carto@8\.2\.1 to 2 devices if the bus carries all of it: 172 MiB, 12,345 messages/);
+  assert.match(
+    refused.notes,
+    /Plan: carto@8\.2\.1 to 2 devices if the bus carries all of it: 172 MiB, 12,345 messages/,
+  );
   assert.match(refused.notes, /Say --yes/);
   assert.equal((await run('assign', 'carto', 'ws-1', 'ws-2', '--yes')).code, 0);
   assert.deepEqual(assigned, [['ws-1', 'ws-2']]);

@@ -70,7 +70,7 @@ const plannedBy: Partial<Record<CarrierPolicy, readonly [Carrier, string]>> = {
 
 /** Says what the update takes, and asks when that is much. Throws a `Failure` when the answer is no. */
 async function approve(
-  { terminal, fleet, format }: Context,
+  { terminal, fleet, format }: Pick<Context, 'terminal' | 'fleet' | 'format'>,
   update: { pack: Pack; deviceIds: readonly string[]; carrierPolicy: CarrierPolicy },
   isApproved: boolean,
 ): Promise<void> {
@@ -94,7 +94,9 @@ async function approve(
   ];
   const isLarge = plan.duration !== undefined && durationMs(plan.duration) > largeMs;
   if (format === 'table' || isLarge) {
-    terminal.note(`Plan: ${nameOf(pack)} to ${countText(deviceIds.length)} devices ${how}: ${parts.join(', ')}`);
+    terminal.note(
+      `Plan: ${nameOf(pack)} to ${countText(deviceIds.length)} devices ${how}: ${parts.join(', ')}`,
+    );
   }
   if (!isLarge || isApproved || (await confirmed(terminal, 'Assign it?'))) return;
   throw new Failure(exitCode.usage, 'nothing was assigned: this occupies the hub for long', {
