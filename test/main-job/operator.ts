@@ -12,8 +12,8 @@ import {
   DeviceService,
   LogService,
   PackService,
-  TrustService,
   PlanService,
+  TrustService,
 } from '@iotdh/proto/fleet/v1';
 import { trustAuthority } from '../../backend/shared/trust.ts';
 import type { Environment } from '../../cli/src/dev/environment.ts';

@@ -10,9 +10,9 @@ import {
   EventService,
   LogService,
   PackService,
-  TrustService,
   PlanService,
   QuotaService,
+  TrustService,
 } from '@iotdh/proto/fleet/v1';
 import type { Terminal } from '../terminal.ts';
 import { findTarget, type Target, type TargetOptions } from './target.ts';
