@@ -26,7 +26,10 @@ type Manifest = {
 const here = import.meta.dirname;
 const root = dirname(here);
 /** Relative to the package; the layout of this repository, so that the sources' imports stay as they are. */
-const program = 'agent/bin/iotdh-agent.js';
+const programs = {
+  'iotdh-agent': 'agent/bin/iotdh-agent.js',
+  'iotdh-host-service': 'agent/bin/iotdh-host-service.js',
+} as const;
 
 /**
  * What only the command line can say. V8 lets the young generation grow to 48 MB where a transfer makes garbage quickly; 3 MB
@@ -44,7 +47,7 @@ export const nodeArguments: readonly string[] = [
 /** What the service's unit or image says besides: each thread that allocates would have an arena of its own (mallopt(3)). */
 export const environment: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '2' };
 
-/** Replaces what is in `target`. Throws when the sources do not compile. Returns the path of the program. */
+/** Replaces what is in `target`. Throws when the sources do not compile. Returns the path of the agent's program. */
 export function buildAgent(target: string): string {
   rmSync(target, { recursive: true, force: true });
   compile(target);
@@ -56,7 +59,8 @@ export function buildAgent(target: string): string {
   write(join(target, 'agent', 'package.json'), { private: true, type: 'module', version });
   copyFileSync(join(here, 'README.md'), join(target, 'README.md'));
   copyFileSync(join(root, 'LICENSE'), join(target, 'LICENSE'));
-  return makeProgram(target);
+  makeProgram(target, 'iotdh-host-service', '../src/host-service/main');
+  return makeProgram(target, 'iotdh-agent', '../src/main');
 }
 
 function compile(target: string): void {
@@ -105,18 +109,18 @@ function published(): object {
   const dependencies = Object.entries(Object.assign({}, ...brought.map((each) => each.dependencies)));
   return {
     ...manifest,
-    bin: { 'iotdh-agent': program },
+    bin: programs,
     dependencies: Object.fromEntries(dependencies.filter(([name]) => !(name in compiledIn))),
   };
 }
 
-function makeProgram(target: string): string {
-  const path = join(target, program);
+function makeProgram(target: string, name: keyof typeof programs, main: string): string {
+  const path = join(target, programs[name]);
   mkdirSync(dirname(path), { recursive: true });
-  const source = readFileSync(join(here, 'bin', 'iotdh-agent.js'), 'utf8');
+  const source = readFileSync(join(here, 'bin', `${name}.js`), 'utf8');
   const built = source
     .replace(/^#!.*/, `#!/usr/bin/env -S node ${nodeArguments.join(' ')}`)
-    .replace('../src/main.ts', '../src/main.js');
+    .replace(`${main}.ts`, `${main}.js`);
   writeFileSync(path, built);
   chmodSync(path, 0o755);
   return path;

@@ -67,8 +67,14 @@ export const rules: readonly Rule[] = [
   },
   {
     from: /^agent\/src\/(install|slots|inventory|enrolment)\/(?!testing\/)/,
-    to: /^agent\/src\/(api|bus|journal|outbox|transfer)\//,
+    to: /^agent\/src\/(api|bus|host-service|journal|outbox|transfer)\//,
     reason: 'subsystems of the agent meet only in its composition',
+  },
+  {
+    from: /^agent\/src\/host-service\//,
+    to: /^agent\/src\/(bus|journal|outbox|transfer|machine|cloud|effects|updates)\//,
+    reason:
+      'what runs with the host’s rights is small: it knows nothing of the cloud, of updates and of states',
   },
   ...['api', 'auth-broker', 'd2c-listener', 'firmware-updater'].map((service) => ({
     from: new RegExp(`^backend/services/${service}/`),

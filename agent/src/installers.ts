@@ -1,11 +1,13 @@
 /** What changes this machine, composed: the installers of a PATCH and of a BASE, and what they ask of the machine. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '@iotdh/proto/update/v1';
 import type { openConnections } from './connections/connections.ts';
 import type { ReplaceableBus } from './connections/replaceable-bus.ts';
 import { makePrivateFolder } from './durable/document.ts';
 import { createHost } from './host/host.ts';
+import type { HostOperations } from './host-service/operations.ts';
+import { createRemoteOperations } from './host-service/remote.ts';
 import { createApt } from './install/apt/apt.ts';
 import { runChecks } from './install/checks.ts';
 import { createInstaller } from './install/create-installer.ts';
@@ -15,6 +17,7 @@ import { createSandbox } from './install/sandbox.ts';
 import { createWindowsUpdate } from './install/windows/windows-update.ts';
 import type { MachineFacts } from './inventory/machine-facts.ts';
 import type { ProductRegister } from './inventory/products.ts';
+import { sleep } from './machine/sleep.ts';
 import { redactText } from './redaction/redact.ts';
 import { kernelBootId } from './settings/read-settings.ts';
 import type { Settings } from './settings/settings.ts';
@@ -57,13 +60,14 @@ export function createInstallers(options: InstallersOptions): Installers {
 function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 'base'> {
   const { settings, environment, facts, products, connections, bus, clock } = options;
   const { bootIdFile } = settings;
-  const host = createHost({ ...settings, kernelBoot: bootIdFile === kernelBootId });
+  const remote = settings.hostService === null ? null : remoteOperations(settings.hostService);
+  const host: HostOperations = remote ?? createHost({ ...settings, kernelBoot: bootIdFile === kernelBootId });
   const stateFolder = join(settings.dataDir, 'install');
   makePrivateFolder(stateFolder);
   const patch = createInstaller({
     ...{ stateFolder, host, connections, products, facts, environment, clock },
     roots: settings.roots,
-    updateServices: updateServices(stateFolder, options),
+    updateServices: remote?.apt === undefined ? updateServices(stateFolder, options) : { apt: remote.apt },
     redact: redactText,
   });
   if (settings.slots === null) return { patch, base: null };
@@ -78,6 +82,12 @@ function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 
   const partitions = Object.fromEntries(settings.partitions.map(({ name, bytes }) => [name, bytes]));
   const slots = createFileImageSlots({ folder: settings.slots.folder, partitions });
   return { patch, base: createBaseInstaller({ slots, host, prove, products, folder: baseFolder, clock }) };
+}
+
+function remoteOperations({ socket, caFile, certFile, keyFile }: NonNullable<Settings['hostService']>) {
+  const pem = (path: string) => readFileSync(path, 'utf8');
+  const files = { ca: pem(caFile), cert: pem(certFile), key: pem(keyFile) };
+  return createRemoteOperations({ socket, ...files, sleep });
 }
 
 /** Those that the machine has; components that need another are refused before a byte of them moves. */

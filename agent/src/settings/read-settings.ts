@@ -96,6 +96,7 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
       partition.end();
       return read;
     }),
+    hostService: hostServiceFrom(top.object('hostService')),
     serviceCommands: Object.fromEntries(top.object('serviceCommands')?.lists() ?? []),
     restartCommand: top.texts('restartCommand', ['systemctl', 'reboot']),
     bootIdFile: top.text('bootIdFile', kernelBootId),
@@ -165,6 +166,17 @@ function loopbackFrom(api: Fields, variable: Variable, dataDir: string): Setting
   const allowedOrigins = fields.texts('allowedOrigins', []);
   fields.end();
   return { port: fromVariable, tokenFile, allowedOrigins };
+}
+
+function hostServiceFrom(fields: Fields | null): Settings['hostService'] {
+  if (fields === null) return null;
+  const path = (name: string) => absolute(fields.text(name, ''), `hostService.${name}`);
+  const read = {
+    socket: path('socket'),
+    ...{ caFile: path('caFile'), certFile: path('certFile'), keyFile: path('keyFile') },
+  };
+  fields.end();
+  return read;
 }
 
 function rootsFrom(fields: Fields | null): Settings['roots'] {

@@ -40,6 +40,8 @@ export type Settings = {
   /** Slots as files in a folder, for machines without a bootloader that we know; null: a BASE cannot be applied. */
   slots: { folder: string } | null;
   partitions: readonly PartitionSettings[];
+  /** The host's own service for what a container cannot do; its files hold PEM. Null: the agent does it itself. */
+  hostService: { socket: string; caFile: string; certFile: string; keyFile: string } | null;
   /** What restarts a service, by its name: a program and its arguments. Others: `systemctl restart NAME`. */
   serviceCommands: Readonly<Record<string, readonly string[]>>;
   /** What restarts the machine. */

@@ -10,6 +10,7 @@ import { fleetAuditCases } from './fleet-audit.ts';
 import { fleetPackCases } from './fleet-packs.ts';
 import { fleetQuotaCases } from './fleet-quota.ts';
 import { fleetTrustCases } from './fleet-trust.ts';
+import { hostCases } from './host.ts';
 import { manifestCases } from './manifest.ts';
 import { updateCases } from './update.ts';
 
@@ -26,6 +27,7 @@ export const allCases: readonly MessageCases[] = [
   ...fleetPackCases,
   ...fleetQuotaCases,
   ...fleetTrustCases,
+  ...hostCases,
   ...manifestCases,
   ...updateCases,
 ];

@@ -1,0 +1,73 @@
+/**
+ * Who asked for what, when, and how it ended: one SQLite file (WAL, `synchronous` FULL). An operation is on disk before it acts, and its
+ * end before it is told, so that one that was asked for twice acts once.
+ */
+import { DatabaseSync } from 'node:sqlite';
+
+export type Found =
+  /** Nobody has asked for it yet. */
+  | { kind: 'new' }
+  /** Its id belongs to another request. */
+  | { kind: 'reused' }
+  /** It was begun, and the process died before it had ended. */
+  | { kind: 'interrupted' }
+  | { kind: 'ended'; outcome: Uint8Array };
+
+export type CallJournal = {
+  find(operationId: string, digest: string): Found;
+  /** Durable when it returns. False: there is no room. */
+  begin(call: {
+    operationId: string;
+    caller: string;
+    method: string;
+    digest: string;
+    timeMs: number;
+  }): boolean;
+  end(operationId: string, outcome: Uint8Array, timeMs: number): void;
+  close(): void;
+};
+
+/** An agent asks again within minutes; what is older serves an inquiry. */
+const maxCalls = 10_000;
+const maxFileBytes = 1024 * 1024 * 1024;
+const pageBytes = 4096;
+const sqliteFull = 13;
+
+/** Throws when another process has it open, or SQLite's error when it is damaged. */
+export function openCallJournal(path: string, options: { maxBytes?: number } = {}): CallJournal {
+  const { maxBytes = maxFileBytes } = options;
+  const database = new DatabaseSync(path);
+  database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 1048576;
+    PRAGMA max_page_count = ${Math.ceil(maxBytes / pageBytes)};
+    CREATE TABLE IF NOT EXISTS call (id INTEGER PRIMARY KEY AUTOINCREMENT, operation_id TEXT NOT NULL UNIQUE,
+      caller TEXT NOT NULL, method TEXT NOT NULL, digest TEXT NOT NULL, begin_ms INTEGER NOT NULL, end_ms INTEGER,
+      outcome BLOB) STRICT`);
+  const select = database.prepare('SELECT digest, outcome FROM call WHERE operation_id = ?');
+  const insert = database.prepare(
+    'INSERT INTO call (operation_id, caller, method, digest, begin_ms) VALUES (?, ?, ?, ?, ?)',
+  );
+  const prune = database.prepare('DELETE FROM call WHERE id <= ?');
+  const update = database.prepare('UPDATE call SET outcome = ?, end_ms = ? WHERE operation_id = ?');
+  return {
+    find(operationId, digest) {
+      const row = select.get(operationId) as { digest: string; outcome: Uint8Array | null } | undefined;
+      if (row === undefined) return { kind: 'new' };
+      if (row.digest !== digest) return { kind: 'reused' };
+      return row.outcome === null ? { kind: 'interrupted' } : { kind: 'ended', outcome: row.outcome };
+    },
+    begin({ operationId, caller, method, digest, timeMs }) {
+      try {
+        const { lastInsertRowid } = insert.run(operationId, caller, method, digest, timeMs);
+        prune.run(Number(lastInsertRowid) - maxCalls);
+        return true;
+      } catch (error) {
+        if (error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === sqliteFull)
+          return false;
+        throw error;
+      }
+    },
+    end: (operationId, outcome, timeMs) => void update.run(outcome, timeMs, operationId),
+    close: () => database.close(),
+  };
+}

@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
+import { createConnectTransport } from '@connectrpc/connect-node';
+import { ActionFailedSchema, HostService } from '@iotdh/proto/host/v1';
+import { openCallJournal } from './call-journal.ts';
+import { makeKeyFiles, readKeyFile } from './key-files.ts';
+import { createRemoteOperations } from './remote.ts';
+
+const victim = fileURLToPath(new URL('./testing/victim.ts', import.meta.url));
+const program = fileURLToPath(new URL('../../bin/iotdh-host-service.js', import.meta.url));
+const { signal } = new AbortController();
+const operationId = '7b8a1c1e-0f65-4a39-9d8e-0a1f5f2f9a01';
+
+async function rigFor(t: TestContext) {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-host-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const at = (name: string) => join(folder, name);
+  await makeKeyFiles(at('keys'), Date.now());
+  let child: ChildProcess | null = null;
+
+  async function launch(args: string[], ready: RegExp): Promise<ChildProcess> {
+    const started = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    child = started;
+    await new Promise<void>((resolve, reject) => {
+      let output = '';
+      const hear = (text: Buffer) => {
+        output += text.toString();
+        if (ready.test(output)) resolve();
+      };
+      started.stdout?.on('data', hear);
+      started.stderr?.on('data', hear);
+      started.once('exit', () => reject(new Error(output)));
+    });
+    return started;
+  }
+  async function end(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<number | null> {
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return null;
+    const over = once(child, 'exit');
+    child.kill(signal);
+    const [code] = (await over) as [number | null];
+    return code;
+  }
+  t.after(() => end('SIGKILL'));
+
+  const files = (keys = at('keys')) => ({
+    ca: readFileSync(join(at('keys'), 'host.crt'), 'utf8'),
+    cert: readFileSync(join(keys, 'agent.crt'), 'utf8'),
+    key: readFileSync(join(keys, 'agent.key'), 'utf8'),
+  });
+  const client = (tls: Partial<ReturnType<typeof files>> = files()) =>
+    createClient(
+      HostService,
+      createConnectTransport({
+        baseUrl: 'https://host.invalid',
+        httpVersion: '1.1',
+        nodeOptions: { socketPath: at('host.sock'), ...tls, checkServerIdentity: () => undefined },
+      }),
+    );
+  const acted = () => (existsSync(at('acted')) ? readFileSync(at('acted'), 'utf8').trim().split('\n') : []);
+  return {
+    at,
+    launch,
+    end,
+    files,
+    client,
+    acted,
+    start: (dieAt = 'none') => launch([victim, at(''), dieAt], /listening/),
+  };
+}
+
+async function refusal(call: Promise<unknown>): Promise<ConnectError> {
+  return await call.then(
+    () => assert.fail('was answered'),
+    (error: unknown) => ConnectError.from(error),
+  );
+}
+
+test('an operation acts once, however often it is asked for, and its failure is told again too', async (t) => {
+  const { start, end, client, acted } = await rigFor(t);
+  await start();
+  const ask = (name: string, id = operationId) => client().restartService({ operationId: id, name });
+  const [one, other] = await Promise.all([ask('carto'), ask('carto')]);
+  assert.deepEqual([one.output, other.output], ['carto runs', 'carto runs']);
+  await end();
+  await start();
+  assert.equal((await ask('carto')).output, 'carto runs');
+  assert.deepEqual(acted(), ['carto']);
+  assert.equal((await refusal(ask('broken'))).code, Code.InvalidArgument, 'the id is another request’s');
+
+  const brokenId = operationId.replace('9a01', '9a02');
+  for (let times = 0; times < 2; times += 1) {
+    const error = await refusal(ask('broken', brokenId));
+    const [failed] = error.findDetails(ActionFailedSchema);
+    assert.deepEqual([error.code, failed?.reason, failed?.exitCode], [Code.Aborted, 'the unit failed', 3]);
+  }
+  assert.deepEqual(acted(), ['carto', 'broken']);
+});
+
+test('what is not on the closed list, too long or not to be had here is refused, and nothing acts', async (t) => {
+  const { start, client, acted } = await rigFor(t);
+  await start();
+  const host = client();
+  const restart = (name: string) => refusal(host.restartService({ operationId, name }));
+  assert.equal((await restart('sshd')).code, Code.PermissionDenied);
+  assert.equal((await restart('carto; reboot')).code, Code.InvalidArgument);
+  assert.equal((await restart('x'.repeat(129))).code, Code.InvalidArgument);
+  const packages = [{ name: 'clamav', version: '1.4' }];
+  const timeLimit = { seconds: 60n };
+  const install = host.installPackages({ operationId, packages, timeLimit });
+  assert.equal((await refusal(install)).code, Code.PermissionDenied);
+  const huge = Array.from({ length: 10_000 }, () => ({ name: 'a'.repeat(128), version: '1'.repeat(128) }));
+  const many = await refusal(host.simulatePackages({ packages: huge, timeLimit }));
+  assert.equal(many.code, Code.InvalidArgument);
+  const oversize = host.installPackages({ operationId, packages: [...huge, ...huge], timeLimit });
+  assert.equal((await refusal(oversize)).code, Code.ResourceExhausted);
+  assert.deepEqual(acted(), []);
+});
+
+test('only the pinned certificates are talked to, on either side, and the keys are for their owner alone', async (t) => {
+  const { at, start, client, files } = await rigFor(t);
+  await start();
+  assert.equal(statSync(at('host.sock')).mode & 0o777, 0o600);
+  const stranger = await mkdtempKeys(t);
+  const calls = [client({ ca: files().ca }), client(files(stranger))].map((one) =>
+    refusal(one.getMachine({})),
+  );
+  assert.equal((await Promise.all(calls)).length, 2);
+  const impostor = client({ ...files(), ca: readFileSync(join(stranger, 'host.crt'), 'utf8') });
+  assert.match((await refusal(impostor.getMachine({}))).message, /self-signed|certificate/);
+  assert.equal((await client().getMachine({})).bootId, 'boot-1');
+  for (const name of ['host.key', 'agent.key'])
+    assert.equal(statSync(at(`keys/${name}`)).mode & 0o777, 0o600);
+  chmodSync(at('keys/host.key'), 0o640);
+  assert.throws(() => readKeyFile(at('keys/host.key')), /chmod 600/);
+  await assert.rejects(makeKeyFiles(at('keys'), Date.now()), /already/);
+});
+
+async function mkdtempKeys(t: TestContext): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-host-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  await makeKeyFiles(join(folder, 'keys'), Date.now());
+  return join(folder, 'keys');
+}
+
+test('killed around each write, the service never acts twice, and says what nobody knows', async (t) => {
+  const expected = {
+    before_journal: { acted: 1, interrupted: false },
+    after_journal: { acted: 0, interrupted: true },
+    after_action: { acted: 1, interrupted: true },
+    after_outcome: { acted: 1, interrupted: false },
+  };
+  for (const [point, { acted: times, interrupted }] of Object.entries(expected)) {
+    const { start, files, at, acted } = await rigFor(t);
+    const died = once(await start(point), 'exit');
+    // The agent asks on, with the same id, until somebody answers.
+    let restarts = 0;
+    const remote = createRemoteOperations({
+      ...{ socket: at('host.sock'), ...files() },
+      async sleep() {
+        await died;
+        if (restarts++ === 0) await start();
+      },
+    });
+    const end = await remote.restartService('carto', signal);
+    assert.equal(restarts, 1, point);
+    assert.equal(acted().length, times, point);
+    assert.equal(end.kind, interrupted ? 'failed' : 'done', point);
+    if (end.kind === 'failed') assert.match(end.reason, /was under way when the host service ended/);
+  }
+});
+
+test('a call that cannot be written down does not act', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-host-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const journal = openCallJournal(join(folder, 'calls.db'), { maxBytes: 20_480 });
+  t.after(() => journal.close());
+  let kept = 0;
+  const begin = (n: number) =>
+    journal.begin({
+      operationId: `${n}`.padEnd(400, 'x'),
+      caller: 'agent',
+      method: 'm',
+      digest: 'd',
+      timeMs: 0,
+    });
+  while (begin(kept)) kept += 1;
+  assert.ok(kept > 0 && kept < 100);
+  assert.deepEqual(journal.find(`${kept}`.padEnd(400, 'x'), 'd'), { kind: 'new' });
+});
+
+test('the program restarts a service and installs packages for an agent in a container', async (t) => {
+  const { at, launch, end, files } = await rigFor(t);
+  const fakes = fileURLToPath(new URL('../install/apt/testing', import.meta.url));
+  cpSync(fakes, at('programs'), { recursive: true });
+  mkdirSync(at('packages'));
+  writeFileSync(at('packages/clamav'), '1.4.0');
+  writeFileSync(at('boot'), 'boot-7');
+  const config = {
+    socket: { path: at('host.sock') },
+    ...{ keyFolder: at('keys'), stateFolder: at('state'), bootIdFile: at('boot'), packages: 'allowed' },
+    serviceCommands: { carto: ['/bin/sh', '-c', `echo again >> ${at('restarted')}`] },
+    programPath: `${at('programs')}:/usr/bin:/bin`,
+  };
+  writeFileSync(at('config.json'), JSON.stringify(config));
+  await launch([program, '--config', at('config.json')], /listens/);
+  const remote = createRemoteOperations({
+    ...{ socket: at('host.sock'), ...files() },
+    sleep: () => Promise.reject(new Error('the service is away')),
+  });
+  assert.equal(await remote.bootId(), 'boot-7');
+  assert.equal((await remote.restartService('carto', signal)).kind, 'done');
+  assert.equal(readFileSync(at('restarted'), 'utf8'), 'again\n');
+  const { apt } = remote;
+  assert.ok(apt);
+  const limits = { timeLimitMs: 60_000, signal };
+  const wanted = [{ name: 'clamav', version: '1.4.1' }];
+  assert.equal(await apt.versionOf('clamav', signal), '1.4.0');
+  const simulated = await apt.simulate(wanted, limits);
+  assert.deepEqual(simulated, { kind: 'simulated', before: [{ name: 'clamav', version: '1.4.0' }] });
+  assert.equal((await apt.install(wanted, { ...limits, allowDowngrades: false })).kind, 'done');
+  assert.equal(await apt.versionOf('clamav', signal), '1.4.1');
+  if (simulated.kind !== 'simulated') return;
+  assert.equal((await apt.install(simulated.before, { ...limits, allowDowngrades: true })).kind, 'done');
+  assert.equal(await apt.versionOf('clamav', signal), '1.4.0');
+  assert.equal(await end(), 0);
+});

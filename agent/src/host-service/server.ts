@@ -1,0 +1,55 @@
+/** Serves HostService on a Unix socket or a named pipe, over TLS, to whoever has the one certificate that was pinned. */
+
+import { X509Certificate } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { HostService } from '@iotdh/proto/host/v1';
+import { createLimits } from '@iotdh/proto/limits';
+import { listenOnSocket } from '../api/unix-socket.ts';
+import { createService, type ServiceOptions } from './service.ts';
+
+export type ServerOptions = Omit<ServiceOptions, 'stopping'> & {
+  socket: { path: string; mode: 0o600 | 0o660 };
+  /** PEM. `agentCert` is the only one that is let in. */
+  tls: { cert: string; key: string; agentCert: string };
+};
+
+export type HostServer = { start(): Promise<void>; stop(): Promise<void> };
+
+/** 10,000 packages with long names fit. */
+const maxRequestBytes = 4 * 1024 * 1024;
+const stopGraceMs = 4000;
+
+export function createHostServer(options: ServerOptions): HostServer {
+  const { socket, tls, ...rest } = options;
+  const stopping = new AbortController();
+  const service = createService({ ...rest, stopping: stopping.signal });
+  const handler = connectNodeAdapter({
+    routes: (router) => router.service(HostService, service),
+    ...createLimits({ readMaxBytes: maxRequestBytes }),
+    shutdownSignal: stopping.signal,
+  });
+  const pinned = new X509Certificate(tls.agentCert).fingerprint256;
+  const secured = {
+    ...{ cert: tls.cert, key: tls.key, ca: tls.agentCert, minVersion: 'TLSv1.3' as const },
+    ...{ requestCert: true, rejectUnauthorized: true },
+  };
+  const server = createServer(secured, (request, response: ServerResponse) => {
+    const peer = (request.socket as TLSSocket).getPeerCertificate();
+    if (peer.fingerprint256 === pinned) handler(request, response);
+    else response.writeHead(403).end();
+  });
+  return {
+    start: () => listenOnSocket(server, socket.path, socket.mode),
+    async stop() {
+      stopping.abort();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const timer = setTimeout(() => server.closeAllConnections(), stopGraceMs);
+      server.closeIdleConnections();
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}

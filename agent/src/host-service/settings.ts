@@ -1,0 +1,60 @@
+/** The settings of the host service: one JSON file, read strictly. */
+import { readFileSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { fieldsOf, SettingsError } from '../settings/fields.ts';
+import { kernelBootId } from '../settings/read-settings.ts';
+
+export type HostSettings = {
+  socket: { path: string; mode: 0o600 | 0o660 };
+  /** What `iotdh-host-service init` has made. */
+  keyFolder: string;
+  stateFolder: string;
+  /** Services that may be restarted, by systemd. */
+  services: readonly string[];
+  /** Services that may be restarted by a program of their own. */
+  serviceCommands: Readonly<Record<string, readonly string[]>>;
+  restartCommand: readonly string[];
+  /** Whether packages may be installed. */
+  packages: boolean;
+  bootIdFile: string;
+  /** Where programs are found. */
+  programPath: string;
+};
+
+const maxBytes = 1024 * 1024;
+
+/** Throws a SettingsError. */
+export function readHostSettings(path: string): HostSettings {
+  const bytes = readFileSync(path);
+  if (bytes.length > maxBytes) throw new SettingsError(`${path} is no configuration: it is too long`);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw new SettingsError(`${path} is not JSON`);
+  }
+  const top = fieldsOf(parsed, '');
+  const socket = top.object('socket') ?? fieldsOf({}, 'socket');
+  const folder = (name: string, fallback: string) => {
+    const given = top.text(name, fallback);
+    if (!isAbsolute(given)) throw new SettingsError(`${name} must be an absolute path`);
+    return given;
+  };
+  const mode = socket.oneOf('mode', ['0600', '0660'], '0600');
+  const settings: HostSettings = {
+    socket: {
+      path: socket.text('path', '/run/iotdh-host-service/host.sock'),
+      mode: mode === '0600' ? 0o600 : 0o660,
+    },
+    keyFolder: folder('keyFolder', '/etc/iotdh-host-service/keys'),
+    stateFolder: folder('stateFolder', '/var/lib/iotdh-host-service'),
+    services: top.texts('services', []),
+    serviceCommands: Object.fromEntries(top.object('serviceCommands')?.lists() ?? []),
+    restartCommand: top.texts('restartCommand', ['systemctl', 'reboot']),
+    packages: top.oneOf('packages', ['allowed', 'refused'], 'refused') === 'allowed',
+    bootIdFile: top.text('bootIdFile', kernelBootId),
+    programPath: top.text('programPath', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'),
+  };
+  for (const fields of [top, socket]) fields.end();
+  return settings;
+}

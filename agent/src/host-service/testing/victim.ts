@@ -1,0 +1,36 @@
+/** `node victim.ts FOLDER FAIL-POINT`: a host service in a process of its own that dies by SIGKILL at the fail point; `none`: never. */
+import { appendFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openCallJournal } from '../call-journal.ts';
+import { createHostServer } from '../server.ts';
+
+const [, , folder = '', dieAt = ''] = process.argv;
+const at = (name: string) => join(folder, name);
+const read = (name: string) => readFileSync(at(`keys/${name}`), 'utf8');
+const acted = (what: string) => appendFileSync(at('acted'), `${what}\n`);
+const server = createHostServer({
+  operations: {
+    restartService(name) {
+      acted(name);
+      const failed = {
+        kind: 'failed',
+        reason: 'the unit failed',
+        exitCode: 3,
+        output: 'no such unit',
+      } as const;
+      return Promise.resolve(name === 'broken' ? failed : { kind: 'done', output: `${name} runs` });
+    },
+    restartMachine: () => Promise.resolve({ kind: 'done' }),
+    bootId: () => Promise.resolve('boot-1'),
+    uptimeMs: () => 1000,
+  },
+  services: ['carto', 'broken'],
+  journal: openCallJournal(at('calls.db')),
+  now: Date.now,
+  socket: { path: at('host.sock'), mode: 0o600 },
+  tls: { cert: read('host.crt'), key: read('host.key'), agentCert: read('agent.crt') },
+  onFailPoint: (name) => name === dieAt && process.kill(process.pid, 'SIGKILL'),
+});
+await server.start();
+console.log('listening');
+process.on('SIGTERM', () => void server.stop().then(() => process.exit()));
