@@ -5,9 +5,10 @@ import * as broker from '@iotdh/proto/broker/v1';
 import * as bus from '@iotdh/proto/bus/v1';
 import * as dicom from '@iotdh/proto/dicom/v1';
 import * as fleet from '@iotdh/proto/fleet/v1';
+import * as host from '@iotdh/proto/host/v1';
 import * as update from '@iotdh/proto/update/v1';
 
-const packages = [agent, broker, bus, dicom, fleet, update];
+const packages = [agent, broker, bus, dicom, fleet, host, update];
 
 /** Whatever the packages export that is a file's descriptor. */
 export const files: readonly DescFile[] = packages
