@@ -5,12 +5,12 @@ import { carriedBytes, namedContents } from '@iotdh/proto/objects';
 import type { Manifest, Object$ as ManifestObject } from '@iotdh/proto/update/v1';
 import { frameSize } from '../../../shared/messages/frame.ts';
 import { createTransferCost } from './transfer-cost.ts';
-import { type Chosen, sizesOf } from './update-cost.ts';
+import { type Before, type Chosen, sizesOf } from './update-cost.ts';
 
 const maxGroups = 100;
 
 /** The largest first, as they come; the last one stands for all beyond the hundredth, with the numbers of its own devices. */
-export function planGroups(chosen: readonly Chosen[], manifest: Manifest, manifestSize: number): PlanGroup[] {
+export function planGroups(chosen: readonly Chosen[], manifest: Manifest, before: Before): PlanGroup[] {
   const costOf = createTransferCost(frameSize);
   const sizes = new Map(
     manifest.objects.flatMap(({ contents }) =>
@@ -29,7 +29,7 @@ export function planGroups(chosen: readonly Chosen[], manifest: Manifest, manife
     const deltas = objects.filter(({ encoding }) => encoding.case === 'delta');
     const wholes = objects.filter(({ encoding }) => encoding.case !== 'delta');
     const here = named.filter((content) => group.contents.has(content));
-    const { frames } = costOf(sizesOf(choice, manifestSize), '');
+    const { frames } = costOf(sizesOf(choice, before), '');
     return create(PlanGroupSchema, {
       baseManifestDigest: new Uint8Array(Buffer.from(group.base, 'hex')),
       devices: BigInt(group.devices.length + (index === maxGroups - 1 ? beyond : 0)),

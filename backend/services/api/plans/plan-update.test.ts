@@ -70,8 +70,8 @@ test('plans and the quota', { timeout: 120_000 }, async (t) => {
       [Carrier.BUS, PlanObjects.WHOLE],
     ]);
     const [bus, https] = plan.carriers;
-    // An offer, the manifest and one object for each.
-    assert.equal(bus?.traffic?.c2dMessages, 9n);
+    // For each an offer, three files of signed metadata, the manifest and one object.
+    assert.equal(bus?.traffic?.c2dMessages, 18n);
     assert.equal(bus.bound, PlanBound.RATE);
     assert.ok(durationMs(bus.duration ?? durationFromMs(0)) > 0);
     assert.equal(https?.traffic?.c2dMessages, 3n);
@@ -89,8 +89,8 @@ test('plans and the quota', { timeout: 120_000 }, async (t) => {
     });
     const [bus] = plan?.carriers ?? [];
     assert.equal(plan?.hub?.sku, HubSku.S3);
-    assert.equal(bus?.traffic?.c2dMessages, 6n);
-    assert.equal(bus.lossyTraffic?.c2dMessages, 8n);
+    assert.equal(bus?.traffic?.c2dMessages, 12n);
+    assert.equal(bus.lossyTraffic?.c2dMessages, 17n);
     assert.ok((bus.lossyTraffic.d2cMessages ?? 0n) > (bus.traffic.d2cMessages ?? 0n));
     assert.deepEqual(
       plan.choices.map(({ hub }) => [hub?.sku, hub?.units]),

@@ -14,6 +14,7 @@ import {
 } from '@iotdh/proto/fleet/v1';
 import { ManifestSchema } from '@iotdh/proto/update/v1';
 import { frameSize } from '../../../shared/messages/frame.ts';
+import { metadataInForce } from '../../../shared/messages/metadata.ts';
 import { endOfDay, frameUnitsLeft } from '../../../shared/quota/account.ts';
 import type { HubSize, Sku } from '../../../shared/quota/hub-limits.ts';
 import { allowanceOf, type HubPolicy } from '../../../shared/quota/hub-settings.ts';
@@ -31,12 +32,15 @@ const allCarriers = [Carrier.BUS, Carrier.HTTPS, Carrier.OFFLINE] as const;
 
 export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Promise<Plan> {
   const pack = await packNamed(fleet, request.packId);
-  const [bytes, groups, view] = await Promise.all([
+  const [bytes, metadata, groups, view] = await Promise.all([
     manifestBytes(fleet, pack),
+    metadataInForce(fleet.database.collections.metadata, { roots: 1 }),
     deviceGroups(fleet, request.devices),
     fleet.quota.read(fleet.policy),
   ]);
   const manifest = fromBinary(ManifestSchema, bytes);
+  // A device has the root already; the other roles are new with each pack.
+  const before = [...metadata.filter(({ role }) => role !== 'root').map(({ size }) => size), bytes.length];
   const shares = view.account.shares ?? fleet.policy.shares;
   const given = hubOf(request);
   const policy: HubPolicy =
@@ -54,8 +58,8 @@ export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Prom
   };
   const cheapest = groups.map((group) => ({ group, ...choiceFor(manifest, group.contents) }));
   const whole = groups.map((group) => ({ group, ...choiceFor(manifest, new Set()) }));
-  const cost = costOf(cheapest, bytes.length);
-  const wholeCost = costOf(whole, bytes.length);
+  const cost = costOf(cheapest, before);
+  const wholeCost = costOf(whole, before);
   const resend = request.resendPercent / 100;
   const finish = (work: Work) => finishOf(work, allowance, today);
   const planOf = (carrier: Carrier, objects: PlanObjects): CarrierPlan =>
@@ -75,7 +79,7 @@ export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Prom
     frameUnitsLeft: Number.isFinite(today.frameUnits) ? BigInt(today.frameUnits) : 0n,
     resendPercent: request.resendPercent,
     frameSize,
-    groups: planGroups(cheapest, manifest, bytes.length),
+    groups: planGroups(cheapest, manifest, before),
     carriers,
     choices:
       withinMs === undefined

@@ -28,7 +28,7 @@ export const twinUnitsOfUpdate = 4;
 /** Of a result and of a hello, besides the inventory: steps, platform, state. */
 const besidesInventoryBytes = 1_024;
 
-/** What each device of a group is brought beside the manifest. */
+/** What each device of a group is brought beside the metadata and the manifest. */
 export type Choice = {
   objects: readonly ManifestObject[];
   /** Bytes of each list of chunks that the device looks at, whether it then takes the object or not. */
@@ -75,9 +75,12 @@ function looked(
   });
 }
 
-/** The sizes of everything that one device is brought: the manifest, lists of segments and of chunks, objects. */
-export const sizesOf = ({ objects, lists }: Choice, manifestSize: number): number[] => [
-  manifestSize,
+/** Bytes of what every device is brought before any object: the signed metadata that it lacks, and the manifest. */
+export type Before = readonly number[];
+
+/** The sizes of everything that one device is brought: what comes first, lists of segments and of chunks, objects. */
+export const sizesOf = ({ objects, lists }: Choice, before: Before): number[] => [
+  ...before,
   ...lists,
   ...objects.flatMap((object) => [segmentListBytes(object), Number(object.size)]),
 ];
@@ -92,7 +95,7 @@ export type Cost = {
   d2cOtherUnits: number;
 };
 
-export function costOf(chosen: readonly Chosen[], manifestSize: number): Cost {
+export function costOf(chosen: readonly Chosen[], before: Before): Cost {
   const costOfObjects = createTransferCost(frameSize);
   const { stateChanges, consents, withInventory } = d2cOfUpdate;
   const total: Cost = {
@@ -100,7 +103,7 @@ export function costOf(chosen: readonly Chosen[], manifestSize: number): Cost {
     ...{ d2cOtherMessages: 0, d2cOtherUnits: 0 },
   };
   for (const choice of chosen) {
-    const sizes = sizesOf(choice, manifestSize);
+    const sizes = sizesOf(choice, before);
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
     for (const { deviceId, inventoryBytes } of choice.group.devices) {
       const { frames, frameUnits, requests } = costOfObjects(sizes, deviceId);
