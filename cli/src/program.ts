@@ -5,6 +5,7 @@ import { auditCommand } from './tree/audit.ts';
 import type { Tree } from './tree/client.ts';
 import { devCommand } from './tree/dev.ts';
 import { deviceCommand } from './tree/device.ts';
+import { keysCommand } from './tree/keys.ts';
 import { packCommand } from './tree/pack.ts';
 import { profileCommand } from './tree/profile.ts';
 import { planCommand, quotaCommand } from './tree/quota.ts';
@@ -57,6 +58,7 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 not allowed, 4 not found, 5 not reached, 
     devCommand(tree),
     deviceCommand(tree),
     packCommand(tree),
+    keysCommand(tree),
     planCommand(tree),
     ...updateCommands(tree),
     auditCommand(tree),

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { GlobalOptions } from '../commands/context.ts';
 import type { ListOptions, UploadOptions } from '../commands/pack.ts';
 import type { BuildCommandOptions } from '../commands/pack-files.ts';
+import type { SignOptions, VerifyOptions } from '../commands/sign.ts';
 import { positive, type Tree, withFleet } from './client.ts';
 
 const maxLevel = 19;
@@ -55,6 +56,35 @@ export function packCommand(tree: Tree): Command {
         command.optsWithGlobals<GlobalOptions>().output,
       ),
     );
+
+  pack
+    .command('sign')
+    .argument('<folder>', 'the folder of a pack')
+    .description(
+      'Adds the signature of one key. The pack can be published once as many have signed as the root asks for.',
+    )
+    .requiredOption('--key <file>', 'a key file, or a folder of them')
+    .option('--passphrase-file <file>', 'file with the passphrase of the key (default: it is asked for)')
+    .option('--root <file>', 'a root that is trusted here, from which the others must descend')
+    .option('--offline', 'sign after what the metadata/ of the pack says, without a fleet')
+    .addHelpText('after', '\nExample:\n  $ iotdh pack sign carto-8.2.1 --key /media/stick/targets-1.pem')
+    .action(async (folder: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<SignOptions & GlobalOptions>();
+      const { sign } = await import('../commands/sign.ts');
+      const { openContext } = await import('../commands/context.ts');
+      await sign(terminal, folder, options, async () => (await openContext(options, terminal)).fleet.trust);
+    });
+
+  pack
+    .command('verify')
+    .argument('<folder>', 'the folder of a pack')
+    .description('Says whether a pack is signed by those whom a root names, and whole. Needs no fleet.')
+    .requiredOption('--root <file>', 'the root that is trusted')
+    .addHelpText('after', '\nExample:\n  $ iotdh pack verify carto-8.2.1 --root 1.root.json')
+    .action(async (folder: string, _options: unknown, command: Command) => {
+      const { verify } = await import('../commands/sign.ts');
+      await verify(terminal, folder, command.optsWithGlobals<VerifyOptions>());
+    });
 
   pack
     .command('upload')
