@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { brotliCompressSync, zstdCompressSync } from 'node:zlib';
 import { applyDelta, bytesReader, concatenatedReader, DeltaError, type DeltaReason } from './apply.ts';
@@ -109,6 +111,16 @@ test('it stops when it is told to', async () => {
   assert.equal((await pieces.next()).value?.length, 65_536);
   stop.abort(new Error('enough'));
   await assert.rejects(pieces.next(), /enough/);
+});
+
+test('memory does not grow with the file: 200 MB are made in less than 32 MB more', {
+  timeout: 60_000,
+}, () => {
+  const script = join(import.meta.dirname, 'testing', 'apply-large.ts');
+  const { stdout, stderr } = spawnSync(process.execPath, [script, `${200 * 2 ** 20}`], { encoding: 'utf8' });
+  const { outputBytes, addedBytes } = JSON.parse(stdout || '{}');
+  assert.equal(outputBytes, 200 * 2 ** 20, stderr);
+  assert.ok(addedBytes < 32 * 2 ** 20, `${addedBytes} bytes`);
 });
 
 test('a delta that is cut anywhere is refused', async () => {

@@ -1,6 +1,6 @@
 /** Applies a delta: one segment at a time, reading the delta and the base by position, in memory that their sizes do not change. */
 import { createBaseWindow } from './base-window.ts';
-import { decompress } from './codec.ts';
+import { decompressInto } from './codec.ts';
 import { DeltaError } from './delta-error.ts';
 import { type DeltaCodec, segmentCount } from './format.ts';
 import { readLayout } from './header.ts';
@@ -45,7 +45,8 @@ export async function* applyDelta(options: ApplyOptions): AsyncGenerator<Uint8Ar
   const longest = Math.min(segmentBytes, outputSize);
   const whole = new Uint8Array(longest);
   const window = createBaseWindow(base, longest);
-  const body = createScratch();
+  const storedMemory = createScratch();
+  const bodyMemory = createScratch();
   for await (const segment of readIndex(delta, layout)) {
     signal?.throwIfAborted();
     if (segment.position < from) continue;
@@ -55,15 +56,16 @@ export async function* applyDelta(options: ApplyOptions): AsyncGenerator<Uint8Ar
       yield output;
       continue;
     }
+    const { kind, bodyPosition, storedBytes, plainBytes } = segment;
     const what = `segment ${segment.index}`;
-    const stored = body.ofLength(segment.storedBytes);
-    await delta.read(stored, segment.bodyPosition);
-    const plain =
-      segment.storedBytes === segment.plainBytes
-        ? stored
-        : decompress(stored, codec, segment.plainBytes, what);
-    if (segment.kind === 'full') output.set(plain);
-    else await applySparse(plain, output, segment.position, baseSize, window, what);
+    const body = kind === 'full' ? output : bodyMemory.ofLength(plainBytes);
+    if (storedBytes === plainBytes) await delta.read(body, bodyPosition);
+    else {
+      const stored = storedMemory.ofLength(storedBytes);
+      await delta.read(stored, bodyPosition);
+      decompressInto(body, stored, codec, what);
+    }
+    if (kind === 'sparse') await applySparse(body, output, segment.position, baseSize, window, what);
     yield output;
   }
 }

@@ -15,36 +15,41 @@ const brotliWindowBits = 22;
 
 type Inflated = { buffer: Uint8Array; engine: { bytesWritten: number } };
 
-/** The body that `stored` holds, exactly `plainBytes` long. Never makes more than that. Throws `DeltaError`. */
-export function decompress(
-  stored: Uint8Array,
-  codec: DeltaCodec,
-  plainBytes: number,
-  what: string,
-): Uint8Array {
-  const limits = { info: true, maxOutputLength: plainBytes, chunkSize: plainBytes + 64 };
+/** Buffers that are shorter may share memory with others. */
+const ownMemoryBytes = 128 * 1024;
+
+/** Fills `into` with the body that `stored` holds. Never makes more than that. Throws `DeltaError`. */
+export function decompressInto(into: Uint8Array, stored: Uint8Array, codec: DeltaCodec, what: string): void {
+  const limits = {
+    info: true,
+    maxOutputLength: Math.max(into.length, 1),
+    chunkSize: Math.max(into.length + 64, ownMemoryBytes),
+  };
   let inflated: Inflated;
   try {
     inflated = (codec === 'zstd'
-      ? zstdDecompressSync(stored, { ...limits, params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog } })
+      ? zstdDecompressSync(stored, {
+          ...limits,
+          params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog },
+        })
       : brotliDecompressSync(stored, limits)) as unknown as Inflated;
   } catch (cause) {
-    throw new DeltaError('corrupt', `${what}: is no ${codec} of at most ${plainBytes} bytes`, { cause });
+    throw new DeltaError('corrupt', `${what}: is no ${codec} of at most ${into.length} bytes`, { cause });
   }
   const { buffer, engine } = inflated;
-  if (buffer.length !== plainBytes) {
+  if (buffer.length !== into.length) {
     throw new DeltaError(
       'corrupt',
-      `${what}: decompresses to ${buffer.length} bytes instead of ${plainBytes}`,
+      `${what}: decompresses to ${buffer.length} bytes instead of ${into.length}`,
     );
   }
   if (engine.bytesWritten !== stored.length) {
-    throw new DeltaError(
-      'corrupt',
-      `${what}: ${stored.length - engine.bytesWritten} bytes follow what is compressed`,
-    );
+    const left = stored.length - engine.bytesWritten;
+    throw new DeltaError('corrupt', `${what}: ${left} bytes follow what is compressed`);
   }
-  return buffer;
+  into.set(buffer);
+  // Gives the memory back at once: V8 would let tens of megabytes of it gather.
+  if (buffer.buffer.byteLength >= ownMemoryBytes) (buffer.buffer as ArrayBuffer).transfer(0);
 }
 
 /** Deterministic on one version of Node.js, whose libraries decide. `level` is the codec's own: 1 to 22, or 0 to 11. */

@@ -68,6 +68,21 @@ test('the bytes do not depend on how many threads make them', async () => {
   assert.ok((await applyWhole(old, delta)).equals(output));
 });
 
+test('a base that is larger than memory is seen in parts, wherever the output has them', async () => {
+  const old = sampleBytes(12_000_000, 10);
+  // Far from where they were, and changed.
+  const output = Buffer.concat([
+    revised(old.subarray(9_000_000, 11_000_000), 11),
+    old.subarray(6_000_000, 7_500_000),
+    revised(old.subarray(0, 3_000_000), 12),
+  ]);
+  const options = { level: 1, maxBaseBytes: 4 * 2 ** 20 };
+  const delta = await made(old, output, options);
+  assert.ok((await applyWhole(old, delta)).equals(output));
+  assert.ok(delta.length < output.length / 30, `${delta.length} bytes`);
+  assert.ok(delta.equals(await made(old, output, options, three)));
+});
+
 test('what stays as it is costs a few bytes a megabyte', async () => {
   const old = sampleBytes(3_000_000, 8);
   assert.ok((await made(old, old)).length < 50);

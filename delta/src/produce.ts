@@ -1,8 +1,10 @@
 /**
- * Makes deltas. The base is indexed by content as a whole; the output is read window by window, and worker threads find what each
- * window has in common with the base and encode its segments. The bytes do not depend on how many threads there are.
+ * Makes deltas. The base, or what a stretch of the output needs of a large one, is indexed by content; the output is read window by
+ * window, and worker threads find what each window has in common with the base and encode its segments. The bytes do not depend on
+ * how many threads there are.
  */
 import { availableParallelism } from 'node:os';
+import { createBaseViews } from './base-view.ts';
 import { type EncodedSegment, writeEntry } from './encode-segment.ts';
 import { type DeltaCodec, defaultSegmentLog, maxSize } from './format.ts';
 import { encodeHeader, encodeTrailer } from './header.ts';
@@ -17,6 +19,8 @@ export type ProduceOptions = {
   codec?: DeltaCodec;
   /** Of the codec. Default 19 for Zstandard, 11 for Brotli. */
   level?: number;
+  /** The most bytes of the base that are in memory at a time. Default 512 MiB. The delta of a larger base depends on it. */
+  maxBaseBytes?: number;
   signal?: AbortSignal;
   /** Bytes of output that are encoded. */
   onProgress?(doneBytes: number): void;
@@ -31,7 +35,8 @@ export type Producer = {
 
 /** 8 MiB: large enough that little is lost where windows meet, small enough that threads share the work evenly. */
 const windowBytes = 8 * 2 ** 20;
-const readBytes = 4 * 2 ** 20;
+/** 512 MiB. With an index of as much again, this is what a large base costs in memory. */
+const defaultMaxBaseBytes = 2 ** 29;
 const defaultLevels = { none: 0, zstd: 19, brotli: 11 } as const;
 
 /** Threads are started once and used for each delta. `threads` is as many as the processor has, unless it is said. */
@@ -44,6 +49,7 @@ export function createProducer(options: { threads?: number } = {}): Producer {
     output,
     codec = 'zstd',
     level = defaultLevels[codec],
+    maxBaseBytes = defaultMaxBaseBytes,
     signal,
     onProgress,
   }: ProduceOptions): AsyncGenerator<Uint8Array, void, undefined> {
@@ -53,46 +59,58 @@ export function createProducer(options: { threads?: number } = {}): Producer {
     while (workers.length < Math.min(threads, Math.max(windows, 1))) workers.push(startWorker());
     yield encodeHeader({ codec, segmentBytes, baseSize: base.size, outputSize: output.size });
 
-    const baseBytes = await readShared(base, signal);
-    const shape = shapeFor(base.size);
-    const table = new Int32Array(new SharedArrayBuffer(tableBytes(shape)));
-    await workers[0]!.ask({ kind: 'index', base: baseBytes, table, shape });
-    const job = { base: baseBytes, table, shape, segmentBytes, codec, level };
-    await Promise.all(workers.map((worker) => worker.ask({ kind: 'job', job })));
-
+    const views = await createBaseViews({ base, output, maxBytes: maxBaseBytes, signal });
+    const tableMemory = new Int32Array(new SharedArrayBuffer(tableBytes(shapeFor(views.viewBytes))));
     const index = createIndexWriter(segmentBytes, output.size);
-    let started = 0;
-    const encodeNext = async (worker: PoolWorker): Promise<EncodedSegment[]> => {
-      const position = started * windowBytes;
-      started += 1;
-      const bytes = new Uint8Array(new SharedArrayBuffer(Math.min(windowBytes, output.size - position)));
-      await output.read(bytes, position);
-      const { segments } = await worker.ask({ kind: 'window', output: bytes, position });
-      return segments!;
-    };
-    // Each worker has one window under way; its next one starts when the oldest is taken.
-    const underWay: { worker: PoolWorker; segments: Promise<EncodedSegment[]> }[] = [];
-    const startOn = (worker: PoolWorker): void => {
-      if (started >= windows) return;
-      const segments = encodeNext(worker);
-      segments.catch(() => undefined);
-      underWay.push({ worker, segments });
-    };
-    for (const worker of workers) startOn(worker);
-    for (let done = 0; done < windows; done += 1) {
-      const { worker, segments } = underWay.shift()!;
-      const encoded = await segments;
-      signal?.throwIfAborted();
-      startOn(worker);
-      for (const segment of encoded) {
-        index.add(segment);
-        if (segment.kind !== 'copy') yield segment.stored;
+    for (let start = 0; start < output.size; start += views.stretchBytes) {
+      const end = Math.min(output.size, start + views.stretchBytes);
+      const view = await views.load(start, end - start);
+      const shape = shapeFor(view.bytes.length);
+      const table = tableMemory.subarray(0, tableBytes(shape) / 4).fill(0);
+      await workers[0]!.ask({ kind: 'index', base: view.bytes, table, shape });
+      const job = { view, table, shape, segmentBytes, codec, level };
+      await Promise.all(workers.map((worker) => worker.ask({ kind: 'job', job })));
+      for await (const segments of encodeStretch(output, start, end)) {
+        signal?.throwIfAborted();
+        for (const segment of segments) {
+          index.add(segment);
+          if (segment.kind !== 'copy') yield segment.stored;
+        }
+        onProgress?.(index.position());
       }
-      onProgress?.(Math.min(output.size, (done + 1) * windowBytes));
     }
     const entries = index.bytes();
     yield entries;
     yield encodeTrailer(entries.length);
+  }
+
+  /** The segments of one window after another. Each worker has one under way; its next one starts when the oldest is taken. */
+  async function* encodeStretch(
+    output: Reader,
+    start: number,
+    end: number,
+  ): AsyncGenerator<EncodedSegment[], void, undefined> {
+    let next = start;
+    const encodeNext = async (worker: PoolWorker, position: number): Promise<EncodedSegment[]> => {
+      const bytes = new Uint8Array(new SharedArrayBuffer(Math.min(windowBytes, end - position)));
+      await output.read(bytes, position);
+      const { segments } = await worker.ask({ kind: 'window', output: bytes, position });
+      return segments!;
+    };
+    const underWay: { worker: PoolWorker; segments: Promise<EncodedSegment[]> }[] = [];
+    const startOn = (worker: PoolWorker): void => {
+      if (next >= end) return;
+      const segments = encodeNext(worker, next);
+      next += windowBytes;
+      segments.catch(() => undefined);
+      underWay.push({ worker, segments });
+    };
+    for (const worker of workers) startOn(worker);
+    for (let oldest = underWay.shift(); oldest !== undefined; oldest = underWay.shift()) {
+      const segments = await oldest.segments;
+      startOn(oldest.worker);
+      yield segments;
+    }
   }
 
   return {
@@ -115,16 +133,6 @@ export async function* produceDelta(
   }
 }
 
-/** Memory that every thread sees. */
-async function readShared(reader: Reader, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  const bytes = new Uint8Array(new SharedArrayBuffer(reader.size));
-  for (let at = 0; at < bytes.length; at += readBytes) {
-    signal?.throwIfAborted();
-    await reader.read(bytes.subarray(at, at + readBytes), at);
-  }
-  return bytes;
-}
-
 function createIndexWriter(segmentBytes: number, outputSize: number) {
   let bytes = new Uint8Array(4_096);
   let end = 0;
@@ -142,6 +150,7 @@ function createIndexWriter(segmentBytes: number, outputSize: number) {
       position += length;
       expectedBase = (segment.kind === 'copy' ? segment.basePosition : expectedBase) + length;
     },
+    position: (): number => position,
     bytes: (): Uint8Array => bytes.subarray(0, end),
   };
 }

@@ -20,8 +20,6 @@ export type DeltaOptions = WriteOptions & {
   others: readonly ManifestObject[];
 };
 
-/** What the producer holds in memory of one base. */
-const maxBaseBytes = 2 ** 30;
 /** Less than this saved is not worth one more object. */
 const worthwhile = 0.97;
 
@@ -43,25 +41,18 @@ export async function addDeltas(
     for (const group of groupContents(changed, limits)) {
       const members: Content[] = [];
       const from = new Set<BaseContent>();
-      let baseBytes = 0;
       for (const content of group) {
         const landmarks = await landmarksOf(read(content.source, signal), chooser.rarityBits);
         const chosen = chooser.choose({ names: names.get(content.digest) ?? [], landmarks });
-        const added = chosen.filter((base) => !from.has(base) && base.bytes > 0);
-        const addedBytes = added.reduce((sum, { bytes }) => sum + bytes, 0);
-        // What nothing is like, or what is too much, is carried whole.
-        if (chosen.length === 0 || baseBytes + addedBytes > maxBaseBytes) {
+        // What nothing is like is carried whole.
+        if (chosen.length === 0) {
           options.onBytes(content.bytes);
           continue;
         }
-        for (const base of added) from.add(base);
-        baseBytes += addedBytes;
+        for (const base of chosen) from.add(base);
         members.push(content);
       }
-      if (members.length === 0 || from.size === 0) {
-        options.onBytes(members.reduce((sum, { bytes }) => sum + bytes, 0));
-        continue;
-      }
+      if (members.length === 0) continue;
       const maxBytes = members.reduce((sum, { digest }) => sum + (wholeBytes.get(digest) ?? 0), 0);
       const object = await writeDelta(members, [...from], {
         ...options,
