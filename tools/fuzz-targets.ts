@@ -47,4 +47,19 @@ export const fuzzTargets: readonly FuzzTarget[] = [
     inputs: 1_000_000,
     run: async (options) => (await import('../delta/fuzz/fuzz.ts')).fuzzDelta(options),
   },
+  ...(
+    [
+      ['manifest', 'damaged manifests, read and planned'],
+      ['chunk-list', 'damaged lists of chunks'],
+      ['bundle-index', 'damaged indexes of bundles'],
+      ['frames', 'frames that are wrong among those that are right, into spools'],
+    ] as const
+  ).map(
+    ([name, title]): FuzzTarget => ({
+      name,
+      title,
+      inputs: 1_000_000,
+      run: async (options) => (await import('../agent/fuzz/fuzz.ts')).fuzzTransfer(name, options),
+    }),
+  ),
 ];

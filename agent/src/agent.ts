@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { machinePort } from './api/machine-port.ts';
+import { done } from './api/refusal.ts';
 import { createApiServer } from './api/server.ts';
 import { openToken } from './api/token.ts';
 import { createAzureBus } from './bus/azure-bus.ts';
+import { createBundleImport, openWaiting } from './cloud/bundle-import.ts';
 import { createWithdrawal } from './cloud/withdrawal.ts';
 import { createCloudSide } from './cloud-side.ts';
 import { openConnections } from './connections/connections.ts';
@@ -245,6 +247,18 @@ export function createAgent(options: AgentOptions): Agent {
     ...(loopback && { loopback: { ...loopback, token: openToken(loopback.tokenFile) } }),
     maxPostponeMs: () => cloud.configuration.now.maxPostponeMs,
     onLogLines: () => cloud.logs.onLines(),
+    async importBundle(path) {
+      const imported = await bundles.take(path);
+      switch (imported.kind) {
+        case 'invalid':
+        case 'refused':
+          return { kind: `bundle_${imported.kind}`, reason: imported.reason };
+        case 'later':
+          return { kind: 'unwritable' };
+        default:
+          return done({ outcome: imported.kind, manifest: imported.ref });
+      }
+    },
     onHostVersion() {
       void keepHostVersion().catch(onFailure);
     },
@@ -276,8 +290,17 @@ export function createAgent(options: AgentOptions): Agent {
     },
     onMoved(state) {
       void reminders.look();
+      if (state === 'READY') void bundles.onReady().catch(onFailure);
       firmwareUpdate.onState(state).catch(onFailure);
     },
+  });
+
+  const bundles = createBundleImport({
+    ...{ updates, media, pending, log },
+    offers: cloud.offers,
+    waiting: openWaiting(inData('waiting-bundle.json'), onDamaged),
+    verify: async () => ({ kind: 'verified' }),
+    onBundle: transfer.onBundle,
   });
 
   let stopped: Promise<void> | undefined;

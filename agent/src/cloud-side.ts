@@ -9,7 +9,7 @@ import { createHello, type Hello } from './cloud/hello.ts';
 import { collectLogs } from './cloud/log-collection.ts';
 import { createLogShipping, type LogShipping } from './cloud/log-shipping.ts';
 import { shipMoves } from './cloud/move-shipping.ts';
-import { createOffers } from './cloud/offers.ts';
+import { createOffers, type Offers } from './cloud/offers.ts';
 import { createTelemetry } from './cloud/telemetry.ts';
 import { createTell, type Tell } from './cloud/tell.ts';
 import type { Withdrawal } from './cloud/withdrawal.ts';
@@ -60,6 +60,7 @@ export type CloudSide = {
   readonly configuration: KeptConfiguration;
   readonly hello: Hello;
   readonly logs: LogShipping;
+  readonly offers: Offers;
   start(): void;
   stop(): Promise<void>;
 };
@@ -142,7 +143,7 @@ export function createCloudSide(options: CloudSideOptions): CloudSide {
   }
 
   return {
-    ...{ tell, receivers, assignments, configuration, hello, logs },
+    ...{ tell, receivers, assignments, configuration, hello, logs, offers },
     start() {
       hello.start();
       telemetry.start();

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAgent } from './agent.ts';
 import { systemClock } from './api/clock.ts';
+import { runImport } from './import-command.ts';
 import { help } from './settings/help.ts';
 import { printSettings } from './settings/print-settings.ts';
 import { readRequest } from './settings/read-settings.ts';
@@ -45,6 +46,12 @@ switch (request.kind) {
     break;
   case 'print_settings':
     process.stdout.write(`${printSettings(request.settings)}\n`);
+    break;
+  case 'import':
+    process.exitCode = await runImport(request.path, request.settings, {
+      out: (text) => process.stdout.write(text),
+      err: (text) => process.stderr.write(text),
+    });
     break;
   case 'help':
     process.stdout.write(help);

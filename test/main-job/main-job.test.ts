@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { Carrier, UpdateOutcome } from '@iotdh/proto/bus/v1';
-import { type DeviceReport, PlanObjects, type PlanTraffic } from '@iotdh/proto/fleet/v1';
+import { CarrierPolicy, type DeviceReport, PlanObjects, type PlanTraffic } from '@iotdh/proto/fleet/v1';
 import { runHere } from '../../cli/src/testing/fake-fleet.ts';
 import { isNear, type Metered, metered } from './metered.ts';
 import { buildPatch } from './packs.ts';
@@ -113,4 +113,22 @@ test('the prediction of a plan is within 5 % of what the hub meters', async (t) 
     isNear(`${name}, D2C units`, traffic.d2cUnits, units('d2c'));
     isNear(`${name}, twin units`, traffic.twinUnits, units('twin'));
   }
+});
+
+test('an update comes from Blob Storage by HTTPS, with addresses that the broker gives the device', async (t) => {
+  const { operator } = rig;
+  const workstation = await rig.workstation(t, 'carto-https');
+  const patch = await buildPatch({ folder: rig.folder('patch-https'), version: '3.0' });
+  const packId = await operator.publish(patch);
+  await workstation.host.ready();
+  const assignmentId = await operator.assign('carto-https', packId, '', CarrierPolicy.HTTPS);
+  await workstation.confirm('WAIT_CONFIRM_PATCH');
+  const { result } = await operator.ended(assignmentId, t.signal);
+  assert.equal(result?.outcome, UpdateOutcome.APPLIED);
+  assert.equal(await workstation.installed(), '3.0');
+  assert.deepEqual(
+    result.carriers.map(({ carrier }) => carrier),
+    [Carrier.HTTPS],
+  );
+  assert.equal(result.carriers[0]?.bytes, result.carriedBytes);
 });

@@ -9,6 +9,7 @@ import {
   type Assignment,
   AssignmentService,
   AssignmentState,
+  CarrierPolicy,
   DeviceService,
   LogService,
   PackService,
@@ -30,7 +31,12 @@ export type Operator = {
   plans: Client<typeof PlanService>;
   /** Hands a pack in with all its objects and publishes it; resolves to its id. */
   publish(pack: BuiltPack): Promise<string>;
-  assign(deviceId: string, packId: string, fallbackPackId?: string): Promise<string>;
+  assign(
+    deviceId: string,
+    packId: string,
+    fallbackPackId?: string,
+    carrierPolicy?: CarrierPolicy,
+  ): Promise<string>;
   /** Resolves once the assignment is in this state; asks again until then, also while the backend is away. */
   stateIs(assignmentId: string, state: AssignmentState, signal: AbortSignal): Promise<Assignment>;
   /** Resolves once it has ended. */
@@ -95,8 +101,11 @@ export async function createOperator(environment: Environment): Promise<Operator
       await packs.publishPack({ packId });
       return packId;
     },
-    async assign(deviceId, packId, fallbackPackId = '') {
-      const request = { packId, deviceIds: [deviceId], fallbackPackId, requestId: crypto.randomUUID() };
+    async assign(deviceId, packId, fallbackPackId = '', carrierPolicy = CarrierPolicy.AUTO) {
+      const request = {
+        ...{ packId, deviceIds: [deviceId], fallbackPackId, carrierPolicy },
+        requestId: crypto.randomUUID(),
+      };
       const { assignments: made } = await assignments.createAssignments(request);
       return made[0]!.assignmentId;
     },

@@ -3,13 +3,14 @@
  * change of state it was told of, over all of the agent's lives.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import { bootFileImageSlots, createFileImageSlots } from '../../agent/src/slots/file-image-slots.ts';
 import type { Environment } from '../../cli/src/dev/environment.ts';
 import { createSeen, type Seen } from '../../demo/seen.ts';
@@ -61,6 +62,8 @@ export type Workstation = {
   kill(): Promise<void>;
   /** SIGTERM; resolves to how long it took, in ms. */
   stop(): Promise<number>;
+  /** `iotdh-agent import`; resolves to what it printed. Rejects when it fails. */
+  importBundle(folder: string): Promise<string>;
   /** What the agent wrote to stderr and stdout, over all its lives. */
   said(): Promise<string>;
 };
@@ -79,6 +82,7 @@ export type WorkstationOptions = {
 const partitionBytes = 1_000_000;
 const compileCache = join(tmpdir(), 'iotdh-compiled');
 const program = join(import.meta.dirname, 'agent-process.ts');
+const agentProgram = join(import.meta.dirname, '..', '..', 'agent', 'bin', 'iotdh-agent.js');
 
 /** Registers the device and starts its agent, which enrols and is BUSY. */
 export async function startWorkstation(t: TestContext, options: WorkstationOptions): Promise<Workstation> {
@@ -97,6 +101,7 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
       },
       hub: { caFile: environment.caPath },
       trust: { rootFile: environment.trustRootFile },
+      blobs: { caFile: environment.caPath },
       api: { socket: { path: at('agent.sock'), mode: '0600' } },
       roots: { application: { path: at('application') } },
       slots: { folder: at('slots') },
@@ -186,6 +191,13 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
       const started = performance.now();
       await end('SIGTERM');
       return performance.now() - started;
+    },
+    async importBundle(bundle) {
+      const command = [agentProgram, 'import', bundle, '--config', at('config.json')];
+      const { stdout } = await promisify(execFile)(process.execPath, command, {
+        env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+      });
+      return stdout;
     },
     said: () => readFile(at('agent.log'), 'utf8'),
   };

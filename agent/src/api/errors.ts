@@ -114,6 +114,10 @@ export function errorOf(refusal: Refusal): ConnectError {
           latestTime: timestampFromMs(refusal.latestMs),
         }),
       );
+    case 'bundle_invalid':
+      return failure(refusal.reason, Code.InvalidArgument, info(ErrorReason.BUNDLE_INVALID));
+    case 'bundle_refused':
+      return failure(refusal.reason, Code.FailedPrecondition, info(ErrorReason.BUNDLE_REFUSED));
     case 'unwritable':
       return failure(
         'the agent cannot write its journal, so nothing has changed; its log says why',

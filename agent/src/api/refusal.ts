@@ -12,6 +12,8 @@ export type Refusal =
   | { kind: 'request_id_reused'; requestId: string; timeMs: number }
   | { kind: 'spool_full'; spooledBytes: number; maxSpooledBytes: number }
   | { kind: 'postpone_refused'; nowMs: number; latestMs: number }
+  /** Of a bundle that was to be imported; `reason` is for the person who brought it. */
+  | { kind: 'bundle_invalid' | 'bundle_refused'; reason: string }
   /** A disk has no room for what would have to be remembered. */
   | { kind: 'unwritable' }
   /** What is on disk could not be looked up just now. */

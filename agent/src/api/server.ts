@@ -7,9 +7,10 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { AgentService, type LogEntry, type StateSnapshot } from '@iotdh/proto/agent/v1';
+import { AgentService, BundleService, type LogEntry, type StateSnapshot } from '@iotdh/proto/agent/v1';
 import { createLimits } from '@iotdh/proto/limits';
 import { createAnswers } from './answers.ts';
+import { createBundleService, type ImportBundle } from './bundle-service.ts';
 import type { Clock } from './clock.ts';
 import { type Consents, createConsents } from './consents.ts';
 import { corsHeaders } from './cors.ts';
@@ -49,6 +50,8 @@ export type ApiServerOptions = {
   /** How many bytes of log may wait to be sent. Default 32 MiB. */
   maxLogBytes?: number;
   newId?: () => string;
+  /** Takes the update of a bundle. Absent: the service is not there. */
+  importBundle?: ImportBundle;
   onLogLines?: () => void;
   onHostVersion?: () => void;
   onLeaseEnded?: (leaseId: string) => void;
@@ -82,7 +85,15 @@ const stopGraceMs = 4000;
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { view, store, logStore, clock, signer, redact, socket, loopback, onFailure } = options;
-  const { newId = randomUUID, maxPostponeMs, maxLogBytes, onLogLines, onHostVersion, onLeaseEnded } = options;
+  const {
+    newId = randomUUID,
+    maxPostponeMs,
+    maxLogBytes,
+    onLogLines,
+    onHostVersion,
+    onLeaseEnded,
+    importBundle,
+  } = options;
   const lock = createLock();
   const stopping = new AbortController();
 
@@ -117,7 +128,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
   function handler(token: string | null): Handler {
     return connectNodeAdapter({
-      routes: (router) => router.service(AgentService, service),
+      routes(router) {
+        router.service(AgentService, service);
+        if (importBundle !== undefined) router.service(BundleService, createBundleService(importBundle));
+      },
       ...createLimits({ readMaxBytes: maxRequestBytes }),
       shutdownSignal: stopping.signal,
       // Before anything of the request is read.

@@ -26,7 +26,18 @@ export type OffersOptions = {
   log: Log;
 };
 
-export type Offers = { take(message: Envelope<'upgradeOffer'>): Promise<Acted> };
+/** What became of an offer. `waits`: it is noted until the machine is ready. `later`: it could not be acted on now. */
+export type Taken =
+  | { kind: 'taken' }
+  | { kind: 'waits' }
+  | { kind: 'refused'; reason: string }
+  | { kind: 'later'; reason: string };
+
+export type Offers = {
+  take(message: Envelope<'upgradeOffer'>): Promise<Acted>;
+  /** The same for an offer that did not come over the hub. */
+  offer(offer: UpgradeOffer, traceParent: string): Promise<Taken>;
+};
 
 export function createOffers(options: OffersOptions): Offers {
   const { updates, snapshot, pending, submit, withdrawal, pointedAt, onOfferedAgain, log } = options;
@@ -48,15 +59,14 @@ export function createOffers(options: OffersOptions): Offers {
     return updateId === null || updateId === now.memory.finished?.updateId ? null : updates.get(updateId);
   }
 
-  async function takeBase(offer: UpgradeOffer): Promise<Acted> {
+  async function takeBase(offer: UpgradeOffer): Promise<Taken> {
     const record = present();
     if (record === null || manifestOf(record, 'base') !== null) {
-      say(offer, 'a base is not taken: this machine has no failed patch that lacks one', 'warn');
-      return 'acted';
+      return refused(offer, 'a base is not taken: this machine has no failed patch that lacks one');
     }
     const changed = { ...record, baseOffer: offer };
     const base = manifestOf(changed, 'base');
-    if (base === null) return 'acted';
+    if (base === null) return { kind: 'taken' };
     updates.put(changed);
     return answered(
       offer,
@@ -65,7 +75,7 @@ export function createOffers(options: OffersOptions): Offers {
     );
   }
 
-  async function takeAgain(record: UpdateRecord, offer: UpgradeOffer): Promise<Acted> {
+  async function takeAgain(record: UpdateRecord, offer: UpgradeOffer): Promise<Taken> {
     const { fallback, metadata } = offer;
     const names = fallback !== undefined && manifestOf(record, 'base') === null;
     // What vouches for it may have been renewed meanwhile.
@@ -76,10 +86,10 @@ export function createOffers(options: OffersOptions): Offers {
     const base = manifestOf(changed, 'base');
     if (names && base !== null) await submit({ type: 'cloud_fallback', updateId: offer.assignmentId, base });
     say(offer, 'the update was offered again');
-    return 'acted';
+    return { kind: 'taken' };
   }
 
-  async function takePatch(offer: UpgradeOffer, traceParent: string): Promise<Acted> {
+  async function takePatch(offer: UpgradeOffer, traceParent: string): Promise<Taken> {
     const record = newRecord(offer, traceParent);
     const pointed =
       pointedAt() === offer.assignmentId ? { ...record, pointedAt: offer.assignmentId } : record;
@@ -96,21 +106,25 @@ export function createOffers(options: OffersOptions): Offers {
     return now.state === 'BUSY' && now.assigned?.updateId === assignmentId;
   }
 
-  function answered(offer: UpgradeOffer, answer: Answer | Unavailable, fresh: boolean): Acted {
+  function answered(offer: UpgradeOffer, answer: Answer | Unavailable, fresh: boolean): Taken {
     switch (answer.kind) {
       case 'moved':
         say(offer, 'the update is taken');
-        return 'acted';
+        return { kind: 'taken' };
       case 'noted':
         say(offer, fresh ? 'the update waits until the machine is ready' : 'the base is known');
-        return 'acted';
+        return { kind: fresh ? 'waits' : 'taken' };
       case 'refused':
-        say(offer, `the offer is refused in ${answer.state}: ${answer.reason}`, 'warn');
-        return 'acted';
+        return refused(offer, `the offer is refused in ${answer.state}: ${answer.reason}`);
       default:
         say(offer, `the offer cannot be taken now: ${answer.reason}`, 'warn');
-        return 'later';
+        return { kind: 'later', reason: answer.reason };
     }
+  }
+
+  function refused(offer: UpgradeOffer, reason: string, level: 'info' | 'warn' = 'warn'): Taken {
+    say(offer, reason, level);
+    return { kind: 'refused', reason };
   }
 
   /** The newest assignment wins over a patch that is not being applied yet; a base is never given up for a patch. */
@@ -126,22 +140,23 @@ export function createOffers(options: OffersOptions): Offers {
     );
   }
 
+  async function consider(offer: UpgradeOffer, traceParent: string): Promise<Taken> {
+    if (offer.manifest?.kind !== UpdateKind.PATCH) return takeBase(offer);
+    const { finished, failedPatch } = snapshot().memory;
+    const known = present();
+    if (known === null && [finished?.updateId, failedPatch].includes(offer.assignmentId)) {
+      return refused(offer, 'the offer is refused: its update has ended here', 'info');
+    }
+    if (known?.offer.assignmentId === offer.assignmentId) return takeAgain(known, offer);
+    if (known !== null && !(await makeWay(offer))) {
+      return refused(offer, `the offer is refused: ${known.offer.assignmentId} is under way`);
+    }
+    return takePatch(offer, traceParent);
+  }
+
   return {
-    async take({ payload, traceParent }) {
-      const offer = payload.value;
-      if (offer.manifest?.kind !== UpdateKind.PATCH) return takeBase(offer);
-      const { finished, failedPatch } = snapshot().memory;
-      const known = present();
-      if (known === null && [finished?.updateId, failedPatch].includes(offer.assignmentId)) {
-        say(offer, 'the offer is refused: its update has ended here');
-        return 'acted';
-      }
-      if (known?.offer.assignmentId === offer.assignmentId) return takeAgain(known, offer);
-      if (known !== null && !(await makeWay(offer))) {
-        say(offer, `the offer is refused: ${known.offer.assignmentId} is under way`, 'warn');
-        return 'acted';
-      }
-      return takePatch(offer, traceParent);
-    },
+    take: async ({ payload, traceParent }) =>
+      (await consider(payload.value, traceParent)).kind === 'later' ? 'later' : 'acted',
+    offer: consider,
   };
 }

@@ -2,6 +2,7 @@
 export const help = `iotdh-agent: keeps this workstation up to date, without ever disturbing a procedure
 
   iotdh-agent [--config FILE] [--data-dir DIR]
+  iotdh-agent import FOLDER        take the update of a bundle, such as one on a stick, into the agent that runs
   iotdh-agent --print-settings     check the settings and print them, without secrets
   iotdh-agent --version | --help
 
@@ -12,6 +13,7 @@ Settings come from the file (default /etc/iotdh-agent/config.json), then from th
   IOTDH_AGENT_HUB_CA_FILE, IOTDH_AGENT_CONNECTION_STRING_FILE
   IOTDH_AGENT_TRUST_ROOT_FILE
   IOTDH_AGENT_BROKER_URL, IOTDH_AGENT_ENROLMENT_TOKEN_FILE, IOTDH_AGENT_BROKER_CA_FILE
+  IOTDH_AGENT_BLOB_CA_FILE
 Secrets are read from files only. The README beside the agent describes the file.
 
 It ends with 0 after SIGTERM or SIGINT, with 2 when the settings will not do, with 1 when it cannot go on.

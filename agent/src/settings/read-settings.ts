@@ -10,6 +10,7 @@ import type { CredentialSettings, Settings } from './settings.ts';
 /** What the command line asks for. */
 export type Request =
   | { kind: 'run' | 'print_settings'; settings: Settings }
+  | { kind: 'import'; path: string; settings: Settings }
   | { kind: 'help' | 'version' }
   | { kind: 'invalid'; problem: string };
 
@@ -26,8 +27,9 @@ const rootName = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 /** Never throws: what is wrong becomes `invalid`. */
 export function readRequest(args: readonly string[], environment: Environment): Request {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
       args: [...args],
+      allowPositionals: true,
       options: {
         config: { type: 'string' },
         'data-dir': { type: 'string' },
@@ -43,6 +45,14 @@ export function readRequest(args: readonly string[], environment: Environment): 
     const variables = { ...environment };
     if (values['data-dir'] !== undefined) variables.IOTDH_AGENT_DATA_DIR = values['data-dir'];
     const settings = settingsFrom(path === null ? {} : readConfig(path), variables);
+    const [command, folder, ...more] = positionals;
+    if (command === 'import' && folder !== undefined && more.length === 0)
+      return { kind: 'import', path: folder, settings };
+    if (command !== undefined) {
+      const problem =
+        command === 'import' ? 'import needs the path of one bundle' : `${command} is no command`;
+      return { kind: 'invalid', problem };
+    }
     return { kind: values['print-settings'] ? 'print_settings' : 'run', settings };
   } catch (error) {
     return { kind: 'invalid', problem: error instanceof Error ? error.message : String(error) };

@@ -31,6 +31,7 @@ export type BuildCommandOptions = {
   level: number;
   time?: string;
   force?: boolean;
+  chunks: boolean;
   output?: Format;
 };
 
@@ -48,6 +49,7 @@ export async function build(
         replace: options.force ?? false,
         earlier: options.earlier ?? [],
         level: options.level,
+        chunked: options.chunks,
         createTime: createTime(options.time, terminal),
         signal: terminal.signal,
         onProgress: ({ phase, doneBytes, totalBytes }) =>

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { GlobalOptions } from '../commands/context.ts';
 import type { ListOptions, UploadOptions } from '../commands/pack.ts';
+import type { ExportCommandOptions } from '../commands/pack-export.ts';
 import type { BuildCommandOptions } from '../commands/pack-files.ts';
 import type { SignOptions, VerifyOptions } from '../commands/sign.ts';
 import { positive, type Tree, withFleet } from './client.ts';
@@ -31,6 +32,7 @@ export function packCommand(tree: Tree): Command {
       '--time <instant>',
       'create_time where the description has none (SOURCE_DATE_EPOCH; default: now)',
     )
+    .option('--no-chunks', 'large files whole only, not as chunks too')
     .option('--force', 'replace a pack that is there')
     .addHelpText(
       'after',
@@ -85,6 +87,25 @@ export function packCommand(tree: Tree): Command {
       const { verify } = await import('../commands/sign.ts');
       await verify(terminal, folder, command.optsWithGlobals<VerifyOptions>());
     });
+
+  pack
+    .command('export')
+    .argument('<folder...>', 'the folder of a PATCH, of the BASE that it falls back to, or both')
+    .description(
+      'Writes packs as a bundle for a stick, to devices without a link. There: iotdh-agent import FOLDER.',
+    )
+    .requiredOption('--to <folder>', 'where the bundle goes: a folder of its own')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ iotdh pack export carto-8.2.1 carto-base-8.0 --to /media/stick/carto-8.2.1',
+    )
+    .action(async (folders: string[], _options: unknown, command: Command) =>
+      (await import('../commands/pack-export.ts')).exportPacks(
+        terminal,
+        folders,
+        command.optsWithGlobals<ExportCommandOptions>(),
+      ),
+    );
 
   pack
     .command('upload')

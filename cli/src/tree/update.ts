@@ -19,6 +19,7 @@ function assignCommand(tree: Tree): Command {
     .option('--not-before <instant>', 'do not apply before: 2026-11-01T22:00:00Z, or +2h')
     .option('--not-after <instant>', 'do not begin to apply afterwards')
     .option('--yes', 'do not ask, however long it occupies the hub')
+    .option('--carrier <carrier>', 'auto, bus, https or offline (default: auto, the device chooses)')
     .addHelpText(
       'after',
       '\nExamples:\n  $ iotdh assign carto ws-0001 ws-0002\n  $ iotdh assign carto@8.2.1 ws-0001 --fallback carto-base --not-before +2h',
