@@ -24,6 +24,7 @@ import type { Settings } from './settings/settings.ts';
 import { type BaseInstaller, createBaseInstaller } from './slots/base-installer.ts';
 import { createFileImageSlots } from './slots/file-image-slots.ts';
 import { createProof } from './slots/prove-system.ts';
+import { stepRecordsIn } from './slots/step-record.ts';
 import type { Clock } from './transfer/clock.ts';
 
 export type InstallersOptions = {
@@ -81,7 +82,8 @@ function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 
   });
   const partitions = Object.fromEntries(settings.partitions.map(({ name, bytes }) => [name, bytes]));
   const slots = createFileImageSlots({ folder: settings.slots.folder, partitions });
-  return { patch, base: createBaseInstaller({ slots, host, prove, products, folder: baseFolder, clock }) };
+  const records = stepRecordsIn(baseFolder);
+  return { patch, base: createBaseInstaller({ slots, host, prove, products, records, clock }) };
 }
 
 function remoteOperations({ socket, caFile, certFile, keyFile }: NonNullable<Settings['hostService']>) {

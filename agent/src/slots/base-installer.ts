@@ -13,7 +13,7 @@ import type { OnFailPoint } from './fail-point.ts';
 import type { Prove } from './prove-system.ts';
 import { createRestart } from './restart.ts';
 import type { Slots } from './slots.ts';
-import { openStepRecord, removeStepRecord, type StepRecord } from './step-record.ts';
+import type { StepRecord, StepRecords } from './step-record.ts';
 
 /** One of the two effects of a base. */
 export type BaseJob = {
@@ -50,8 +50,7 @@ export type BaseInstallerOptions = {
   prove: Prove;
   /** The agent's register of products, told what a proven base has installed. */
   products: { set(product: string, version: string): Promise<void> };
-  /** Keeps the steps; must exist, and be on a partition that no base replaces. */
-  folder: string;
+  records: StepRecords;
   clock: Clock;
   /** How long a restart may take to end this process, in ms. Default 15 minutes. */
   restartTimeoutMs?: number;
@@ -62,10 +61,10 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const failed = (reason: string) => ({ kind: 'failed', reason }) as const;
 
 export function createBaseInstaller(options: BaseInstallerOptions): BaseInstaller {
-  const { slots, host, prove, products, folder, clock, onFailPoint } = options;
+  const { slots, host, prove, products, records, clock, onFailPoint } = options;
   const { restartTimeoutMs = 15 * 60_000 } = options;
   const restart = createRestart({ host, clock, timeoutMs: restartTimeoutMs });
-  const recordOf = ({ manifestDigest }: BaseJob) => openStepRecord(folder, manifestDigest);
+  const recordOf = ({ manifestDigest }: BaseJob) => records.of(manifestDigest);
 
   async function preflight(manifest: Manifest): ReturnType<BaseInstaller['preflight']> {
     for (const partition of baseOf(manifest).partitions) {
@@ -195,8 +194,8 @@ export function createBaseInstaller(options: BaseInstallerOptions): BaseInstalle
     preflight,
     applyBase,
     arm,
-    steps: (manifestDigest) => openStepRecord(folder, manifestDigest).all(),
-    forget: (manifestDigest) => removeStepRecord(folder, manifestDigest),
+    steps: (manifestDigest) => records.of(manifestDigest).all(),
+    forget: (manifestDigest) => records.remove(manifestDigest),
   };
 }
 

@@ -7,24 +7,17 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readText, syncFolder, writeDurably } from '../durable/document.ts';
 import {
-  allWritten,
-  arm,
   type BootEnvironment,
-  beginWriting,
   boot,
-  type Changed,
-  condemn,
   initialEnvironment,
-  otherSlot,
-  partitionWritten,
-  prove,
-  type Refused,
   type SlotName,
   slotNames,
 } from './boot-environment.ts';
+import { createSlots, type SlotPartitions } from './create-slots.ts';
+import type { EnvironmentStore } from './environment-store.ts';
 import type { OnFailPoint } from './fail-point.ts';
 import { isSlotName, readEnvironment } from './read-environment.ts';
-import type { ImageEnd, Inspection, Slots } from './slots.ts';
+import type { Inspection, Slots } from './slots.ts';
 import { writeImage } from './write-image.ts';
 
 export type FileImageSlotsOptions = {
@@ -46,66 +39,38 @@ export function createFileImageSlots({ folder, partitions, onFailPoint }: FileIm
     writeDurably(bootedIn(folder), 'a');
   }
   load(folder);
+  return createSlots({
+    store: storeIn(folder),
+    partitions: imageFiles(folder, partitions),
+    ...(onFailPoint === undefined ? {} : { onFailPoint }),
+  });
+}
 
-  const imageOf = (slot: SlotName, partition: string) => join(folder, slot, `${partition}.img`);
-
-  /** Durable before it is answered. */
-  function change(by: (environment: BootEnvironment) => Changed | Refused): Refused | null {
-    const environment = load(folder);
-    const outcome = by(environment);
-    if (outcome.kind === 'refused') return outcome;
-    if (outcome.environment !== environment) save(folder, outcome.environment);
-    return null;
-  }
-
-  async function write(
-    ...[content, partition, image, signal]: Parameters<Slots['write']>
-  ): Promise<ImageEnd> {
-    const { booted, environment } = inspect(folder);
-    const { good, spare } = environment;
-    const bytes = partitions[partition];
-    if (bytes === undefined) return { kind: 'unfit', reason: `there is no partition ${partition}` };
-    if (bytes < image.minPartitionBytes) {
-      return {
-        kind: 'unfit',
-        reason: `${partition} has ${bytes} bytes, ${image.minPartitionBytes} are needed`,
-      };
-    }
-    if (spare.kind === 'void' || spare.content !== content || booted !== good) {
-      return { kind: 'unfit', reason: 'the other slot was not made ready for this content' };
-    }
-    const to = imageOf(otherSlot(good), partition);
-    if (spare.kind === 'whole' || spare.partitions.includes(partition)) return { kind: 'written', bytes: 0 };
-    await makeEmpty(to, bytes);
-    const end = await writeImage({
-      from: image.path,
-      to,
-      digest: image.digest,
-      partitionBytes: bytes,
-      toIsZeroed: true,
-      signal,
-      onPiece: () => onFailPoint?.('piece_written', partition),
-      onFlushed: () => onFailPoint?.('image_flushed', partition),
-    });
-    if (end.kind !== 'written') return end;
-    syncFolder(join(folder, otherSlot(good)));
-    onFailPoint?.('image_verified', partition);
-    const refused = change((environment) => partitionWritten(environment, content, partition));
-    if (refused !== null) return { kind: 'unfit', reason: refused.reason };
-    onFailPoint?.('partition_recorded', partition);
-    return end;
-  }
-
+/** The file is replaced as a whole, and the boot loader reads nothing else: each change is one step. */
+function storeIn(folder: string): EnvironmentStore {
   return {
-    write,
     inspect: async () => inspect(folder),
-    partitionBytes: async (partition) => partitions[partition] ?? null,
-    begin: async (content) =>
-      change((environment) => beginWriting(environment, inspect(folder).booted, content)),
-    finish: async (content, names) => change((environment) => allWritten(environment, content, names)),
-    arm: async (trial) => change((environment) => arm(environment, trial)),
-    markGood: async () => change((environment) => prove(environment, inspect(folder).booted)),
-    condemn: async () => change(condemn),
+    async change(by) {
+      const inspection = inspect(folder);
+      const outcome = by(inspection.environment, inspection);
+      if (outcome.kind === 'refused') return outcome;
+      if (outcome.environment !== inspection.environment) save(folder, outcome.environment);
+      return null;
+    },
+  };
+}
+
+function imageFiles(folder: string, partitions: Readonly<Record<string, number>>): SlotPartitions {
+  return {
+    bytes: async (partition) => partitions[partition] ?? null,
+    async write(slot, partition, { path, digest }, order) {
+      const to = join(folder, slot, `${partition}.img`);
+      const partitionBytes = partitions[partition] ?? 0;
+      await makeEmpty(to, partitionBytes);
+      const end = await writeImage({ from: path, to, digest, partitionBytes, ...order });
+      syncFolder(join(folder, slot));
+      return end;
+    },
   };
 }
 

@@ -11,13 +11,26 @@ export type StepRecord = {
   put(outcomes: readonly StepOutcome[]): void;
 };
 
+/** The records of all bases. */
+export type StepRecords = {
+  /** `content`: the manifest's digest in lower-case hex. */
+  of(content: string): StepRecord;
+  remove(content: string): void;
+};
+
+/** `folder` must exist, and be on a partition that no base replaces. */
+export const stepRecordsIn = (folder: string): StepRecords => ({
+  of: (content) => openStepRecord(folder, content),
+  remove: (content) => rmSync(pathOf(folder, content), { force: true }),
+});
+
 /** As many as one report may have. */
 const maxSteps = 500;
 
 const pathOf = (folder: string, content: string) => join(folder, `${content}.steps.json`);
 
-/** `content`: the manifest's digest in lower-case hex. A record that cannot be read begins anew: it is only a report. */
-export function openStepRecord(folder: string, content: string): StepRecord {
+/** A record that cannot be read begins anew: it is only a report. */
+function openStepRecord(folder: string, content: string): StepRecord {
   const document = openDocument<JsonValue[]>({
     path: pathOf(folder, content),
     initial: [],
@@ -33,10 +46,6 @@ export function openStepRecord(folder: string, content: string): StepRecord {
       document.write(kept.map((outcome) => toJson(StepOutcomeSchema, outcome)));
     },
   };
-}
-
-export function removeStepRecord(folder: string, content: string): void {
-  rmSync(pathOf(folder, content), { force: true });
 }
 
 function outcomesIn(parsed: unknown): StepOutcome[] | null {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runsWithData, type WriteImageOptions, writeImage } from './write-image.ts';
+import { runsIn, type WriteImageOptions, writeImage } from './write-image.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -27,7 +27,6 @@ function place(t: TestContext): { image: Buffer; options: WriteImageOptions } {
     to,
     digest: createHash('sha256').update(image).digest('hex'),
     partitionBytes: 8 * mebibyte,
-    toIsZeroed: true,
     signal: new AbortController().signal,
     onPiece: () => undefined,
     onFlushed: () => undefined,
@@ -47,7 +46,7 @@ test('the partition begins with the image, byte for byte, and holes stay holes',
 test('on a partition that holds something already, zeros are written too', async (t) => {
   const { image, options } = place(t);
   writeFileSync(options.to, Buffer.alloc(8 * mebibyte, 0xff));
-  assert.equal((await writeImage({ ...options, toIsZeroed: false })).kind, 'written');
+  assert.equal((await writeImage(options)).kind, 'written');
   assert.ok(readFileSync(options.to).subarray(0, image.length).equals(image));
 });
 
@@ -83,14 +82,16 @@ test('stops between two pieces', async (t) => {
   });
 });
 
-test('runs of data are joined, whole blocks of zeros are left out, and the last short block counts', () => {
+test('runs of zeros are whole blocks, neighbours are joined, and the last short block counts', () => {
   const piece = Buffer.alloc(4096 * 4 + 10);
-  assert.deepEqual(runsWithData(piece), []);
+  assert.deepEqual(runsIn(piece), [[0, 4096 * 4 + 10, true]]);
   piece[4096] = 1;
   piece[4096 * 3 - 1] = 1;
   piece[4096 * 4 + 9] = 1;
-  assert.deepEqual(runsWithData(piece), [
-    [4096, 4096 * 3],
-    [4096 * 4, 4096 * 4 + 10],
+  assert.deepEqual(runsIn(piece), [
+    [0, 4096, true],
+    [4096, 4096 * 3, false],
+    [4096 * 3, 4096 * 4, true],
+    [4096 * 4, 4096 * 4 + 10, false],
   ]);
 });

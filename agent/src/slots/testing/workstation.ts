@@ -12,6 +12,7 @@ import type { OnFailPoint } from '../fail-point.ts';
 import { bootFileImageSlots, createFileImageSlots } from '../file-image-slots.ts';
 import type { Prove } from '../prove-system.ts';
 import type { Slots } from '../slots.ts';
+import { stepRecordsIn } from '../step-record.ts';
 
 const mebibyte = 1024 * 1024;
 export const partitions = { boot: 4 * mebibyte, data: 2 * mebibyte };
@@ -160,7 +161,7 @@ export function workstationIn(folder: string, base: MessageInitShape<typeof Base
         products: {
           set: async (product, version) => writeFileSync(join(folder, `product-${product}`), version),
         },
-        folder,
+        records: stepRecordsIn(folder),
         clock: stillClock(),
         ...(onFailPoint === undefined ? {} : { onFailPoint }),
       }),
