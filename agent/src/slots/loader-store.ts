@@ -1,5 +1,5 @@
 /** The boot environment of a machine with a boot loader that is not ours: a record of what the slots hold, and the boot loader's own memory. */
-import { type BootEnvironment, initialEnvironment } from './boot-environment.ts';
+import { type BootEnvironment, initialEnvironment, otherSlot } from './boot-environment.ts';
 import type { BootLoader, LoaderState } from './boot-loader.ts';
 import type { EnvironmentChange, EnvironmentStore } from './environment-store.ts';
 import { type LoaderStep, observed, repairSteps, stepsAround } from './loader-steps.ts';
@@ -35,11 +35,14 @@ export function createLoaderStore({ loader, record, parse, bootId }: LoaderStore
     }
   }
 
-  /** Without a record the boot loader's default is what is known to be good: nothing else has ever been proven. */
-  function recorded(state: LoaderState): BootEnvironment {
+  /** Without a record the boot loader's default is what is known to be good, and nobody vouches for the other slot. */
+  async function recorded(state: LoaderState): Promise<BootEnvironment> {
     const text = record.read();
     if (text === null) {
       const first = initialEnvironment(state.byDefault ?? state.booted);
+      const spare = otherSlot(first.good);
+      if (state.offered.includes(spare)) await loader.withdraw(spare);
+      await loader.startByDefault(first.good);
       save(first);
       return first;
     }
@@ -52,7 +55,7 @@ export function createLoaderStore({ loader, record, parse, bootId }: LoaderStore
 
   async function load(): Promise<{ environment: BootEnvironment; booted: LoaderState['booted'] }> {
     const state = await loader.read();
-    const environment = recorded(state);
+    const environment = await recorded(state);
     const steps = repairSteps(environment, state, await bootId());
     await follow(steps);
     const now = steps.length === 0 ? state : await loader.read();

@@ -12,6 +12,7 @@ import { createSlots } from '../create-slots.ts';
 import { createLoaderStore } from '../loader-store.ts';
 import { createProof } from '../prove-system.ts';
 import { readEnvironment } from '../read-environment.ts';
+import type { Slots } from '../slots.ts';
 import type { StepRecords } from '../step-record.ts';
 import {
   AgentDeath,
@@ -69,7 +70,7 @@ export async function runSchedule({ seed, bases, fateOf }: ScheduleOptions): Pro
   };
   const world = createWorld({
     random,
-    forgetful: bases === undefined && random.below(3) === 0,
+    loses: bases === undefined ? random.pick(['nothing', 'variables', 'record']) : 'nothing',
     fateOf(step) {
       index += 1;
       const fate = fateOf?.(step, index - 1) ?? drawn();
@@ -134,14 +135,36 @@ async function bringIn(
       }
       if (down.signal.aborted) world.boot();
       if (attempts < maxAttempts) continue;
-      assert.ok(world.runs.name === before || world.isProven(world.runs.name));
-      return 'setAside';
+      return await leftAlone(world, system, { random, steps });
     } catch (error) {
       if (error instanceof PowerCut) world.boot();
       else if (!(error instanceof AgentDeath) && !/EIO/.test(String(error))) throw error;
     }
   }
   throw new Error(`${system.name} never came to an end`);
+}
+
+/** Given up, the update leaves a machine that runs a proven system, and nothing that starts another. */
+async function leftAlone(
+  world: World,
+  system: System,
+  { random, steps }: { random: Random; steps: StepRecords },
+): Promise<'setAside'> {
+  for (;;) {
+    try {
+      const { slots } = agentOn(world, { random, steps, system, down: new AbortController() });
+      const { booted, environment } = await slots.inspect();
+      assert.equal(environment.trial, null);
+      assert.ok(world.isProven(world.runs.name), 'what runs was never proven');
+      if (booted !== environment.good) world.boot();
+      else break;
+    } catch (error) {
+      if (error instanceof PowerCut) world.boot();
+      else if (!(error instanceof AgentDeath) && !/EIO/.test(String(error))) throw error;
+    }
+  }
+  world.assertSettled();
+  return 'setAside';
 }
 
 /** What is told is true, and stays so. */
@@ -156,7 +179,7 @@ function settled(world: World, system: System, before: string, proven: boolean):
 function agentOn(
   world: World,
   options: { random: Random; steps: StepRecords; system: System; down: AbortController },
-): { installer: BaseInstaller; step: ReturnType<World['parts']>['step'] } {
+): { installer: BaseInstaller; slots: Slots; step: ReturnType<World['parts']>['step'] } {
   const { random, steps, system, down } = options;
   const { step, loader, partitions, record, bootId } = world.parts();
   const clock: Clock = {
@@ -180,8 +203,9 @@ function agentOn(
       return passes ? { kind: 'passed', steps: [] } : { kind: 'failed', reason: 'as planned', steps: [] };
     },
   });
+  const slots = createSlots({ store, partitions });
   const installer = createBaseInstaller({
-    slots: createSlots({ store, partitions }),
+    slots,
     host: {
       bootId,
       async restartMachine() {
@@ -194,7 +218,7 @@ function agentOn(
     records: steps,
     clock,
   });
-  return { installer, step };
+  return { installer, slots, step };
 }
 
 function manifestOf(world: World, system: System): Manifest {

@@ -34,8 +34,8 @@ export type System = {
 export type WorldOptions = {
   random: Random;
   fateOf: (step: string) => Fate;
-  /** Whether a power cut may also clear the firmware's variables. */
-  forgetful: boolean;
+  /** What else a start may have lost: the firmware's variables, or the agent's record of its slots. */
+  loses: 'nothing' | 'variables' | 'record';
 };
 
 /** What a slot's partitions hold: an image by its digest, or nothing to rely on. */
@@ -47,7 +47,7 @@ const digestOf = (system: string, partition: string) => Buffer.from(`${system}/$
 
 export type World = ReturnType<typeof createWorld>;
 
-export function createWorld({ random, fateOf, forgetful }: WorldOptions) {
+export function createWorld({ random, fateOf, loses }: WorldOptions) {
   const disk: Disk = { a: new Map(), b: new Map() };
   const entries: Entries = new Map([['a', { tries: null }]]);
   const systems = new Map<string, System>([['first', { name: 'first', temper: 'works' }]]);
@@ -92,13 +92,14 @@ export function createWorld({ random, fateOf, forgetful }: WorldOptions) {
     return whole && system ? system : null;
   };
 
-  /** systemd-boot's ways: the one-shot entry, else the default, else the first that has tries left. */
+  /** A boot loader's ways: the one-shot entry, else the default, else any that has tries left, else any. */
   function startOne(): void {
     const wanted = once !== null && entries.has(once) ? once : byDefault;
     once = null;
-    const rest = [...entries].sort(([, x], [, y]) => Number(x.tries === 0) - Number(y.tries === 0));
-    const slot = wanted !== null && entries.has(wanted) ? wanted : rest[0]?.[0];
-    assert.ok(slot !== undefined, 'nothing can be started');
+    const rest = [...entries.keys()].filter((name) => entries.get(name)?.tries !== 0);
+    const others = rest.length > 0 ? rest : [...entries.keys()];
+    assert.ok(others.length > 0, 'nothing can be started');
+    const slot = wanted !== null && entries.has(wanted) ? wanted : random.pick(others);
     const entry = entries.get(slot);
     if (entry !== undefined && entry.tries !== null) entry.tries = Math.max(0, entry.tries - 1);
     const system = systemIn(slot);
@@ -114,7 +115,9 @@ export function createWorld({ random, fateOf, forgetful }: WorldOptions) {
 
   function boot(): void {
     life += 1;
-    if (forgetful && random.below(4) === 0) {
+    const isLost = random.below(4) === 0;
+    if (isLost && loses === 'record') record = null;
+    if (isLost && loses === 'variables') {
       byDefault = null;
       once = null;
     }
@@ -160,7 +163,7 @@ export function createWorld({ random, fateOf, forgetful }: WorldOptions) {
       bytes: async (name) => (partitionNames.some((known) => known === name) ? 1024 : null),
       async write(slot, name, image, { signal, onPiece, onFlushed }) {
         assert.notEqual(slot, booted, 'the running slot is written');
-        assert.notEqual(slot, once, 'a slot is written that is started next');
+        assert.ok(!entries.has(slot), 'a slot is written that can be started');
         for (let piece = 0; piece < 2; piece += 1) {
           step(`piece of ${name}`, () => void disk[slot].set(name, null));
           onPiece();
