@@ -6,6 +6,7 @@ import type { openConnections } from './connections/connections.ts';
 import type { ReplaceableBus } from './connections/replaceable-bus.ts';
 import { makePrivateFolder } from './durable/document.ts';
 import { createHost } from './host/host.ts';
+import { runTool } from './host/run-tool.ts';
 import type { HostOperations } from './host-service/operations.ts';
 import { createRemoteOperations } from './host-service/remote.ts';
 import { createApt } from './install/apt/apt.ts';
@@ -22,7 +23,7 @@ import { redactText } from './redaction/redact.ts';
 import { kernelBootId } from './settings/read-settings.ts';
 import type { Settings } from './settings/settings.ts';
 import { type BaseInstaller, createBaseInstaller } from './slots/base-installer.ts';
-import { createFileImageSlots } from './slots/file-image-slots.ts';
+import { createMachineSlots } from './slots/machine-slots.ts';
 import { createProof } from './slots/prove-system.ts';
 import { stepRecordsIn } from './slots/step-record.ts';
 import type { Clock } from './transfer/clock.ts';
@@ -80,8 +81,10 @@ function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 
     versionOf: (product) => products.versionOf(product),
     ...{ runChecks, clock, uptimeMs: host.uptimeMs, connected: bus.opens },
   });
-  const partitions = Object.fromEntries(settings.partitions.map(({ name, bytes }) => [name, bytes]));
-  const slots = createFileImageSlots({ folder: settings.slots.folder, partitions });
+  const slots = createMachineSlots({
+    settings: { ...settings, slots: settings.slots },
+    ...{ folder: baseFolder, bootId: host.bootId, run: runTool },
+  });
   const records = stepRecordsIn(baseFolder);
   return { patch, base: createBaseInstaller({ slots, host, prove, products, records, clock }) };
 }

@@ -1,4 +1,5 @@
 /** Reads fields of a JSON object strictly: a wrong type, a value out of range and a name that nobody knows are all errors. */
+import { isAbsolute } from 'node:path';
 
 /** What is wrong with the settings, and where. For people; holds no value of a setting. */
 export class SettingsError extends Error {
@@ -81,4 +82,10 @@ export function fieldsOf(value: unknown, path: string): Fields {
       if (unknown !== undefined) throw new SettingsError(`${at(unknown)} is not a setting`);
     },
   };
+}
+
+/** The path as it is. Throws a SettingsError when it is not absolute; `name` is the field's. */
+export function absolute(path: string, name: string): string {
+  if (!isAbsolute(path)) throw new SettingsError(`${name} must be an absolute path`);
+  return path;
 }

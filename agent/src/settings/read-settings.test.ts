@@ -50,6 +50,46 @@ test('settings that will not do are refused with the field, and never with its v
   }
 });
 
+test('slots are image files or systemd-boot’s entries, and each partition says where it is in both', () => {
+  const files = { folder: '/slots' };
+  const sizes = [{ name: 'system', role: 'boot', bytes: 1024 }];
+  assert.deepEqual(settingsFrom({ credentials, slots: files, partitions: sizes }).slots, {
+    kind: 'file-images',
+    folder: '/slots',
+  });
+  const entry = (slot: string) => ({ linux: `/iotdh/${slot}/linux`, options: 'root=PARTUUID=1 ro' });
+  const slots = { kind: 'systemd-boot', entries: { a: entry('a'), b: entry('b') } };
+  const partitions = [
+    { name: 'system', role: 'boot', a: '/dev/disk/by-partuuid/1', b: '/dev/disk/by-partuuid/2' },
+    { name: 'kernel', role: 'boot', a: '/boot/efi/a', b: '/boot/efi/b', bytes: 1024 },
+  ];
+  const settings = settingsFrom({ credentials, slots, partitions });
+  assert.ok(settings.slots?.kind === 'systemd-boot');
+  assert.equal(settings.slots.espFolder, '/boot/efi');
+  assert.deepEqual(
+    settings.partitions.map(({ bytes }) => bytes),
+    [null, 1024],
+  );
+  for (const [config, message] of [
+    [{ slots, partitions: sizes }, /partitions\[0\] must say where it is in each slot/],
+    [{ slots: files, partitions }, /partitions\[0\] must have bytes/],
+    [{ slots, partitions: [{ name: 'system', a: '/dev/sda2' }] }, /both a and b, or neither/],
+    [{ slots, partitions: [partitions[0], partitions[0]] }, /partitions\[1\] has the name system of another/],
+    [{ slots: { ...slots, entries: { a: entry('a') } } }, /slots.entries.b must say/],
+    [
+      { slots: { ...slots, entries: { ...slots.entries, b: { ...entry('b'), options: 'ro\nlinux /x' } } } },
+      /slots.entries.b must have a title, linux, initrd and options of one line each/,
+    ],
+    [{ slots: { kind: 'grub' } }, /slots.kind must be one of file-images, systemd-boot/],
+  ] as const) {
+    assert.throws(
+      () => settingsFrom({ credentials, ...config }),
+      (error) => error instanceof SettingsError && message.test(error.message),
+      JSON.stringify(config),
+    );
+  }
+});
+
 test('what is printed names the files of secrets, and hides a password in an address', () => {
   const brokerUrl = 'https://user:hunter2@broker.example';
   const settings = settingsFrom({ credentials: { enrolment: { brokerUrl, tokenFile: '/t' } } });

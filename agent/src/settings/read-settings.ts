@@ -1,10 +1,11 @@
 /** Command line, environment and configuration file become settings: defaults, then the file, then the environment, then arguments. */
 import { existsSync, readFileSync } from 'node:fs';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Route, routes } from '../bus/bus.ts';
 import { type Level, levels } from '../log/log.ts';
-import { type Fields, fieldsOf, SettingsError } from './fields.ts';
+import { absolute, type Fields, fieldsOf, SettingsError } from './fields.ts';
+import { demandPlaces, gibibyte, partitionFrom, slotsFrom } from './read-slots.ts';
 import type { CredentialSettings, Settings } from './settings.ts';
 
 /** What the command line asks for. */
@@ -21,7 +22,6 @@ const defaultConfig = '/etc/iotdh-agent/config.json';
 /** A configuration is a page of text. */
 const maxConfigBytes = 1024 * 1024;
 const dayMs = 86_400_000;
-const gibibyte = 1024 ** 3;
 const rootName = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 
 /** Never throws: what is wrong becomes `invalid`. */
@@ -79,7 +79,6 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
   const blobs = top.object('blobs') ?? fieldsOf({}, 'blobs');
   const trust = top.object('trust') ?? fieldsOf({}, 'trust');
   const api = top.object('api') ?? fieldsOf({}, 'api');
-  const slots = top.object('slots');
   const settings: Settings = {
     dataDir,
     model: over(variable('MODEL'), top.text('model', '')),
@@ -96,16 +95,10 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
       maxPostponeMs: api.integer('maxPostponeMs', 7 * dayMs, { min: 60_000, max: 90 * dayMs }),
     },
     roots: rootsFrom(top.object('roots')),
-    slots: slots && { folder: absolute(slots.text('folder', ''), 'slots.folder') },
-    partitions: top.objects('partitions').map((partition) => {
-      const read = {
-        name: partition.text('name', ''),
-        role: partition.oneOf('role', ['boot', 'data'], 'data'),
-        bytes: partition.integer('bytes', 0, { min: 1, max: 1024 * gibibyte }),
-      };
-      partition.end();
-      return read;
-    }),
+    slots: slotsFrom(top.object('slots')),
+    partitions: top
+      .objects('partitions')
+      .map((fields, index) => partitionFrom(fields, `partitions[${index}]`)),
     hostService: hostServiceFrom(top.object('hostService')),
     serviceCommands: Object.fromEntries(top.object('serviceCommands')?.lists() ?? []),
     restartCommand: top.texts('restartCommand', ['systemctl', 'reboot']),
@@ -115,7 +108,8 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
     keptLogBytes: top.integer('keptLogBytes', 32 * 1024 * 1024, { min: 65_536, max: 4 * gibibyte }),
     reservedDiskBytes: top.integer('reservedDiskBytes', 64 * 1024 * 1024, { min: 0, max: 1024 * gibibyte }),
   };
-  for (const fields of [top, trust, hub, blobs, api, slots]) fields?.end();
+  for (const fields of [top, trust, hub, blobs, api]) fields.end();
+  demandPlaces(settings);
   if (settings.api.socket === null && settings.api.loopback === null) {
     throw new SettingsError(
       'api must have a socket or loopback, or nobody can say that the machine is ready',
@@ -209,11 +203,6 @@ function levelFrom(text: string | undefined): Level | undefined {
   const level = levels.find((known) => known === text);
   if (text === undefined || level !== undefined) return level;
   throw new SettingsError(`IOTDH_AGENT_MIN_LOG_LEVEL must be one of ${levels.join(', ')}`);
-}
-
-function absolute(path: string, name: string): string {
-  if (!isAbsolute(path)) throw new SettingsError(`${name} must be an absolute path`);
-  return path;
 }
 
 function deepFreeze<T>(value: T): T {

@@ -8,8 +8,30 @@ export type CredentialSettings =
   /** `caFile` null: the authorities of the system. */
   | { kind: 'enrolment'; brokerUrl: string; tokenFile: string; caFile: string | null };
 
-/** One partition that a BASE may write. */
-export type PartitionSettings = { name: string; role: 'boot' | 'data'; bytes: number };
+/** One partition that a BASE may write; data partitions that are not named here are left alone. */
+export type PartitionSettings = {
+  name: string;
+  role: 'boot' | 'data';
+  /** How large it is, or its file may be; null: as large as its block devices. */
+  bytes: number | null;
+  /** Where it is in either slot; null: with slots as image files. */
+  places: { a: string; b: string } | null;
+};
+
+/** What chooses between the two slots, and what it has to be told. */
+export type SlotSettings =
+  /** Slots as files in a folder, for rehearsals and for machines without a boot loader that we know. */
+  | { kind: 'file-images'; folder: string }
+  /** `espFolder`: where the EFI system partition is mounted; `variablesFolder`: where efivarfs is. */
+  | {
+      kind: 'systemd-boot';
+      espFolder: string;
+      variablesFolder: string;
+      entries: { a: BootEntry; b: BootEntry };
+    };
+
+/** How systemd-boot starts a slot; paths are those of the EFI system partition. */
+export type BootEntry = { title: string; linux: string; initrd: readonly string[]; options: string };
 
 export type Settings = {
   /** Everything that the agent remembers; made if absent, for its user alone. */
@@ -37,8 +59,8 @@ export type Settings = {
   };
   /** Where file sets of a manifest go, by the name that the manifest uses. */
   roots: Readonly<Record<string, { path: string }>>;
-  /** Slots as files in a folder, for machines without a bootloader that we know; null: a BASE cannot be applied. */
-  slots: { folder: string } | null;
+  /** Null: a BASE cannot be applied. */
+  slots: SlotSettings | null;
   partitions: readonly PartitionSettings[];
   /** The host's own service for what a container cannot do; its files hold PEM. Null: the agent does it itself. */
   hostService: { socket: string; caFile: string; certFile: string; keyFile: string } | null;

@@ -1,0 +1,86 @@
+/** The fields of the configuration that say where the slots of a BASE are. */
+import { absolute, type Fields, fieldsOf, SettingsError } from './fields.ts';
+import type { BootEntry, PartitionSettings, Settings, SlotSettings } from './settings.ts';
+
+export const gibibyte = 1024 ** 3;
+const kinds = ['file-images', 'systemd-boot'] as const;
+
+/** `{ "folder": … }` alone, as before there were kinds, means image files. */
+export function slotsFrom(fields: Fields | null): SlotSettings | null {
+  if (fields === null) return null;
+  const kind = fields.oneOf('kind', kinds, 'file-images');
+  const slots = kind === 'file-images' ? fileImages(fields) : systemdBoot(fields);
+  fields.end();
+  return slots;
+}
+
+const fileImages = (fields: Fields): SlotSettings => ({
+  kind: 'file-images',
+  folder: absolute(fields.text('folder', ''), 'slots.folder'),
+});
+
+function systemdBoot(fields: Fields): SlotSettings {
+  const entries = fields.object('entries') ?? fieldsOf({}, 'slots.entries');
+  const read: SlotSettings = {
+    kind: 'systemd-boot',
+    espFolder: absolute(fields.text('espFolder', '/boot/efi'), 'slots.espFolder'),
+    variablesFolder: absolute(
+      fields.text('variablesFolder', '/sys/firmware/efi/efivars'),
+      'slots.variablesFolder',
+    ),
+    entries: { a: entryFrom(entries.object('a'), 'a'), b: entryFrom(entries.object('b'), 'b') },
+  };
+  entries.end();
+  return read;
+}
+
+/** None of it may end its line in the boot loader's file and begin another. */
+const isLine = (text: string) => text !== '' && !/[\r\n]/.test(text);
+
+function entryFrom(fields: Fields | null, slot: string): BootEntry {
+  const name = `slots.entries.${slot}`;
+  if (fields === null) throw new SettingsError(`${name} must say how the slot is started`);
+  const entry = {
+    title: fields.text('title', `System ${slot}`),
+    linux: absolute(fields.text('linux', ''), `${name}.linux`),
+    initrd: fields.texts('initrd', []).map((path) => absolute(path, `${name}.initrd`)),
+    options: fields.text('options', ''),
+  };
+  fields.end();
+  if (![entry.title, entry.linux, ...entry.initrd, entry.options].every(isLine)) {
+    throw new SettingsError(`${name} must have a title, linux, initrd and options of one line each`);
+  }
+  return entry;
+}
+
+export function partitionFrom(fields: Fields, path: string): PartitionSettings {
+  const [a, b] = [fields.textOrNull('a'), fields.textOrNull('b')];
+  if ((a === null) !== (b === null)) throw new SettingsError(`${path} must have both a and b, or neither`);
+  const read: PartitionSettings = {
+    name: fields.text('name', ''),
+    role: fields.oneOf('role', ['boot', 'data'], 'data'),
+    bytes:
+      a !== null && !fields.has('bytes')
+        ? null
+        : fields.integer('bytes', 0, { min: 1, max: 1024 * gibibyte }),
+    places: a === null || b === null ? null : { a: absolute(a, `${path}.a`), b: absolute(b, `${path}.b`) },
+  };
+  fields.end();
+  return read;
+}
+
+/** Each partition says where it is, unless the slots are image files; and no two have one name. */
+export function demandPlaces({ slots, partitions }: Settings): void {
+  const isFiles = slots === null || slots.kind === 'file-images';
+  for (const [index, { name, places }] of partitions.entries()) {
+    if (partitions.findIndex((other) => other.name === name) !== index) {
+      throw new SettingsError(`partitions[${index}] has the name ${name} of another one`);
+    }
+    if (isFiles === (places === null)) continue;
+    throw new SettingsError(
+      isFiles
+        ? `partitions[${index}] must have bytes, and neither a nor b: slots are image files`
+        : `partitions[${index}] must say where it is in each slot, by a and b`,
+    );
+  }
+}

@@ -1,0 +1,66 @@
+/** The slots that the agent's configuration names, whatever boot loader chooses between them. */
+import { join } from 'node:path';
+import { readText, writeDurably } from '../durable/document.ts';
+import type { PartitionSettings, Settings } from '../settings/settings.ts';
+import { createBlockDevices } from './block-devices.ts';
+import { createSlots } from './create-slots.ts';
+import { createDevicePartitions, type DevicePartition } from './device-partitions.ts';
+import { createFileImageSlots } from './file-image-slots.ts';
+import { createLoaderStore, type LoaderStoreOptions } from './loader-store.ts';
+import { readEnvironment } from './read-environment.ts';
+import type { Slots } from './slots.ts';
+import { SlotsError } from './slots-error.ts';
+import { createEfiVariables } from './systemd-boot/efi-variables.ts';
+import { createSystemdBootLoader } from './systemd-boot/systemd-boot-loader.ts';
+
+/** Runs a program to its end; resolves with null, or with what went wrong. */
+export type RunTool = (program: string, args: readonly string[]) => Promise<string | null>;
+
+export type MachineSlotsOptions = {
+  settings: Pick<Settings, 'partitions' | 'dataDir'> & { slots: NonNullable<Settings['slots']> };
+  /** Holds the record of what the slots hold; must exist, and be on a partition that no base replaces. */
+  folder: string;
+  bootId: () => Promise<string>;
+  run: RunTool;
+};
+
+/** Throws a SlotsError when the machine's partitions are not as configured. Whether its boot loader is, `inspect` tells. */
+export function createMachineSlots({ settings, folder, bootId, run }: MachineSlotsOptions): Slots {
+  const { slots, partitions, dataDir } = settings;
+  const recordPath = join(folder, 'slots.json');
+  const record: LoaderStoreOptions['record'] = {
+    read: () => readText(recordPath),
+    write: (text) => writeDurably(recordPath, text),
+  };
+  switch (slots.kind) {
+    case 'file-images': {
+      const sizes = partitions.map(({ name, bytes }) => [name, bytes ?? 0] as const);
+      return createFileImageSlots({ folder: slots.folder, partitions: Object.fromEntries(sizes) });
+    }
+    case 'systemd-boot': {
+      const variables = createEfiVariables({
+        folder: slots.variablesFolder,
+        async unprotect(path) {
+          const problem = await run('chattr', ['-i', path]);
+          if (problem !== null) throw new SlotsError('order_failed', `${path} is protected: ${problem}`);
+        },
+      });
+      const { espFolder, entries } = slots;
+      const loader = createSystemdBootLoader({ espFolder, entries, variables });
+      return createSlots({
+        store: createLoaderStore({ loader, record, parse: readEnvironment, bootId }),
+        partitions: createDevicePartitions({
+          partitions: partitions.map(placesOf),
+          devices: createBlockDevices(),
+          keptFolders: [dataDir, folder],
+        }),
+      });
+    }
+  }
+}
+
+function placesOf({ name, places, bytes }: PartitionSettings): DevicePartition {
+  if (places === null)
+    throw new SlotsError('partition_unfit', `${name} does not say where it is in each slot`);
+  return { name, places, fileBytes: bytes };
+}
