@@ -84,6 +84,7 @@ function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 
   const slots = createMachineSlots({
     settings: { ...settings, slots: settings.slots },
     ...{ folder: baseFolder, bootId: host.bootId, run: runTool },
+    surroundings: { environment, clock, redact: redactText },
   });
   const records = stepRecordsIn(baseFolder);
   return { patch, base: createBaseInstaller({ slots, host, prove, products, records, clock }) };

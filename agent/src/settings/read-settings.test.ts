@@ -80,7 +80,9 @@ test('slots are image files or systemd-boot’s entries, and each partition says
       { slots: { ...slots, entries: { ...slots.entries, b: { ...entry('b'), options: 'ro\nlinux /x' } } } },
       /slots.entries.b must have a title, linux, initrd and options of one line each/,
     ],
-    [{ slots: { kind: 'grub' } }, /slots.kind must be one of file-images, systemd-boot/],
+    [{ slots: { kind: 'grub' } }, /slots.kind must be one of file-images, systemd-boot, windows/],
+    [{ slots: { kind: 'windows' }, partitions: [partitions[0]] }, /partitions\[0\].a must be a GPT GUID/],
+    [{ slots: { kind: 'windows' } }, /slots.system must be the name of one of the partitions/],
   ] as const) {
     assert.throws(
       () => settingsFrom({ credentials, ...config }),

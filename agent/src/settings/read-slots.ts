@@ -3,21 +3,27 @@ import { absolute, type Fields, fieldsOf, SettingsError } from './fields.ts';
 import type { BootEntry, PartitionSettings, Settings, SlotSettings } from './settings.ts';
 
 export const gibibyte = 1024 ** 3;
-const kinds = ['file-images', 'systemd-boot'] as const;
+const kinds = ['file-images', 'systemd-boot', 'windows'] as const;
+const partitionGuid = /^\{[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}$/i;
 
 /** `{ "folder": … }` alone, as before there were kinds, means image files. */
 export function slotsFrom(fields: Fields | null): SlotSettings | null {
   if (fields === null) return null;
   const kind = fields.oneOf('kind', kinds, 'file-images');
-  const slots = kind === 'file-images' ? fileImages(fields) : systemdBoot(fields);
+  const slots = readers[kind](fields);
   fields.end();
   return slots;
 }
 
-const fileImages = (fields: Fields): SlotSettings => ({
-  kind: 'file-images',
-  folder: absolute(fields.text('folder', ''), 'slots.folder'),
-});
+const readers: Record<SlotSettings['kind'], (fields: Fields) => SlotSettings> = {
+  'file-images': fileImages,
+  'systemd-boot': systemdBoot,
+  windows: (fields) => ({ kind: 'windows', system: fields.text('system', 'windows') }),
+};
+
+function fileImages(fields: Fields): SlotSettings {
+  return { kind: 'file-images', folder: absolute(fields.text('folder', ''), 'slots.folder') };
+}
 
 function systemdBoot(fields: Fields): SlotSettings {
   const entries = fields.object('entries') ?? fieldsOf({}, 'slots.entries');
@@ -63,24 +69,34 @@ export function partitionFrom(fields: Fields, path: string): PartitionSettings {
       a !== null && !fields.has('bytes')
         ? null
         : fields.integer('bytes', 0, { min: 1, max: 1024 * gibibyte }),
-    places: a === null || b === null ? null : { a: absolute(a, `${path}.a`), b: absolute(b, `${path}.b`) },
+    places: a === null || b === null ? null : { a, b },
   };
   fields.end();
   return read;
 }
 
-/** Each partition says where it is, unless the slots are image files; and no two have one name. */
+/** Each partition says where it is, in the way of what chooses between the slots; and no two have one name. */
 export function demandPlaces({ slots, partitions }: Settings): void {
-  const isFiles = slots === null || slots.kind === 'file-images';
-  for (const [index, { name, places }] of partitions.entries()) {
+  for (const [index, { name, bytes, places }] of partitions.entries()) {
+    const at = `partitions[${index}]`;
     if (partitions.findIndex((other) => other.name === name) !== index) {
-      throw new SettingsError(`partitions[${index}] has the name ${name} of another one`);
+      throw new SettingsError(`${at} has the name ${name} of another one`);
     }
-    if (isFiles === (places === null)) continue;
-    throw new SettingsError(
-      isFiles
-        ? `partitions[${index}] must have bytes, and neither a nor b: slots are image files`
-        : `partitions[${index}] must say where it is in each slot, by a and b`,
-    );
+    if (slots === null || slots.kind === 'file-images') {
+      if (places === null) continue;
+      throw new SettingsError(`${at} must have bytes, and neither a nor b: slots are image files`);
+    }
+    if (places === null) throw new SettingsError(`${at} must say where it is in each slot, by a and b`);
+    for (const [slot, place] of Object.entries(places)) {
+      if (slots.kind === 'systemd-boot') absolute(place, `${at}.${slot}`);
+      else if (!partitionGuid.test(place))
+        throw new SettingsError(`${at}.${slot} must be a GPT GUID in braces`);
+    }
+    if (slots.kind === 'windows' && bytes !== null) {
+      throw new SettingsError(`${at} must not have bytes: Windows knows how large it is`);
+    }
+  }
+  if (slots?.kind === 'windows' && !partitions.some(({ name }) => name === slots.system)) {
+    throw new SettingsError('slots.system must be the name of one of the partitions');
   }
 }

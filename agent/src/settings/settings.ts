@@ -14,7 +14,7 @@ export type PartitionSettings = {
   role: 'boot' | 'data';
   /** How large it is, or its file may be; null: as large as its block devices. */
   bytes: number | null;
-  /** Where it is in either slot; null: with slots as image files. */
+  /** Where it is in either slot: a path, on Windows a GPT GUID in braces; null: with slots as image files. */
   places: { a: string; b: string } | null;
 };
 
@@ -28,7 +28,9 @@ export type SlotSettings =
       espFolder: string;
       variablesFolder: string;
       entries: { a: BootEntry; b: BootEntry };
-    };
+    }
+  /** Windows Boot Manager; `system` is the partition that has Windows. */
+  | { kind: 'windows'; system: string };
 
 /** How systemd-boot starts a slot; paths are those of the EFI system partition. */
 export type BootEntry = { title: string; linux: string; initrd: readonly string[]; options: string };

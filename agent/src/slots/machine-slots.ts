@@ -12,6 +12,9 @@ import type { Slots } from './slots.ts';
 import { SlotsError } from './slots-error.ts';
 import { createEfiVariables } from './systemd-boot/efi-variables.ts';
 import { createSystemdBootLoader } from './systemd-boot/systemd-boot-loader.ts';
+import { type AskWindowsOptions, createAskWindows } from './windows/ask-windows.ts';
+import { createWindowsBootLoader } from './windows/windows-boot-loader.ts';
+import { createWindowsPartitions } from './windows/windows-partitions.ts';
 
 /** Runs a program to its end; resolves with null, or with what went wrong. */
 export type RunTool = (program: string, args: readonly string[]) => Promise<string | null>;
@@ -22,10 +25,13 @@ export type MachineSlotsOptions = {
   folder: string;
   bootId: () => Promise<string>;
   run: RunTool;
+  /** What Windows' tools need. */
+  surroundings: Omit<AskWindowsOptions, 'run'>;
 };
 
 /** Throws a SlotsError when the machine's partitions are not as configured. Whether its boot loader is, `inspect` tells. */
-export function createMachineSlots({ settings, folder, bootId, run }: MachineSlotsOptions): Slots {
+export function createMachineSlots(options: MachineSlotsOptions): Slots {
+  const { settings, folder, bootId, run, surroundings } = options;
   const { slots, partitions, dataDir } = settings;
   const recordPath = join(folder, 'slots.json');
   const record: LoaderStoreOptions['record'] = {
@@ -54,6 +60,19 @@ export function createMachineSlots({ settings, folder, bootId, run }: MachineSlo
           devices: createBlockDevices(),
           keptFolders: [dataDir, folder],
         }),
+      });
+    }
+    case 'windows': {
+      const windows = partitions.map(placesOf);
+      const system = windows.find(({ name }) => name === slots.system);
+      if (system === undefined) {
+        throw new SlotsError('partition_unfit', `there is no partition ${slots.system} with Windows`);
+      }
+      const ask = createAskWindows(surroundings);
+      const loader = createWindowsBootLoader(ask, system.places);
+      return createSlots({
+        store: createLoaderStore({ loader, record, parse: readEnvironment, bootId }),
+        partitions: createWindowsPartitions(ask, windows),
       });
     }
   }
