@@ -10,8 +10,8 @@ export type BlockDevices = {
   /** Throws a SlotsError when there is no block device of this path. */
   numberOf(path: string): DeviceNumber;
   bytes(path: string): number;
-  /** Whether the folder, or what it would be made in, is on this device, be it through LVM, LUKS or the like. */
-  holds(path: string, folder: string): boolean;
+  /** Every device that the folder, or what it would be made in, is on, be it through LVM, LUKS or the like. */
+  under(folder: string): DeviceNumber[];
 };
 
 export type BlockDevicesOptions = {
@@ -49,7 +49,6 @@ export function createBlockDevices(options: BlockDevicesOptions = {}): BlockDevi
     ];
   }
 
-  /** Every device that the file system of a folder is on. */
   function under(folder: string): DeviceNumber[] {
     let path = folder;
     while (!existsSync(path) && dirname(path) !== path) path = dirname(path);
@@ -65,7 +64,7 @@ export function createBlockDevices(options: BlockDevicesOptions = {}): BlockDevi
     numberOf,
     bytes: (path) =>
       Number(readFileSync(join(folderOf(numberOf(path)), 'size'), 'utf8').trim()) * sectorBytes,
-    holds: (path, folder) => under(folder).includes(numberOf(path)),
+    under,
   };
 }
 

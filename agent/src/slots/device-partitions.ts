@@ -38,8 +38,10 @@ export function createDevicePartitions(options: DevicePartitionsOptions): SlotPa
         throw new SlotsError('partition_unfit', `${path} of ${name} is also a place of ${owner}`);
       }
       taken.set(identity, name);
-      const kept = fileBytes === null && keptFolders.find((folder) => devices.holds(path, folder));
-      if (kept) {
+      const kept = keptFolders.find(
+        (folder) => fileBytes === null && devices.under(folder).includes(identity),
+      );
+      if (kept !== undefined) {
         const message = `${path} of ${name} holds ${kept}, which a base would overwrite: move it, or name another partition`;
         throw new SlotsError('partition_unfit', message);
       }

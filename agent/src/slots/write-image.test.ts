@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { runsIn, type WriteImageOptions, writeImage } from './write-image.ts';
 
 const mebibyte = 1024 * 1024;
@@ -94,4 +96,22 @@ test('runs of zeros are whole blocks, neighbours are joined, and the last short 
     [4096 * 3, 4096 * 4, true],
     [4096 * 4, 4096 * 4 + 10, false],
   ]);
+});
+
+test('an image that is one large hole costs no more memory than a small one', async (t) => {
+  const { options } = place(t);
+  const bytes = 256 * mebibyte;
+  const hash = createHash('sha256');
+  const piece = Buffer.alloc(mebibyte);
+  for (let done = 0; done < bytes; done += mebibyte) hash.update(piece);
+  writeFileSync(options.from, '');
+  truncateSync(options.from, bytes);
+  truncateSync(options.to, bytes);
+  const program = join(import.meta.dirname, 'testing', 'write-large-image.ts');
+  const args = [program, options.from, hash.digest('hex'), options.to];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { signal: t.signal });
+  const { end, grownBytes } = JSON.parse(stdout);
+  assert.deepEqual(end, { kind: 'written', bytes });
+  assert.ok(grownBytes < 32 * mebibyte, `the memory grew by ${grownBytes} bytes`);
+  assert.equal(statSync(options.to).blocks, 0);
 });
