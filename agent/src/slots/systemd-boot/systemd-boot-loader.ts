@@ -26,6 +26,8 @@ export type SystemdBootOptions = {
 const needed = { 'a default entry': 1n << 2n, 'one-shot entries': 1n << 3n, 'boot counting': 1n << 4n };
 
 export const entryId = (slot: SlotName) => `iotdh-${slot}`;
+/** Names the entry whatever its counter says: systemd-boot 252 takes the counter for a part of the name, and takes patterns. */
+const patternOf = (slot: SlotName) => `${entryId(slot)}*`;
 
 export function createSystemdBootLoader(options: SystemdBootOptions): BootLoader {
   const { espFolder, entries, variables, commandLinePath = '/proc/cmdline' } = options;
@@ -49,7 +51,7 @@ export function createSystemdBootLoader(options: SystemdBootOptions): BootLoader
 
   async function slotIn(variable: 'LoaderEntryDefault' | 'LoaderEntryOneShot' | 'LoaderEntrySelected') {
     const value = await variables.read(variable);
-    const id = value === null ? null : (parseEntryName(toText(value))?.id ?? toText(value).toLowerCase());
+    const id = value === null ? null : (parseEntryName(toText(value))?.id ?? toText(value).toLowerCase().replace(/\*$/, ''));
     return slotNames.find((slot) => entryId(slot) === id) ?? null;
   }
 
@@ -102,10 +104,10 @@ export function createSystemdBootLoader(options: SystemdBootOptions): BootLoader
     },
     withdraw: (slot) => removeFiles(slot),
     startOnce: (slot) =>
-      variables.write('LoaderEntryOneShot', slot === null ? null : fromText(entryFile(entryId(slot), null))),
+      variables.write('LoaderEntryOneShot', slot === null ? null : fromText(patternOf(slot))),
     async startByDefault(slot) {
       const plain = entryFile(entryId(slot), null);
-      await variables.write('LoaderEntryDefault', fromText(plain));
+      await variables.write('LoaderEntryDefault', fromText(patternOf(slot)));
       const files = (await filesOf()).filter((each) => each.slot === slot);
       const counted = files.find(({ triesLeft }) => triesLeft !== null);
       if (counted === undefined) return;

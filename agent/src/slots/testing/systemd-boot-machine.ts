@@ -1,6 +1,6 @@
 /** What systemd-boot does at a start, on folders that stand for the EFI system partition and for efivarfs. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, matchesGlob } from 'node:path';
 import { fromText, type LoaderVariable, toText } from '../systemd-boot/efi-variables.ts';
 import { parseEntryName } from '../systemd-boot/entry-name.ts';
 
@@ -50,7 +50,7 @@ export function systemdBootIn(
     });
     const wanted = (name: LoaderVariable) => {
       const value = variable(name);
-      return value === null ? undefined : files.find(({ id }) => `${id}.conf` === toText(value));
+      return value === null ? undefined : files.find(({ file }) => matchesGlob(file, toText(value)));
     };
     const once = wanted('LoaderEntryOneShot');
     set('LoaderEntryOneShot', null);
@@ -67,7 +67,7 @@ export function systemdBootIn(
     }
     set('LoaderInfo', fromText('systemd-boot 252.39-1~deb12u2'));
     set('LoaderFeatures', features);
-    set('LoaderEntrySelected', fromText(`${taken.id}.conf`));
+    set('LoaderEntrySelected', fromText(file));
     const options = /^options (.*)$/m.exec(readFileSync(join(entriesFolder, file), 'utf8'))?.[1] ?? '';
     writeFileSync(commandLinePath, `initrd=x ${options}\n`);
     return `${taken.id}.conf`;
