@@ -14,7 +14,7 @@ mount -t ext4 -o ro "$root" /system || { echo "REHEARSAL {\"what\":\"no_system\"
 system=$(cat /system/name)
 umount /system
 mount -t ext4 -o data=journal /dev/vda4 /data
-mount -t vfat -o sync /dev/vda1 /data/esp
+mount -t vfat /dev/vda1 /data/esp
 mount -t efivarfs efivarfs /sys/firmware/efi/efivars
 case $system in
 *hangs)

@@ -49,7 +49,7 @@ export async function runMachine(
     '-drive',
     `if=pflash,format=raw,unit=1,file=${variables}`,
     '-drive',
-    `if=virtio,format=raw,file=${disk},cache=writethrough`,
+    `if=virtio,format=raw,file=${disk},cache=writeback`,
   ];
   const qemu = spawn(found.qemu, args, { stdio: ['ignore', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' });
   let stderr = '';

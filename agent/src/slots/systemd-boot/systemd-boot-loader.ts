@@ -51,7 +51,10 @@ export function createSystemdBootLoader(options: SystemdBootOptions): BootLoader
 
   async function slotIn(variable: 'LoaderEntryDefault' | 'LoaderEntryOneShot' | 'LoaderEntrySelected') {
     const value = await variables.read(variable);
-    const id = value === null ? null : (parseEntryName(toText(value))?.id ?? toText(value).toLowerCase().replace(/\*$/, ''));
+    const id =
+      value === null
+        ? null
+        : (parseEntryName(toText(value))?.id ?? toText(value).toLowerCase().replace(/\*$/, ''));
     return slotNames.find((slot) => entryId(slot) === id) ?? null;
   }
 
