@@ -67,7 +67,8 @@ export function systemdBootIn(
     }
     set('LoaderInfo', fromText('systemd-boot 252.39-1~deb12u2'));
     set('LoaderFeatures', features);
-    set('LoaderEntrySelected', fromText(file));
+    // The name that it had before its counter was taken down.
+    set('LoaderEntrySelected', fromText(taken.file));
     const options = /^options (.*)$/m.exec(readFileSync(join(entriesFolder, file), 'utf8'))?.[1] ?? '';
     writeFileSync(commandLinePath, `initrd=x ${options}\n`);
     return `${taken.id}.conf`;
