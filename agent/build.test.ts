@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -19,7 +19,10 @@ test('the agent that is published starts by itself, without the sources, their t
     [],
   );
   for (const name of files.filter((file) => file.endsWith('.js'))) {
-    assert.doesNotMatch(readFileSync(join(target, name), 'utf8'), /from ['"]@iotdh\/proto/, name);
+    const text = readFileSync(join(target, name), 'utf8');
+    assert.doesNotMatch(text, /(from|import|import\()\s*['"]@iotdh\//, name);
+    for (const [, path = ''] of text.matchAll(/(?:from|import|import\()\s*['"](\.[^'"]+)['"]/g))
+      assert.ok(existsSync(join(target, dirname(name), path)), `${name} imports ${path}`);
   }
   const { version, dependencies } = JSON.parse(readFileSync(join(target, 'package.json'), 'utf8'));
   assert.deepEqual(

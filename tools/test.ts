@@ -17,7 +17,7 @@ const everything = [
   'bench/**/*.test.ts',
   'test/**/*.test.ts',
   'cli/src/**/*.test.ts',
-  'agent/src/**/*.test.ts',
+  'agent/{*,src/**/*}.test.ts',
   'local-hub/{src,conformance}/**/*.test.ts',
   'sdk-ts/{src,test}/**/*.test.ts',
   '{delta,trust}/{src,fuzz}/**/*.test.ts',
