@@ -54,6 +54,7 @@ export function buildAgent(target: string): string {
   for (const name of readdirSync(target, { recursive: true, encoding: 'utf8' })) {
     if (name.endsWith('.js')) compileInPackages(target, join(target, name));
   }
+  copyScripts(target);
   const { version } = manifestIn(here);
   write(join(target, 'package.json'), published());
   write(join(target, 'agent', 'package.json'), { private: true, type: 'module', version });
@@ -69,6 +70,13 @@ function compile(target: string): void {
   const tsc = join(dirname(typescript), bin.tsc);
   const args = [tsc, '-p', join(here, 'tsconfig.build.json'), '--outDir', target];
   execFileSync(process.execPath, args, { stdio: 'inherit' });
+}
+
+/** What the agent has PowerShell run, beside the code that does. */
+function copyScripts(target: string): void {
+  for (const name of readdirSync(join(here, 'src'), { recursive: true, encoding: 'utf8' })) {
+    if (name.endsWith('.ps1')) copyFileSync(join(here, 'src', name), join(target, 'agent', 'src', name));
+  }
 }
 
 /** Packages of this workspace that the agent's code imports, and their folders: private here, folders beside the agent there. */
