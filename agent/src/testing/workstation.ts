@@ -21,7 +21,12 @@ import {
 import type { ManifestRef } from '@iotdh/proto/update/v1';
 import { createRepository, type Repository } from '@iotdh/trust/testing';
 import { createLocalHub, type LocalHub } from '../../../local-hub/src/index.ts';
-import { type AgentClient, type AgentState, createAgentClient } from '../../../sdk-ts/src/index.ts';
+import {
+  type AgentClient,
+  type AgentState,
+  createAgentClient,
+  type Decision,
+} from '../../../sdk-ts/src/index.ts';
 import { unixSocketFetch } from '../../../sdk-ts/src/node.ts';
 import { deviceId, type Seen, sendTo, tapTelemetry } from '../bus/testing/rig.ts';
 import { answer } from '../transfer/testing/cloud.ts';
@@ -105,6 +110,12 @@ export async function createWorkstation(
   });
   await start();
 
+  async function decide(decision: Decision, options: { timeoutMs?: number }): Promise<void> {
+    const { pendingUpdate } = await client.getState();
+    if (pendingUpdate === null) throw new Error('nothing is pending');
+    await client.confirm(pendingUpdate, decision, options);
+  }
+
   return {
     ...{ folder, root, hub, blobs, cloud, client, start, kill, repository },
     get output() {
@@ -123,11 +134,9 @@ export async function createWorkstation(
         }
       }
     },
-    async confirm(options: { timeoutMs?: number } = {}): Promise<void> {
-      const { pendingUpdate } = await client.getState();
-      if (pendingUpdate === null) throw new Error('nothing is pending');
-      await client.confirm(pendingUpdate, { decision: 'confirm', person }, options);
-    },
+    confirm: (options: { timeoutMs?: number } = {}) => decide({ decision: 'confirm', person }, options),
+    postpone: (options: { timeoutMs?: number } = {}) =>
+      decide({ decision: 'postpone', person, until: new Date(Date.now() + 3_600_000) }, options),
     /** Resolves once the agent, or what it runs, has made this file in the workstation's folder. */
     async made(name: string): Promise<void> {
       const timeIsOver = AbortSignal.timeout(60_000);

@@ -15,13 +15,14 @@ test('a pack is uploaded, taken up where an upload was cut, assigned and withdra
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const environment = await startEnvironment({ folder: join(folder, 'dev') });
   t.after(() => environment.stop());
-  const { apiUrl, brokerUrl, caPath, operatorTokenFile, parts } = environment;
+  const { apiUrl, brokerUrl, caPath, keysFolder, operatorTokenFile, parts } = environment;
   const iotdh = async (...args: string[]) => {
     const ran = await runHere(args, {
       IOTDH_API_URL: apiUrl,
       IOTDH_BROKER_URL: brokerUrl,
       IOTDH_CA_FILE: caPath,
       IOTDH_TOKEN_FILE: operatorTokenFile,
+      IOTDH_KEYS_FOLDER: keysFolder,
     });
     return { ...ran, json: () => JSON.parse(ran.out) as Record<string, string | undefined> };
   };
