@@ -19,6 +19,9 @@ export type Notes = {
   /** Each content or object once, by its digest. False: it was noted before, and nothing changes. */
   brought(digest: string, tally: OriginTally): boolean;
   carried(carrier: CarrierKind, bytes: number): void;
+  /** Signed metadata that were carried, each once, by their digest: they are no contents and come in no form. */
+  vouched(digest: string, bytes: number): void;
+  vouchedBytes(): number;
   origins(): OriginTally[];
   carriers(): CarrierTally[];
   close(): void;
@@ -34,13 +37,16 @@ export function openNotes(path: string): Notes {
       digest TEXT PRIMARY KEY, origin TEXT NOT NULL, contents INTEGER NOT NULL, content_bytes INTEGER NOT NULL,
       carried_bytes INTEGER NOT NULL
     ) STRICT;
-    CREATE TABLE IF NOT EXISTS carried (carrier TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT`);
+    CREATE TABLE IF NOT EXISTS carried (carrier TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS vouched (digest TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT`);
   const reasonOf = database.prepare('SELECT reason FROM unusable WHERE object = ?');
   const mark = database.prepare('INSERT OR IGNORE INTO unusable VALUES (?, ?)');
   const bring = database.prepare('INSERT OR IGNORE INTO brought VALUES (?, ?, ?, ?, ?)');
   const carry = database.prepare(
     'INSERT INTO carried VALUES (?, ?) ON CONFLICT (carrier) DO UPDATE SET bytes = bytes + excluded.bytes',
   );
+  const vouch = database.prepare('INSERT OR IGNORE INTO vouched VALUES (?, ?)');
+  const vouched = database.prepare('SELECT coalesce(sum(bytes), 0) AS bytes FROM vouched');
   const origins = database.prepare(
     `SELECT origin, sum(contents) AS contents, sum(content_bytes) AS contentBytes, sum(carried_bytes) AS carriedBytes
      FROM brought GROUP BY origin ORDER BY origin`,
@@ -58,6 +64,8 @@ export function openNotes(path: string): Notes {
       return bring.run(digest, origin, contents, contentBytes, carriedBytes).changes === 1;
     },
     carried: (carrier, bytes) => void carry.run(carrier, bytes),
+    vouched: (digest, bytes) => void vouch.run(digest, bytes),
+    vouchedBytes: () => (vouched.get() as { bytes: number }).bytes,
     origins: () => origins.all().map((row) => ({ ...row }) as OriginTally),
     carriers: () => carriers.all().map((row) => ({ ...row }) as CarrierTally),
     close: () => database.close(),

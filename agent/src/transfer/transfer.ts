@@ -81,7 +81,10 @@ export function createTransfer(options: TransferOptions): Transfer {
     return vouch(options.vouching, async (file) => {
       const brought = await bringPlain(file.digest, file.size, bringing);
       if (brought.kind !== 'here') return brought;
-      const path = bringing.disk.store.pathOf(Buffer.from(file.digest).toString('hex'));
+      const { store, notes } = bringing.disk;
+      const name = Buffer.from(file.digest).toString('hex');
+      notes.vouched(name, file.size);
+      const path = store.pathOf(name);
       return { kind: 'here', bytes: await readFile(path) };
     });
   }
@@ -89,7 +92,7 @@ export function createTransfer(options: TransferOptions): Transfer {
   function tallyOf(manifest: Manifest, notes: Notes): Tally {
     const carried = carriedBefore(notes);
     return {
-      carriedBytes: carried + size,
+      carriedBytes: notes.vouchedBytes() + size + carried,
       savedBytes: Math.max(0, costFromNothing(manifest) - carried),
       origins: notes.origins(),
       carriers: notes.carriers(),

@@ -370,6 +370,18 @@ test('a device enrols, connects, and renews; operators write what a draft lacks'
       objectDigests: [sha256(bytes), sha256(content)],
     });
     assert.deepEqual(Buffer.from(await (await fetch(accesses[1]!.url)).arrayBuffer()), content);
+    const metadata = Buffer.from('{"signatures":[],"signed":{}}');
+    const named = { digest: sha256(metadata).toString('hex'), size: metadata.length };
+    await rig.blobs.objects.put(named.digest, metadata);
+    await database.collections.metadata.insertOne({
+      ...{ _id: 'timestamp/1', role: 'timestamp', version: Long.ONE, createTime: new Date(), ...named },
+    });
+    // What vouches for its manifest, too; but not for an assignment that is another device's or none.
+    const vouching = { ...read, objectDigests: [sha256(metadata)] };
+    const [granted] = (await proven.issueBlobAccess(vouching)).accesses;
+    assert.deepEqual(Buffer.from(await (await fetch(granted!.url)).arrayBuffer()), metadata);
+    const { reason } = await refused(proven.issueBlobAccess({ ...vouching, subjectId: randomUUID() }));
+    assert.equal(reason, ErrorReason.ACCESS_REFUSED);
     const objectDigests = [sha256('something else')];
     assert.equal(
       (await refused(proven.issueBlobAccess({ ...read, objectDigests }))).code,

@@ -11,7 +11,7 @@ import { neededObjects } from '../../shared/needed-objects.ts';
 import { refuse } from './refusal.ts';
 
 export type BlobAccessOptions = {
-  collections: Pick<Collections, 'packs' | 'assignments'>;
+  collections: Pick<Collections, 'packs' | 'assignments' | 'metadata'>;
   objects: Pick<Objects, 'read' | 'readUrl' | 'writeUrl'>;
   clock: Clock;
 };
@@ -19,7 +19,7 @@ export type BlobAccessOptions = {
 export type BlobAccessIssuer = {
   /** To create objects of a draft; one that exists cannot be replaced. Digests in hex. */
   toWrite(packId: string, digests: readonly string[]): Promise<BlobAccess[]>;
-  /** To read objects of an assignment of this device that goes on. */
+  /** To read objects of an assignment of this device that goes on, and the signed metadata that vouch for its manifest. */
   toRead(deviceId: string, assignmentId: string, digests: readonly string[]): Promise<BlobAccess[]>;
 };
 
@@ -40,6 +40,13 @@ export function createBlobAccess({ collections, objects, clock }: BlobAccessOpti
     const digests = new Set(neededObjects(fromBinary(ManifestSchema, bytes)).keys());
     known.set(digest, digests);
     return digests;
+  }
+
+  /** Those of these digests that are signed metadata, whichever version: they are the fleet's, and no secret from its devices. */
+  async function metadataAmong(digests: readonly string[]): Promise<ReadonlySet<string>> {
+    if (digests.length === 0) return new Set();
+    const found = await collections.metadata.find({ digest: { $in: [...digests] } }).toArray();
+    return new Set(found.map(({ digest }) => digest));
   }
 
   async function grant(
@@ -71,9 +78,12 @@ export function createBlobAccess({ collections, objects, clock }: BlobAccessOpti
     async toRead(deviceId, assignmentId, digests) {
       const assignment = await collections.assignments.findOne({ _id: assignmentId, deviceId, goesOn: true });
       const permitted: ReadonlySet<string>[] = [];
-      for (const manifest of [assignment?.manifest, assignment?.fallback]) {
+      if (assignment === null) return grant(digests, permitted, objects.readUrl);
+      for (const manifest of [assignment.manifest, assignment.fallback]) {
         if (manifest) permitted.push(new Set([manifest.digest]), await objectsOf(manifest));
       }
+      const others = digests.filter((digest) => !permitted.some((set) => set.has(digest)));
+      permitted.push(await metadataAmong(others));
       return grant(digests, permitted, objects.readUrl);
     },
   };

@@ -66,7 +66,7 @@ export const BlobPurpose = {
   UNSPECIFIED: 0,
 
   /**
-   * A device reads one object of the pack that is assigned to it.
+   * A device reads one object of the pack that is assigned to it, or signed metadata that vouch for it.
    *
    * @generated from enum value: BLOB_PURPOSE_READ_OBJECT = 1;
    */
