@@ -19,12 +19,13 @@ async function runFuzz(t: TestContext, ...args: string[]): Promise<FuzzReport> {
   return JSON.parse(output) as FuzzReport;
 }
 
-test('100,000 malformed clients neither end the hub nor disturb a healthy one', {
-  timeout: 600_000,
+// `make fuzz` plays 100,000 of them; these are its first ones.
+test('20,000 malformed clients neither end the hub nor disturb a healthy one', {
+  timeout: 300_000,
 }, async (t) => {
-  const report = await runFuzz(t, '--inputs', '100000', '--seed', '1');
-  assert.equal(report.inputs, 100_000);
-  assert.ok(report.roundTrips > 100, `${report.roundTrips} round trips`);
+  const report = await runFuzz(t, '--inputs', '20000', '--seed', '1');
+  assert.equal(report.inputs, 20_000);
+  assert.ok(report.roundTrips > 20, `${report.roundTrips} round trips`);
 });
 
 test('nor do malformed clients over TLS', { timeout: 120_000 }, async (t) => {
