@@ -182,7 +182,7 @@ describe('what happens to one workstation while others are updated', { concurren
     assert.deepEqual(workstation.chain().slice(-3), ['WAIT_CONFIRM_BASE', 'APPLYING_BASE', 'READY']);
     const confirmed = workstation.changes.all.find((change) => change.to === 'APPLYING_BASE');
     assert.equal(confirmed?.event, 'boot_fwupd');
-    assert.deepEqual(deaths(), ['before_journal boot_fwupd', 'after_journal boot_fwupd']);
+    assert.deepEqual(deaths.points(), ['before_journal boot_fwupd', 'after_journal boot_fwupd']);
     assert.equal(existsSync(request), false, 'one request confirms one base');
   });
 });

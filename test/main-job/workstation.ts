@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createWriteStream, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -55,9 +55,9 @@ export type Workstation = {
   start(): Promise<void>;
   /**
    * Kills the agent and starts it again; from now on it dies at each fail point that it has not died at yet, or only at those of one
-   * event or effect, and is started again. Answers the points so far.
+   * event or effect, and is started again. Answers the points so far, and resolves once it has died at each of some.
    */
-  dieEverywhere(of?: string): () => string[];
+  dieEverywhere(of?: string): { points(): string[]; at(points: readonly string[]): Promise<void> };
   /** SIGKILL. */
   kill(): Promise<void>;
   /** SIGTERM; resolves to how long it took, in ms. */
@@ -119,6 +119,8 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
   const host = createAgentClient({ fetch: unixSocketFetch(at('agent.sock')) });
   let child: ChildProcess | undefined;
   let dying: Record<string, string> | undefined;
+  /** `end`: the agent has ended without being asked to. */
+  const lives = new EventEmitter();
 
   async function follow(after: Position): Promise<void> {
     for await (const change of host.stateChanges({ after, signal: following.signal })) changes.add(change);
@@ -151,6 +153,7 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
         boot();
         spawnAgent();
       } else if (dying !== undefined) spawnAgent();
+      lives.emit('end');
     });
   }
 
@@ -184,7 +187,18 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
       dying = { DEATHS: at('deaths'), ...(of !== undefined && { DEATHS_OF: of }) };
       const ended = child;
       ended?.kill('SIGKILL');
-      return () => (existsSync(at('deaths')) ? readFileSync(at('deaths'), 'utf8').trim().split('\n') : []);
+      const points = () =>
+        existsSync(at('deaths')) ? readFileSync(at('deaths'), 'utf8').trim().split('\n') : [];
+      return {
+        points,
+        async at(wanted) {
+          const lacking = () => wanted.filter((point) => !points().includes(point));
+          const named = () => new Error(`it has not died at: ${lacking().join(', ')}`);
+          while (lacking().length > 0) {
+            await once(lives, 'end', { signal: t.signal }).catch(() => Promise.reject(named()));
+          }
+        },
+      };
     },
     kill: () => end('SIGKILL'),
     async stop() {
