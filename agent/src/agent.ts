@@ -296,10 +296,9 @@ export function createAgent(options: AgentOptions): Agent {
   });
 
   const bundles = createBundleImport({
-    ...{ updates, media, pending, log },
+    ...{ updates, media, pending, trust, log },
     offers: cloud.offers,
     waiting: openWaiting(inData('waiting-bundle.json'), onDamaged),
-    verify: async () => ({ kind: 'verified' }),
     onBundle: transfer.onBundle,
   });
 

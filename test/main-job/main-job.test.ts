@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { Carrier, UpdateOutcome } from '@iotdh/proto/bus/v1';
 import { CarrierPolicy, type DeviceReport, PlanObjects, type PlanTraffic } from '@iotdh/proto/fleet/v1';
 import { runHere } from '../../cli/src/testing/fake-fleet.ts';
@@ -131,4 +133,36 @@ test('an update comes from Blob Storage by HTTPS, with addresses that the broker
     [Carrier.HTTPS],
   );
   assert.equal(result.carriers[0]?.bytes, result.carriedBytes);
+});
+
+test('a signed pack comes on a stick without an assignment, and the fleet learns what became of it', async (t) => {
+  const { operator } = rig;
+  const workstation = await rig.workstation(t, 'carto-stick');
+  const patch = await buildPatch({ folder: rig.folder('patch-stick'), version: '4.0' });
+  const stick = rig.folder('stick');
+  const { apiUrl, caPath, operatorTokenFile } = rig.environment;
+  const program = join(import.meta.dirname, '..', '..', 'cli', 'bin', 'iotdh.js');
+  const env = { IOTDH_API_URL: apiUrl, IOTDH_CA_FILE: caPath, IOTDH_TOKEN_FILE: operatorTokenFile };
+  const exportPack = () =>
+    promisify(execFile)(process.execPath, [program, 'pack', 'export', patch.folder, '--to', stick], {
+      env: { ...process.env, ...env },
+    });
+  const unsigned = await runHere(['pack', 'export', patch.folder, '--to', stick], env);
+  assert.match(unsigned.notes, /no device would take workstation@4\.0 \(not_a_target\)/);
+  await operator.publish(patch);
+  await exportPack();
+  await workstation.host.ready();
+  assert.match(await workstation.importBundle(stick), /^workstation@4\.0 is taken/);
+  await workstation.confirm('WAIT_CONFIRM_PATCH');
+  await workstation.reached('READY', 2);
+  assert.equal(await workstation.installed(), '4.0');
+  for (;;) {
+    const { device } = await operator.devices.getDevice({ deviceId: 'carto-stick' });
+    const { appliedManifestDigest = new Uint8Array(), inventory = [] } = device?.report ?? {};
+    if (Buffer.from(appliedManifestDigest).toString('hex') === patch.digest) {
+      assert.ok(inventory.some(({ product }) => product?.version === '4.0'));
+      break;
+    }
+    await setTimeout(50, undefined, { signal: t.signal });
+  }
 });

@@ -7,31 +7,24 @@ import { lstat, realpath } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { create, fromJson, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { Carrier, type UpgradeOffer, UpgradeOfferSchema } from '@iotdh/proto/bus/v1';
-import { type ManifestRef, UpdateKind } from '@iotdh/proto/update/v1';
+import { type ManifestRef, type MetadataFile, UpdateKind } from '@iotdh/proto/update/v1';
 import { type Document, openDocument } from '../durable/document.ts';
 import type { Log } from '../log/log.ts';
 import type { Update } from '../machine/update.ts';
-import { type BundledUpdate, readBundle } from '../transfer/bundle/read-bundle.ts';
+import { readBundle, readBundledMetadata } from '../transfer/bundle/read-bundle.ts';
+import { vouch } from '../transfer/vouching.ts';
+import type { ManifestTrust } from '../trust/manifest-trust.ts';
 import type { Media } from '../updates/media.ts';
 import { sourceOf } from '../updates/record.ts';
 import type { UpdateStore } from '../updates/update-store.ts';
 import type { Offers } from './offers.ts';
 
-/**
- * Whether a manifest may be taken from a bundle: who may sign, and with what, is for this to know. `folder` is the bundle's; its
- * metadata is in `metadata/`.
- */
-export type VerifyBundled = (
-  update: Pick<BundledUpdate, 'manifest' | 'bytes' | 'ref'>,
-  folder: string,
-) => Promise<{ kind: 'verified' } | { kind: 'refused'; reason: string }>;
-
 export type BundleImportOptions = {
   updates: UpdateStore;
   media: Media;
   pending: () => Update | null;
-  offers: Pick<Offers, 'offer'>;
-  verify: VerifyBundled;
+  offers: Pick<Offers, 'takeImported'>;
+  trust: Pick<ManifestTrust, 'vouchingFor'>;
   /** Keeps the offer of a bundle that was imported while the machine was busy. */
   waiting: Document<UpgradeOffer | null>;
   /** A bundle is known now that may hold what is under way. */
@@ -57,33 +50,53 @@ export type BundleImport = {
 const frameSize = 61_440;
 
 export function createBundleImport(options: BundleImportOptions): BundleImport {
-  const { updates, media, pending, offers, verify, waiting, onBundle, log } = options;
+  const { updates, media, pending, offers, trust, waiting, onBundle, log } = options;
 
   /** The half under way that these bytes are for, if its offer lets them come from a bundle. */
-  function underWay(ref: ManifestRef): { allowed: boolean } | null {
+  function underWay(ref: ManifestRef): { allowed: boolean; transferId: string } | null {
     const update = pending();
     const record = update && updates.get(update.updateId);
     if (update === null || record === null) return null;
     for (const target of ['patch', 'base'] as const) {
       const source = sourceOf(record, target);
       if (source !== null && Buffer.compare(source.ref.digest, ref.digest) === 0)
-        return { allowed: source.carriers.includes(Carrier.OFFLINE) };
+        return {
+          allowed: source.carriers.includes(Carrier.OFFLINE),
+          transferId: source.transferId,
+        };
     }
     return null;
+  }
+
+  /**
+   * Null: it is signed, by what this machine trusts and what the bundle has. Told before anything is taken, to whoever brought it; the
+   * transfer asks again.
+   */
+  async function whyUnsigned(
+    ref: ManifestRef,
+    transferId: string,
+    folder: string,
+    metadata: readonly MetadataFile[],
+  ): Promise<string | null> {
+    const vouching = trust.vouchingFor({ ref, transferId, offered: () => ({ metadata, times: 1 }) });
+    const vouched = await vouch(vouching, (file) => readBundledMetadata(folder, file));
+    return vouched.kind === 'failed' ? vouched.detail : null;
   }
 
   async function take(folder: string): Promise<Imported> {
     const bundle = await readBundle(folder);
     if (bundle.kind === 'bad') return { kind: 'invalid', reason: bundle.reason };
-    for (const update of bundle.updates) {
-      const verified = await verify(update, folder);
-      if (verified.kind === 'refused') return { kind: 'invalid', reason: verified.reason };
+    const { metadata } = bundle;
+    const known = bundle.updates.map(({ ref }) => underWay(ref)).find((found) => found !== null);
+    const transferId = known?.transferId ?? randomUUID();
+    for (const { ref } of bundle.updates) {
+      const unsigned = await whyUnsigned(ref, transferId, folder, metadata);
+      if (unsigned !== null) return { kind: 'invalid', reason: unsigned };
     }
     const patch = bundle.updates.find(({ ref }) => ref.kind === UpdateKind.PATCH);
     const base = bundle.updates.find(({ ref }) => ref.kind === UpdateKind.BASE);
     const first = patch ?? base;
     if (first === undefined) return { kind: 'invalid', reason: 'the bundle holds no update' };
-    const known = bundle.updates.map(({ ref }) => underWay(ref)).find((found) => found !== null);
     if (known?.allowed === false) {
       return { kind: 'refused', reason: 'its assignment says that it may not come from a bundle' };
     }
@@ -94,11 +107,11 @@ export function createBundleImport(options: BundleImportOptions): BundleImport {
     onBundle();
     if (known) return { kind: 'joined', ref: first.ref };
     const offer = create(UpgradeOfferSchema, {
-      ...{ assignmentId: randomUUID(), transferId: randomUUID(), frameSize },
+      ...{ assignmentId: randomUUID(), transferId, frameSize, metadata: [...metadata] },
       ...{ manifest: first.ref, title: first.title, carriers: [Carrier.OFFLINE] },
       ...(patch && base && { fallback: base.ref }),
     });
-    const answer = await offers.offer(offer, '');
+    const answer = await offers.takeImported(offer);
     waiting.write(answer.kind === 'waits' ? offer : null);
     return answer.kind === 'refused' || answer.kind === 'later'
       ? answer
@@ -122,7 +135,7 @@ export function createBundleImport(options: BundleImportOptions): BundleImport {
     take: importFrom,
     async onReady() {
       if (waiting.value === null) return;
-      const { kind } = await offers.offer(waiting.value, '');
+      const { kind } = await offers.takeImported(waiting.value);
       if (kind !== 'later' && kind !== 'waits') waiting.write(null);
     },
   };

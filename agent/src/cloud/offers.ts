@@ -35,8 +35,8 @@ export type Taken =
 
 export type Offers = {
   take(message: Envelope<'upgradeOffer'>): Promise<Acted>;
-  /** The same for an offer that did not come over the hub. */
-  offer(offer: UpgradeOffer, traceParent: string): Promise<Taken>;
+  /** The same for an offer that is made of a bundle. */
+  takeImported(offer: UpgradeOffer): Promise<Taken>;
 };
 
 export function createOffers(options: OffersOptions): Offers {
@@ -89,8 +89,8 @@ export function createOffers(options: OffersOptions): Offers {
     return { kind: 'taken' };
   }
 
-  async function takePatch(offer: UpgradeOffer, traceParent: string): Promise<Taken> {
-    const record = newRecord(offer, traceParent);
+  async function takePatch(offer: UpgradeOffer, traceParent: string, imported: boolean): Promise<Taken> {
+    const record = newRecord(offer, traceParent, imported);
     const pointed =
       pointedAt() === offer.assignmentId ? { ...record, pointedAt: offer.assignmentId } : record;
     updates.put(pointed);
@@ -140,7 +140,7 @@ export function createOffers(options: OffersOptions): Offers {
     );
   }
 
-  async function consider(offer: UpgradeOffer, traceParent: string): Promise<Taken> {
+  async function consider(offer: UpgradeOffer, traceParent: string, imported = false): Promise<Taken> {
     if (offer.manifest?.kind !== UpdateKind.PATCH) return takeBase(offer);
     const { finished, failedPatch } = snapshot().memory;
     const known = present();
@@ -151,12 +151,12 @@ export function createOffers(options: OffersOptions): Offers {
     if (known !== null && !(await makeWay(offer))) {
       return refused(offer, `the offer is refused: ${known.offer.assignmentId} is under way`);
     }
-    return takePatch(offer, traceParent);
+    return takePatch(offer, traceParent, imported);
   }
 
   return {
     take: async ({ payload, traceParent }) =>
       (await consider(payload.value, traceParent)).kind === 'later' ? 'later' : 'acted',
-    offer: consider,
+    takeImported: (offer) => consider(offer, '', true),
   };
 }

@@ -24,7 +24,13 @@ import { createUpdateView } from '../updates/update-view.ts';
 import { createTransferCarriers } from './transfer-carriers.ts';
 import { createTransferPort, type TransferPort } from './transfer-port.ts';
 
-type Machine = { freeBytes: number; preflight: Preflight; anchored: boolean; builtAtMs: number };
+type Machine = {
+  freeBytes: number;
+  preflight: Preflight;
+  anchored: boolean;
+  builtAtMs: number;
+  imported?: boolean;
+};
 
 const plenty = 1_000_000_000;
 const fit: Machine = { freeBytes: plenty, preflight: { kind: 'met' }, anchored: true, builtAtMs: 0 };
@@ -44,7 +50,7 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
       ...{ ...ids, manifest: pack.ref, frameSize: 4096, carriers: [Carrier.BUS] },
       metadata: offeredMetadata(repository, blobs),
     });
-  const record = newRecord(offer(), '');
+  const record = newRecord(offer(), '', machine.imported);
   updates.put(record);
   const manifest = manifestOf(record, 'patch');
   if (manifest === null) throw new Error('the offer has a manifest');
@@ -162,4 +168,11 @@ test('metadata that still have run out when the offer has come again end the upd
   ]);
   assert.equal((await rig.start()).kind, 'failed');
   assert.match(rig.withdrawn[0] ?? '', /\(expired\)/);
+});
+
+test('metadata that ran out on a stick end the update, for nobody could be asked for fresh ones', async (t) => {
+  const rig = await createRig(t, { ...fit, imported: true, builtAtMs: Date.now() + 8 * dayMs }, []);
+  assert.equal((await rig.start()).kind, 'failed');
+  assert.match(rig.withdrawn[0] ?? '', /\(expired\)/);
+  assert.deepEqual(rig.asked, []);
 });

@@ -98,7 +98,7 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
         metadata: source()?.metadata ?? [],
         times: (updates.get(updateId) ?? record).offers,
       }),
-      askAgain: () => askForOffer(assignmentOf(record, target)),
+      ...(!record.imported && { askAgain: () => askForOffer(assignmentOf(record, target)) }),
     });
   }
 

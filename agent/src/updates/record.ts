@@ -37,6 +37,8 @@ export type UpdateRecord = {
   baseOffer: UpgradeOffer | null;
   /** W3C Trace Context of the offer; empty: none. */
   traceParent: string;
+  /** It came from a bundle by itself: nobody knows of it who could be asked. */
+  imported: boolean;
   /** The assignment of this update that the twin pointed at, so that a twin that no longer does means something. */
   pointedAt: string | null;
   /** How often it was offered, and how often it had been when a person declined: offered anew, they are asked anew. */
@@ -51,11 +53,12 @@ const emptyHalf: Half = {
   ...{ origins: [], carriers: [], end: null },
 };
 
-export function newRecord(offer: UpgradeOffer, traceParent: string): UpdateRecord {
+export function newRecord(offer: UpgradeOffer, traceParent: string, imported = false): UpdateRecord {
   return {
     offer,
     baseOffer: null,
     traceParent,
+    imported,
     pointedAt: null,
     offers: 1,
     declinedOffers: 0,
@@ -126,18 +129,25 @@ export function recordToJson(record: UpdateRecord): JsonValue {
 export function readRecord(parsed: unknown): UpdateRecord | null {
   if (typeof parsed !== 'object' || parsed === null || !('version' in parsed) || parsed.version !== 1)
     return null;
-  const json = parsed as unknown as Omit<UpdateRecord, 'offer' | 'baseOffer' | 'patch' | 'base'> & {
+  const json = parsed as unknown as Omit<
+    UpdateRecord,
+    'offer' | 'baseOffer' | 'imported' | 'patch' | 'base'
+  > & {
+    imported?: boolean;
     offer: JsonValue;
     baseOffer: JsonValue;
     patch: HalfJson;
     base: HalfJson;
   };
+  // What an earlier release wrote does not say.
+  const { imported = false } = json;
   const lenient = { ignoreUnknownFields: true };
   try {
     return {
       offer: fromJson(UpgradeOfferSchema, json.offer, lenient),
       baseOffer: json.baseOffer === null ? null : fromJson(UpgradeOfferSchema, json.baseOffer, lenient),
       traceParent: json.traceParent,
+      imported,
       pointedAt: json.pointedAt,
       offers: json.offers,
       declinedOffers: json.declinedOffers,

@@ -121,6 +121,19 @@ test('a device cannot end the assignment of another', () => {
   );
 });
 
+test('a result of an update that came on a stick, which no assignment is of, is kept and shown of the device', () => {
+  const unassigned = assignmentDocument('d1');
+  const journal = createJournal();
+  const said = [journal.hello(), journal.result(unassigned, UpdateOutcome.APPLIED)];
+  const writes = decide(known(), from('d1', ...said), now);
+  assert.deepEqual(writes.setAside, []);
+  assert.equal(writes.updateResults[0]?.assignmentId, unassigned._id);
+  const report = writes.devices.get('d1')?.report as Record<string, unknown>;
+  assert.equal(report.appliedManifestDigest, Buffer.from(patchDigest, 'hex').toString('base64'));
+  assert.match(JSON.stringify(report.inventory), /"version":"2\.0\.0"/);
+  assert.equal(writes.assignments.size + writes.orders.length, 0);
+});
+
 test('an older message changes no report, and one of another journal does', () => {
   const journal = createJournal();
   const [first, second] = [journal.hello(), journal.hello()];

@@ -1,5 +1,5 @@
 /**
- * Writes packs as a bundle for removable media: an index, the manifests and the objects, each named by its digest. The index comes last,
+ * Writes packs as a bundle for removable media: an index, the manifests, the objects and the signed metadata, each named by its digest. The index comes last,
  * so that a folder which was interrupted is no bundle; what is there already is not written again.
  */
 import { createHash } from 'node:crypto';
@@ -8,7 +8,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { create, toJsonString } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { BundleSchema, type ManifestRef, UpdateKind } from '@iotdh/proto/update/v1';
+import { BundleSchema, type ManifestRef, type MetadataFile, UpdateKind } from '@iotdh/proto/update/v1';
 import { writeWhole } from '../write-whole.ts';
 import type { PackFolder } from './pack-folder.ts';
 import { InvalidInput } from './problem.ts';
@@ -18,6 +18,8 @@ const parts = ['manifests', 'objects', 'metadata'] as const;
 
 export type ExportOptions = {
   packs: readonly PackFolder[];
+  /** What vouches for them. */
+  metadata: readonly { file: MetadataFile; bytes: Uint8Array }[];
   /** Where the bundle goes; made if absent. */
   folder: string;
   createTime: Date;
@@ -29,7 +31,7 @@ export type ExportedBundle = { folder: string; bytes: number; packs: string[] };
 
 /** Throws `InvalidInput` for what the author can put right. */
 export async function exportBundle(options: ExportOptions): Promise<ExportedBundle> {
-  const { packs, createTime, signal, onProgress = () => undefined } = options;
+  const { packs, metadata, createTime, signal, onProgress = () => undefined } = options;
   const folder = resolve(options.folder);
   await requireUsable(folder, packs);
   for (const part of parts) await mkdir(join(folder, part), { recursive: true });
@@ -56,10 +58,15 @@ export async function exportBundle(options: ExportOptions): Promise<ExportedBund
   for (const { digest, manifestBytes } of packs) {
     await writeWhole(join(folder, 'manifests', digest), Buffer.from(manifestBytes), 0o644);
   }
+  for (const { file, bytes } of metadata) {
+    const name = Buffer.from(file.digest).toString('hex');
+    await writeWhole(join(folder, 'metadata', name), Buffer.from(bytes), 0o644);
+  }
   const bundle = create(BundleSchema, {
     formatVersion: 1,
     packs: packs.map((pack) => ({ manifest: refOf(pack), title: pack.manifest.title })),
     createTime: timestampFromDate(createTime),
+    metadata: metadata.map(({ file }) => file),
   });
   await writeWhole(
     join(folder, bundleIndex),

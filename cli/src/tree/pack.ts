@@ -92,18 +92,16 @@ export function packCommand(tree: Tree): Command {
     .command('export')
     .argument('<folder...>', 'the folder of a PATCH, of the BASE that it falls back to, or both')
     .description(
-      'Writes packs as a bundle for a stick, to devices without a link. There: iotdh-agent import FOLDER.',
+      'Writes packs and what the fleet has signed as a bundle for a stick, to devices without a link. There: iotdh-agent import FOLDER.',
     )
     .requiredOption('--to <folder>', 'where the bundle goes: a folder of its own')
     .addHelpText(
       'after',
       '\nExample:\n  $ iotdh pack export carto-8.2.1 carto-base-8.0 --to /media/stick/carto-8.2.1',
     )
-    .action(async (folders: string[], _options: unknown, command: Command) =>
-      (await import('../commands/pack-export.ts')).exportPacks(
-        terminal,
-        folders,
-        command.optsWithGlobals<ExportCommandOptions>(),
+    .action((folders: string[], options: ExportCommandOptions, command: Command) =>
+      withFleet(tree, command, async (context) =>
+        (await import('../commands/pack-export.ts')).exportPacks(context, folders, options),
       ),
     );
 

@@ -14,7 +14,7 @@ import {
 } from '@iotdh/proto/update/v1';
 import { cases } from './cases.ts';
 import { at, digest, lasting, mapping } from './examples.ts';
-import { component, object, platform } from './update.ts';
+import { component, metadataFile, object, platform } from './update.ts';
 
 const boot = { name: 'system', role: PartitionRole.BOOT, digest: digest(0xe1), minPartitionBytes: 1n };
 const data = {
@@ -146,6 +146,7 @@ export const manifestCases = [
           { manifest: baseRef, title: 'Baseline' },
         ],
         createTime: at(60),
+        metadata: [metadataFile],
       },
     },
     {

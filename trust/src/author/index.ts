@@ -19,7 +19,6 @@ export {
   type Signer,
   writeKeyFile,
 } from './keys.ts';
-export { writeMetadataFolder } from './metadata-folder.ts';
 export { makeSnapshot, makeTimestamp } from './online.ts';
 export { lifetimeMs, makeRoot, nextRoot, type RoleSetting, type RootSettings, settingsOf } from './roots.ts';
 export { addSignature, encodeMetadata, type Threshold, thresholdOf } from './sign.ts';

@@ -82,12 +82,12 @@ export function createDeviceTrust(options: DeviceTrustOptions): DeviceTrust {
       const others = files.filter(({ role }) => role !== 'root');
       // Another root may no longer vouch for what is here.
       if (roots.length > 0) return [...roots, ...others];
-      const timestamp = versionHere('timestamp');
-      return others.filter(({ role, version, digest }) =>
-        role === 'timestamp'
-          ? version > timestamp
-          : sha256(storage.read(keptName(role)) ?? Buffer.alloc(0)) !== digest,
-      );
+      // What is older than what is here would be refused, and a medium may no longer have it.
+      return others.filter(({ role, version, digest }) => {
+        const here = versionHere(role);
+        const isOther = () => sha256(storage.read(keptName(role)) ?? Buffer.alloc(0)) !== digest;
+        return version > here || (version === here && role !== 'timestamp' && isOther());
+      });
     },
     async verify(manifest, files, transferId) {
       const brought = new Map(files.map(({ role, version, bytes }) => [fileName(role, version), bytes]));

@@ -13,5 +13,4 @@ export {
   type OfferedManifest,
   type Verdict,
 } from './device-trust.ts';
-export { type MetadataFolder, readMetadataFolder } from './metadata-folder.ts';
 export { folderStorage, memoryStorage, type Storage } from './storage.ts';

@@ -2,6 +2,7 @@
  * Reads a bundle, a folder tree that somebody has carried here: its index, its manifests, and whether every object is there. Nothing
  * of it is believed that no digest covers: what the index says only tells which manifest to read.
  */
+import { createHash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromJsonString } from '@bufbuild/protobuf';
@@ -12,6 +13,7 @@ import {
   BundleSchema,
   type Manifest,
   type ManifestRef,
+  type MetadataFile,
   UpdateKind,
 } from '@iotdh/proto/update/v1';
 import { readManifest } from '../manifest.ts';
@@ -19,11 +21,15 @@ import { openBundleFile } from './bundle-file.ts';
 
 export const bundleIndex = 'bundle.json';
 const maxIndexBytes = 64 * 1024;
+/** Of all signed metadata together: more than a fleet has after as many rotations as a device follows. */
+const maxMetadataBytes = 8 * 1024 * 1024;
 
 export type BundledUpdate = { ref: ManifestRef; title: string; manifest: Manifest; bytes: Uint8Array };
 
 /** `reason` is for the person who brought it: what is wrong with which file, and what to do. */
-export type ReadBundle = { kind: 'read'; updates: BundledUpdate[] } | { kind: 'bad'; reason: string };
+export type ReadBundle =
+  | { kind: 'read'; updates: BundledUpdate[]; metadata: readonly MetadataFile[] }
+  | { kind: 'bad'; reason: string };
 
 const hex = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
 const bad = (reason: string): ReadBundle => ({ kind: 'bad', reason });
@@ -36,7 +42,11 @@ export async function readBundle(folder: string): Promise<ReadBundle> {
   if (text.kind === 'refused') return bad(`${folder} is no bundle: ${bundleIndex} ${text.reason}`);
   const index = readIndex(text.bytes);
   if (typeof index === 'string') return bad(`${bundleIndex} ${index}; export the bundle again`);
-  for (const part of ['manifests', 'objects']) {
+  const { metadata } = index;
+  if (metadata.reduce((sum, { size }) => sum + size, 0) > maxMetadataBytes)
+    return bad(`${bundleIndex} names more than ${maxMetadataBytes} bytes of metadata`);
+  const parts = metadata.length === 0 ? ['manifests', 'objects'] : ['manifests', 'objects', 'metadata'];
+  for (const part of parts) {
     const folderFound = await lstat(join(folder, part)).catch(() => null);
     if (folderFound?.isDirectory() !== true)
       return bad(`${part} is no folder of the bundle; copy it again as a whole`);
@@ -57,7 +67,21 @@ export async function readBundle(folder: string): Promise<ReadBundle> {
     if (missing !== null) return bad(`${missing}; copy the bundle again`);
     updates.push({ ref, title, manifest, bytes: bytes.bytes });
   }
-  return { kind: 'read', updates };
+  return { kind: 'read', updates, metadata };
+}
+
+/** One file of the bundle's signed metadata: the bytes that the index names, whatever they are worth. */
+export async function readBundledMetadata(
+  folder: string,
+  { digest, size }: MetadataFile,
+): Promise<{ kind: 'here'; bytes: Uint8Array } | { kind: 'failed'; reason: 'corrupt'; detail: string }> {
+  const name = `metadata/${hex(digest)}`;
+  const failed = (why: string) =>
+    ({ kind: 'failed', reason: 'corrupt', detail: `${name} ${why}; copy the bundle again` }) as const;
+  const read = await readWhole(join(folder, name), size);
+  if (read.kind === 'refused') return failed(read.reason);
+  const isRight = createHash('sha256').update(read.bytes).digest().equals(digest);
+  return isRight ? { kind: 'here', bytes: read.bytes } : failed('is damaged');
 }
 
 /** The index, or what is wrong with it. */

@@ -51,7 +51,7 @@ export function createOfflineCarrier({ bundles, deliver, sizeOf }: OfflineCarrie
       const size = sizeOf(request.objectDigest);
       if (size === undefined) return { kind: 'offline' };
       for (const bundle of bundles()) {
-        for (const folder of ['objects', 'manifests']) {
+        for (const folder of ['objects', 'manifests', 'metadata']) {
           const outcome = await bring(join(bundle, folder, name), size, request, signal);
           if (outcome.kind === 'sent') return outcome;
         }

@@ -11,13 +11,15 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { ManifestRef } from "./manifest_pb.ts";
 import { file_iotdh_update_v1_manifest } from "./manifest_pb.ts";
+import type { MetadataFile } from "./metadata_pb.ts";
+import { file_iotdh_update_v1_metadata } from "./metadata_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file iotdh/update/v1/bundle.proto.
  */
 export const file_iotdh_update_v1_bundle: GenFile = /*@__PURE__*/
-  fileDesc("Chxpb3RkaC91cGRhdGUvdjEvYnVuZGxlLnByb3RvEg9pb3RkaC51cGRhdGUudjEiYAoLQnVuZGxlZFBhY2sSNgoIbWFuaWZlc3QYASABKAsyHC5pb3RkaC51cGRhdGUudjEuTWFuaWZlc3RSZWZCBrpIA8gBARIZCgV0aXRsZRgCIAEoCUIKukgHcgUQARjIASKLAgoGQnVuZGxlEh8KDmZvcm1hdF92ZXJzaW9uGAEgASgNQge6SAQqAggBEjcKBXBhY2tzGAIgAygLMhwuaW90ZGgudXBkYXRlLnYxLkJ1bmRsZWRQYWNrQgq6SAeSAQQIARACEjcKC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBOm66SGsaaQoXYnVuZGxlLm9uZV9vZl9lYWNoX2tpbmQSIW11c3Qgbm90IGhhdmUgdHdvIHBhY2tzIG9mIGEga2luZBordGhpcy5wYWNrcy5tYXAocCwgcC5tYW5pZmVzdC5raW5kKS51bmlxdWUoKUJdChNjb20uaW90ZGgudXBkYXRlLnYxQgtCdW5kbGVQcm90b1ABWiVpb3RkaC9nZW4vZ28vaW90ZGgvdXBkYXRlL3YxO3VwZGF0ZXYxqgIPSW90ZGguVXBkYXRlLlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_update_v1_manifest]);
+  fileDesc("Chxpb3RkaC91cGRhdGUvdjEvYnVuZGxlLnByb3RvEg9pb3RkaC51cGRhdGUudjEiYAoLQnVuZGxlZFBhY2sSNgoIbWFuaWZlc3QYASABKAsyHC5pb3RkaC51cGRhdGUudjEuTWFuaWZlc3RSZWZCBrpIA8gBARIZCgV0aXRsZRgCIAEoCUIKukgHcgUQARjIASLGAgoGQnVuZGxlEh8KDmZvcm1hdF92ZXJzaW9uGAEgASgNQge6SAQqAggBEjcKBXBhY2tzGAIgAygLMhwuaW90ZGgudXBkYXRlLnYxLkJ1bmRsZWRQYWNrQgq6SAeSAQQIARACEjcKC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjkKCG1ldGFkYXRhGAQgAygLMh0uaW90ZGgudXBkYXRlLnYxLk1ldGFkYXRhRmlsZUIIukgFkgECEEM6brpIaxppChdidW5kbGUub25lX29mX2VhY2hfa2luZBIhbXVzdCBub3QgaGF2ZSB0d28gcGFja3Mgb2YgYSBraW5kGit0aGlzLnBhY2tzLm1hcChwLCBwLm1hbmlmZXN0LmtpbmQpLnVuaXF1ZSgpQl0KE2NvbS5pb3RkaC51cGRhdGUudjFCC0J1bmRsZVByb3RvUAFaJWlvdGRoL2dlbi9nby9pb3RkaC91cGRhdGUvdjE7dXBkYXRldjGqAg9Jb3RkaC5VcGRhdGUuVjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_update_v1_manifest, file_iotdh_update_v1_metadata]);
 
 /**
  * A pack of a bundle.
@@ -49,9 +51,8 @@ export const BundledPackSchema: GenMessage<BundledPack> = /*@__PURE__*/
 
 /**
  * What a bundle holds: the file bundle.json at its top, in ProtoJSON and of at most 64 KiB. Beside it are
- * manifests/, objects/ and metadata/. A manifest and an object is a file named by its SHA-256 in lower-case hex;
- * objects/ has every object that one of the manifests names, lists of segments and of chunks included. metadata/ has the
- * signatures. Everything is a plain file: a reader follows no link. Nothing in a bundle is believed but what a digest or a
+ * manifests/, objects/ and metadata/, in which each file is named by its SHA-256 in lower-case hex. objects/ has every object
+ * that one of the manifests names, lists of segments and of chunks included. Everything is a plain file: a reader follows no link. Nothing in a bundle is believed but what a digest or a
  * signature covers, and no path is taken from it.
  *
  * @generated from message iotdh.update.v1.Bundle
@@ -77,6 +78,14 @@ export type Bundle = Message<"iotdh.update.v1.Bundle"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 3;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * The signed metadata that vouch for the packs, which metadata/ has: every root from an early one on, in their order, and
+   * the newest targets, snapshot and timestamp. Empty: what the device has already must do.
+   *
+   * @generated from field: repeated iotdh.update.v1.MetadataFile metadata = 4;
+   */
+  metadata: MetadataFile[];
 };
 
 /**
