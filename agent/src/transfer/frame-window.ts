@@ -80,8 +80,9 @@ export function createFrameWindow(options: FrameWindowOptions): FrameWindow {
     next(nowMs, inHand = 0) {
       lapse(nowMs);
       const coming = onTheWay.size - Math.min(inHand, window, onTheWay.size);
-      // Asking for each frame as one arrives would cost a message each; half a window at a time keeps the link busy.
-      if (coming > window / 2) return undefined;
+      // Asking for each frame as one arrives would cost a message each. A quarter of a window at a time costs one for 120 units of
+      // frames, and leaves the rest of the window on its way for as long as a request needs to be answered.
+      if (coming > (window * 3) / 4) return undefined;
       const request = choose(window - coming);
       if (request.count === 0) return undefined;
       for (const { first, count } of request.ranges) {

@@ -24,9 +24,9 @@ test('a frame fills fifteen units, and the largest that the contract has would b
   assert.ok(frameSize > 61_440 * 0.99);
 });
 
-test('a device asks for a window at first, and for half a window each time half of one has come', () => {
+test('a device asks for a window at first, and for a quarter of one each time so much has come', () => {
   const requests = [0, 1, 32, 33, 48, 49, 64, 352].map((frames) => requestsFor(frames));
-  assert.deepEqual(requests, [0, 1, 1, 2, 2, 3, 3, 21]);
+  assert.deepEqual(requests, [0, 1, 1, 2, 3, 4, 5, 41]);
 });
 
 test('objects are counted one by one: each has a last frame and requests of its own', () => {

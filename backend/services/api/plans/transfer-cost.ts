@@ -12,10 +12,10 @@ export type TransferCost = {
 /** Most frames that a device has on their way, unless it is configured otherwise. */
 const frameWindow = 32;
 
-/** Requests for an object of so many frames: a window at first, then half a window each time half of one has come. */
+/** Requests for an object of so many frames: a window at first, then a quarter of one each time so much has come. */
 export function requestsFor(frames: number, window = frameWindow): number {
   if (frames <= 0) return 0;
-  return 1 + Math.ceil(Math.max(0, frames - window) / Math.max(1, Math.floor(window / 2)));
+  return 1 + Math.ceil(Math.max(0, frames - window) / Math.max(1, Math.floor(window / 4)));
 }
 
 /** Adds up objects of these sizes. */

@@ -33,7 +33,10 @@ export type PacerOptions = {
   clock: Clock;
   /** Most messages in the SDK at once. Default 32. */
   maxInFlight?: number;
-  /** Most frames that wait or are on their way for one device. IoT Hub holds 50 messages; commands need room too. Default 32. */
+  /**
+   * Most frames that wait or are on their way for one device. Default 64: a device has at most 32 on their way, but frames reach
+   * it, and it asks for the next ones, before we hear that the hub took them. One that is left out costs it a wait of seconds.
+   */
   maxFramesPerDevice?: number;
   /** A frame that has waited so long is dropped, unless it was asked for again meanwhile, in ms. Default 60 s. */
   maxFrameAgeMs?: number;
@@ -67,7 +70,7 @@ type Frame = FrameJob & { sinceMs: number };
 const unreachablePauseMs = 250;
 
 export function createPacer(options: PacerOptions): Pacer {
-  const { rate, budget, clock, maxInFlight = 32, maxFramesPerDevice = 32, maxFrameAgeMs = 60_000 } = options;
+  const { rate, budget, clock, maxInFlight = 32, maxFramesPerDevice = 64, maxFrameAgeMs = 60_000 } = options;
   const { maxCommandAttempts = 5, onFrame = () => {}, onThrottle = () => {} } = options;
   const commands = createFairQueue<Command>();
   const frames = createFairQueue<Frame>();
