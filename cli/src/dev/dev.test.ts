@@ -73,7 +73,10 @@ test('a part is killed and started again, and says with its log why it did not s
     command: () => ({ main: join(import.meta.dirname, 'missing.ts'), args: [], env: process.env }),
     ready: ({ announced }) => announced.then(() => undefined),
   });
-  await assert.rejects(broken.start(), /broken did not start: .*part\.log/);
+  await assert.rejects(
+    broken.start(),
+    /broken did not start: Error \[ERR_MODULE_NOT_FOUND\]: Cannot find module .*missing\.ts.*part\.log/,
+  );
 });
 
 test('a part ends when the process that started it is killed', async (t) => {

@@ -128,7 +128,12 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       more: options.serviceEnv ?? {},
       onLost,
     });
+    const parts = { hub: hub.part, database: database.part, ...services };
     await startTogether(serviceNames.map((name) => services[name]));
+    // Another environment may have answered at a port that both have chosen.
+    for (const part of Object.values(parts)) {
+      if (part.pid === 0) throw new Error(`${part.name} ended while others started: ${await part.reason()}`);
+    }
     await openTrust(folder, `https://localhost:${ports.api}`, hub.announcement().caPath, signal);
     signal?.throwIfAborted();
     const {
@@ -159,7 +164,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       storageConnectionString: storage,
       databaseUri: database.uri(),
       ports,
-      parts: { hub: hub.part, database: database.part, ...services },
+      parts,
       stop: () => opened.disposeAsync(),
     };
   } catch (error) {

@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { reasonInLog } from './reason-in-log.ts';
 
 /** One process of the environment. */
 export type Part = {
@@ -11,6 +12,8 @@ export type Part = {
   readonly pid: number;
   /** What it writes to stdout and stderr, over all its lives. */
   readonly logPath: string;
+  /** What it wrote last, in this life, that says why it ended. Empty: nothing. */
+  reason(): Promise<string>;
   /** SIGKILL, as a power cut would; resolves when it is gone. */
   kill(): Promise<void>;
   /** SIGTERM; resolves when it is gone. */
@@ -50,17 +53,20 @@ if (isMainThread) {
   process.channel?.unref();
 }`)}`;
 
-const logTailBytes = 4_000;
+const logTailBytes = 16_000;
 
 export function createPart(options: PartOptions): Part {
   const { name, logPath, readyMs = 60_000, stopMs = 25_000, onLost = () => undefined } = options;
   let child: ChildProcess | undefined;
   let gone: Promise<void> = Promise.resolve();
   let asked = false;
+  /** Where its log begins in this life, in bytes. */
+  let began = 0;
 
   async function start(): Promise<void> {
     const { main, args, env } = options.command();
     const log = await open(logPath, 'a', 0o600);
+    began = (await log.stat()).size;
     const started = fork(main, args, {
       env: { ...env },
       execArgv: ['--import', endWithParent],
@@ -91,13 +97,17 @@ export function createPart(options: PartOptions): Part {
     } catch (cause) {
       asked = true;
       await end('SIGKILL');
-      const tail = await tailOf(logPath);
-      const reason =
+      const said = await reason();
+      const what =
         cause instanceof Error && cause.name === 'TimeoutError'
           ? `was not ready after ${readyMs} ms`
           : 'did not start';
-      throw new Error(`${name} ${reason}: ${tail || String(cause)} (all of it is in ${logPath})`, { cause });
+      throw new Error(`${name} ${what}: ${said || String(cause)} (all of it is in ${logPath})`, { cause });
     }
+  }
+
+  async function reason(): Promise<string> {
+    return reasonInLog(await tailOf(logPath, began));
   }
 
   async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -117,6 +127,7 @@ export function createPart(options: PartOptions): Part {
       return child?.pid ?? 0;
     },
     start,
+    reason,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };
@@ -142,15 +153,15 @@ function announcementOf(child: ChildProcess, onStdout: boolean, logPath: string)
   return announced;
 }
 
-/** The last line of a log that says something. */
-async function tailOf(path: string): Promise<string> {
+/** The end of a log, from an offset on. */
+async function tailOf(path: string, from: number): Promise<string> {
   const file = await open(path).catch(() => undefined);
   if (file === undefined) return '';
   try {
     const { size } = await file.stat();
-    const length = Math.min(size, logTailBytes);
+    const length = Math.min(Math.max(0, size - from), logTailBytes);
     const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
-    return buffer.toString().trim().split('\n').at(-1)?.slice(0, 500) ?? '';
+    return buffer.toString();
   } finally {
     await file.close();
   }

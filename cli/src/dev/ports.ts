@@ -31,6 +31,13 @@ export const portNames = [
   'updaterHealth',
 ] as const satisfies (keyof Ports)[];
 
+/**
+ * Where those come from that nobody asked for: below what systems give to outgoing connections (Linux from 32,768 on, others from
+ * 49,152), so that none is taken by chance while its part is away.
+ */
+const anyPorts = { first: 20_000, count: 12_000 };
+const maxTries = 1_000;
+
 export const portsFile = 'ports.json';
 
 /** Whether nobody listens on it, on either loopback address. */
@@ -67,27 +74,38 @@ export async function choosePorts(
   folder: string,
   preferred: Partial<Ports>,
   log: (line: string) => void,
+  random: () => number = Math.random,
 ): Promise<Ports> {
   const kept = await keptPorts(folder);
   const chosen: Partial<Ports> = {};
-  // All are held until all are chosen: the system would give the same one twice.
+  // One after the other from a random one on: two environments that start together seldom meet.
+  let next = Math.floor(random() * anyPorts.count);
+  // All are held until all are chosen, so that nobody else takes one meanwhile.
   await using held = new AsyncDisposableStack();
   const taken = new Set<number>();
   const hold = async (port: number) => {
-    if (taken.has(port) || (port !== 0 && !(await isFree(port)))) return undefined;
+    if (taken.has(port) || !(await isFree(port))) return undefined;
     const server = createServer();
-    const got = await new Promise<number | undefined>((resolve) => {
-      server.once('error', () => resolve(undefined));
-      server.listen({ port, host: '127.0.0.1' }, () => resolve((server.address() as { port: number }).port));
+    const isHeld = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen({ port, host: '127.0.0.1' }, () => resolve(true));
     });
-    if (got === undefined) return undefined;
+    if (!isHeld) return undefined;
     held.defer(() => new Promise<void>((resolve) => server.close(() => resolve())));
-    taken.add(got);
-    return got;
+    taken.add(port);
+    return port;
+  };
+  const holdAny = async () => {
+    for (let tries = 0; tries < maxTries; tries += 1) {
+      const got = await hold(anyPorts.first + (next % anyPorts.count));
+      next += 1;
+      if (got !== undefined) return got;
+    }
+    return undefined;
   };
   for (const name of portNames) {
     const wanted = kept[name] ?? preferred[name];
-    const port = (wanted === undefined ? undefined : await hold(wanted)) ?? (await hold(0));
+    const port = (wanted === undefined ? undefined : await hold(wanted)) ?? (await holdAny());
     if (port === undefined) throw new Error('no TCP port is free on this machine');
     if (wanted !== undefined && port !== wanted) log(`port ${wanted} is taken; ${name} uses ${port}`);
     chosen[name] = port;
