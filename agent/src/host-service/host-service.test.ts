@@ -81,7 +81,7 @@ async function rigFor(t: TestContext) {
     files,
     client,
     acted,
-    start: (dieAt = 'none') => launch([victim, at(''), dieAt], /listening/),
+    start: (dieAt = 'none', what = '') => launch([victim, at(''), dieAt, what], /listening/),
   };
 }
 
@@ -159,31 +159,55 @@ async function mkdtempKeys(t: TestContext): Promise<string> {
   return join(folder, 'keys');
 }
 
-test('killed around each write, the service never acts twice, and says what nobody knows', async (t) => {
-  const expected = {
-    before_journal: { acted: 1, interrupted: false },
-    after_journal: { acted: 0, interrupted: true },
-    after_action: { acted: 1, interrupted: true },
-    after_outcome: { acted: 1, interrupted: false },
-  };
-  for (const [point, { acted: times, interrupted }] of Object.entries(expected)) {
+test('killed around each write, the service restarts no service twice, and brings packages to their end', async (t) => {
+  const deaths = [
+    { point: 'before_journal', what: 'service', times: 1, interrupted: false },
+    { point: 'after_journal', what: 'service', times: 0, interrupted: true },
+    { point: 'after_action', what: 'service', times: 1, interrupted: true },
+    { point: 'after_outcome', what: 'service', times: 1, interrupted: false },
+    { point: 'after_action', what: 'packages', times: 2, interrupted: false },
+  ];
+  for (const { point, what, times, interrupted } of deaths) {
     const { start, files, at, acted } = await rigFor(t);
-    const died = once(await start(point), 'exit');
+    const died = once(await start(point, what), 'exit');
     // The agent asks on, with the same id, until somebody answers.
     let restarts = 0;
     const remote = createRemoteOperations({
       ...{ socket: at('host.sock'), ...files() },
       async sleep() {
         await died;
-        if (restarts++ === 0) await start();
+        if (restarts++ === 0) await start('none', what);
       },
     });
-    const end = await remote.restartService('carto', signal);
+    const limits = { allowDowngrades: false, timeLimitMs: 1000, signal, operation: 'job/step' };
+    const end = await (what === 'service'
+      ? remote.restartService('carto', signal, 'job/step')
+      : remote.apt?.install([{ name: 'clamav', version: '1.4.1' }], limits));
     assert.equal(restarts, 1, point);
-    assert.equal(acted().length, times, point);
-    assert.equal(end.kind, interrupted ? 'failed' : 'done', point);
-    if (end.kind === 'failed') assert.match(end.reason, /was under way when the host service ended/);
+    assert.equal(acted().length, times, `${what} ${point}`);
+    assert.equal(end?.kind, interrupted ? 'failed' : 'done', `${what} ${point}`);
+    if (end?.kind === 'failed') assert.match(end.reason, /was under way when the host service ended/);
   }
+});
+
+test('an agent that was killed and asks again repeats nothing; one that has lived on may restart the machine again', async (t) => {
+  const { at, start, files, acted } = await rigFor(t);
+  await start();
+  const agent = () =>
+    createRemoteOperations({
+      ...{ socket: at('host.sock'), ...files() },
+      sleep: () => Promise.reject(new Error('the service is away')),
+    });
+  for (const remote of [agent(), agent()]) {
+    assert.equal((await remote.restartService('carto', signal, 'job/follow-up')).kind, 'done');
+    assert.equal((await remote.restartMachine('job/restart/boot-1')).kind, 'done');
+  }
+  assert.deepEqual(acted(), ['carto', 'the machine']);
+  const living = agent();
+  for (let times = 0; times < 2; times += 1) await living.restartMachine('job/restart/boot-1');
+  assert.deepEqual(acted().slice(2), ['the machine']);
+  await living.restartService('carto', signal, 'job/undo:follow-up');
+  assert.deepEqual(acted().slice(3), ['carto']);
 });
 
 test('a call that cannot be written down does not act', (t) => {
@@ -225,11 +249,11 @@ test('the program restarts a service and installs packages for an agent in a con
     sleep: () => Promise.reject(new Error('the service is away')),
   });
   assert.equal(await remote.bootId(), 'boot-7');
-  assert.equal((await remote.restartService('carto', signal)).kind, 'done');
+  assert.equal((await remote.restartService('carto', signal, 'job/step')).kind, 'done');
   assert.equal(readFileSync(at('restarted'), 'utf8'), 'again\n');
   const { apt } = remote;
   assert.ok(apt);
-  const limits = { timeLimitMs: 60_000, signal };
+  const limits = { timeLimitMs: 60_000, signal, operation: 'job/apply' };
   const wanted = [{ name: 'clamav', version: '1.4.1' }];
   assert.equal(await apt.versionOf('clamav', signal), '1.4.0');
   const simulated = await apt.simulate(wanted, limits);
@@ -237,7 +261,8 @@ test('the program restarts a service and installs packages for an agent in a con
   assert.equal((await apt.install(wanted, { ...limits, allowDowngrades: false })).kind, 'done');
   assert.equal(await apt.versionOf('clamav', signal), '1.4.1');
   if (simulated.kind !== 'simulated') return;
-  assert.equal((await apt.install(simulated.before, { ...limits, allowDowngrades: true })).kind, 'done');
+  const back = { ...limits, operation: 'job/undo' };
+  assert.equal((await apt.install(simulated.before, { ...back, allowDowngrades: true })).kind, 'done');
   assert.equal(await apt.versionOf('clamav', signal), '1.4.0');
   assert.equal(await end(), 0);
 });

@@ -6,7 +6,7 @@ import type { Apt, Host } from '../install/ports.ts';
 
 export type HostOperations = Host & {
   /** How long ago the machine was started. */
-  uptimeMs(): number;
+  uptimeMs(): Promise<number>;
   /** Undefined: this machine has no apt, or its host allows none. */
   apt?: Apt;
 };

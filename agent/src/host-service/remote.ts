@@ -1,10 +1,10 @@
 /** The operations of a machine whose host service is asked for them: what an agent in a container has. */
-import { randomUUID } from 'node:crypto';
 import { durationFromMs, durationMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { ActionFailedSchema, HostService } from '@iotdh/proto/host/v1';
-import type { ActionEnd, PackageVersion } from '../install/ports.ts';
+import type { ActionEnd, Operation, PackageVersion } from '../install/ports.ts';
+import { operationId } from './operation-id.ts';
 import type { HostOperations } from './operations.ts';
 
 export type RemoteOptions = {
@@ -14,7 +14,6 @@ export type RemoteOptions = {
   cert: string;
   key: string;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-  newId?: () => string;
 };
 
 const callMs = 180_000;
@@ -24,7 +23,7 @@ const retryMs = 2000;
 const never = new AbortController().signal;
 
 export function createRemoteOperations(options: RemoteOptions): HostOperations {
-  const { socket, ca, cert, key, sleep, newId = randomUUID } = options;
+  const { socket, ca, cert, key, sleep } = options;
   const transport = createConnectTransport({
     baseUrl: 'https://host.invalid',
     httpVersion: '1.1',
@@ -41,7 +40,8 @@ export function createRemoteOperations(options: RemoteOptions): HostOperations {
     },
   });
   const client = createClient(HostService, transport);
-  let startedMs: number | null = null;
+  /** How often this process has had the answer that a restart is under way, and has lived on. */
+  const lived = new Map<Operation, number>();
 
   /** The same operation again for as long as nobody answers: it acts once, however often it is asked for. */
   async function persistently<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
@@ -65,29 +65,31 @@ export function createRemoteOperations(options: RemoteOptions): HostOperations {
     }
   }
 
+  const machine = () => persistently(never, () => client.getMachine({}, { timeoutMs: callMs }));
   const wire = (packages: readonly PackageVersion[]) =>
     packages.map(({ name, version }) => ({ name, version: version ?? '' }));
 
   return {
-    restartService(name, signal) {
-      const request = { operationId: newId(), name };
+    restartService(name, signal, operation) {
+      const request = { operationId: operationId(operation), name };
       return act(signal, () => client.restartService(request, { signal, timeoutMs: callMs }));
     },
-    restartMachine() {
-      const request = { operationId: newId() };
-      return act(never, async () => {
+    async restartMachine(operation) {
+      const before = lived.get(operation) ?? 0;
+      // Who asks on although the machine has not gone down means another restart.
+      const request = { operationId: operationId(`${operation}/${before}`) };
+      const end = await act(never, async () => {
         await client.restartMachine(request, { timeoutMs: callMs });
         return {};
       });
+      if (end.kind === 'done') lived.set(operation, before + 1);
+      return end;
     },
-    async bootId() {
-      const { bootId, uptime } = await persistently(never, () =>
-        client.getMachine({}, { timeoutMs: callMs }),
-      );
-      if (uptime !== undefined) startedMs = performance.now() - durationMs(uptime);
-      return bootId;
+    bootId: async () => (await machine()).bootId,
+    async uptimeMs() {
+      const { uptime } = await machine();
+      return uptime === undefined ? 0 : durationMs(uptime);
     },
-    uptimeMs: () => (startedMs === null ? performance.now() : performance.now() - startedMs),
     apt: {
       async versionOf(name, signal) {
         try {
@@ -113,9 +115,10 @@ export function createRemoteOperations(options: RemoteOptions): HostOperations {
           return endOf(error, signal);
         }
       },
-      install(packages, { allowDowngrades, timeLimitMs, signal }) {
+      install(packages, { allowDowngrades, timeLimitMs, signal, operation }) {
         const timeLimit = durationFromMs(timeLimitMs);
-        const request = { operationId: newId(), packages: wire(packages), allowDowngrades, timeLimit };
+        const named = { operationId: operationId(operation), packages: wire(packages) };
+        const request = { ...named, allowDowngrades, timeLimit };
         const limits = { signal, timeoutMs: 3 * timeLimitMs + callMs };
         return act(signal, () => client.installPackages(request, limits));
       },

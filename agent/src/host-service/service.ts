@@ -37,12 +37,16 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof HostS
   const { operations, services, journal, now, stopping, onFailPoint } = options;
   const underWay = new Map<string, Promise<Uint8Array>>();
 
-  /** Carries an operation out once; answers with its end as it is in the journal. */
+  /**
+   * Carries an operation out once; answers with its end as it is in the journal. `repeatable`: what was under way when the
+   * service died is brought to its end by doing it again.
+   */
   async function once<Desc extends DescMessage>(
     method: string,
     desc: Desc,
     request: MessageShape<Desc> & { operationId: string },
     act: () => Promise<ActionEnd>,
+    repeatable = false,
   ): Promise<string> {
     const { operationId } = request;
     const digest = createHash('sha256').update(method).update(toBinary(desc, request)).digest('hex');
@@ -56,14 +60,15 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof HostS
     if (found.kind === 'ended') return told(found.outcome);
     const running = underWay.get(operationId);
     if (running !== undefined) return told(await running);
-    if (found.kind === 'interrupted') {
+    if (found.kind === 'interrupted' && !repeatable) {
       throw failure(
         `operation ${operationId} was under way when the host service ended; see how it ended`,
         true,
       );
     }
     onFailPoint?.('before_journal');
-    if (!journal.begin({ operationId, caller, method, digest, timeMs: now() })) {
+    const call = { operationId, caller, method, digest, timeMs: now() };
+    if (found.kind === 'new' && !journal.begin(call)) {
       throw new ConnectError(
         'there is no room to write the call down, so nothing was done',
         Code.ResourceExhausted,
@@ -107,12 +112,13 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof HostS
         const message = `${request.name} is none of the services that this host's settings name`;
         throw new ConnectError(message, Code.PermissionDenied);
       }
-      const act = () => operations.restartService(request.name, stopping);
+      const act = () => operations.restartService(request.name, stopping, request.operationId);
       const output = await once('RestartService', RestartServiceRequestSchema, request, act);
       return create(RestartServiceResponseSchema, { output });
     },
     async restartMachine(request) {
-      await once('RestartMachine', RestartMachineRequestSchema, request, () => operations.restartMachine());
+      const act = () => operations.restartMachine(request.operationId);
+      await once('RestartMachine', RestartMachineRequestSchema, request, act, true);
       return create(RestartMachineResponseSchema);
     },
     getPackage: async ({ name }) => ({ version: (await apt().versionOf(name, stopping)) ?? '' }),
@@ -124,16 +130,16 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof HostS
       return { before: end.before.map(({ name, version }) => ({ name, version: version ?? '' })) };
     },
     async installPackages(request) {
-      const { packages, allowDowngrades, timeLimit } = request;
+      const { operationId: operation, packages, allowDowngrades, timeLimit } = request;
       const manager = apt();
-      const limits = { allowDowngrades, timeLimitMs: durationMs(timeLimit!), signal: stopping };
+      const limits = { allowDowngrades, timeLimitMs: durationMs(timeLimit!), signal: stopping, operation };
       const act = () => manager.install(packages.map(versionOf), limits);
-      const output = await once('InstallPackages', InstallPackagesRequestSchema, request, act);
+      const output = await once('InstallPackages', InstallPackagesRequestSchema, request, act, true);
       return create(InstallPackagesResponseSchema, { output });
     },
     getMachine: async () => ({
       bootId: await operations.bootId(),
-      uptime: durationFromMs(Math.max(0, Math.round(operations.uptimeMs()))),
+      uptime: durationFromMs(Math.max(0, Math.round(await operations.uptimeMs()))),
       hasPackages: operations.apt !== undefined,
     }),
   };

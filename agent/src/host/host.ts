@@ -22,7 +22,7 @@ export type MachineHost = {
   restartMachine(): Promise<ActionEnd>;
   bootId(): Promise<string>;
   /** How long ago the machine was started. */
-  uptimeMs(): number;
+  uptimeMs(): Promise<number>;
 };
 
 const serviceMs = 120_000;
@@ -43,7 +43,7 @@ export function createHost({
     },
     restartMachine: () => run(restartCommand, restartMs, never),
     bootId: async () => readFileSync(bootIdFile, 'utf8').trim(),
-    uptimeMs: () => (kernelBoot ? uptime() * 1000 : Date.now() - statSync(bootIdFile).mtimeMs),
+    uptimeMs: async () => (kernelBoot ? uptime() * 1000 : Date.now() - statSync(bootIdFile).mtimeMs),
   };
 }
 

@@ -1,6 +1,6 @@
 /** What the transaction asks of each kind of component. Everything but `refusal` is idempotent and survives being killed. */
 import type { OnFailPoint } from './fail-point.ts';
-import type { ActionEnd } from './ports.ts';
+import type { ActionEnd, Operation } from './ports.ts';
 
 export type ComponentInstaller = {
   /**
@@ -15,9 +15,9 @@ export type ComponentInstaller = {
   /** Lays out what will take effect, beside what it replaces. Throws when the surroundings do not let it. */
   stage(signal: AbortSignal): Promise<ActionEnd>;
   /** Makes it take effect. `again`: the process, or an earlier attempt, died since it was staged. */
-  apply(signal: AbortSignal, again: boolean): Promise<ActionEnd>;
+  apply(signal: AbortSignal, again: boolean, operation: Operation): Promise<ActionEnd>;
   /** Puts back what was there, however far `apply` has come. */
-  restore(signal: AbortSignal): Promise<ActionEnd>;
+  restore(signal: AbortSignal, operation: Operation): Promise<ActionEnd>;
   /** Called once the component is taken back, by `restore` or in the manifest's own way. */
   undone?(): Promise<void>;
   /** Removes the stage and what was kept for restoring. */

@@ -25,7 +25,7 @@ export function createPackagesComponent(
     notRestorable: null,
     refusal: () => Promise.resolve(refuse()),
     stage: () => Promise.resolve(done),
-    async apply(signal) {
+    async apply(signal, _again, operation) {
       if (apt === undefined) return { kind: 'failed', reason: 'this machine has no apt' };
       if ((await readIfThere(note)) === null) {
         const simulated = await apt.simulate(packages, { timeLimitMs, signal });
@@ -33,7 +33,8 @@ export function createPackagesComponent(
         await writeDurably(note, JSON.stringify(simulated.before));
         context.failPoint('version_noted', context.id);
       }
-      const end = await apt.install(packages, { allowDowngrades: false, timeLimitMs, signal });
+      const limits = { allowDowngrades: false, timeLimitMs, signal, operation };
+      const end = await apt.install(packages, limits);
       if (end.kind !== 'done') return end;
       for (const { name, version } of packages) {
         const found = await apt.versionOf(name, signal);
@@ -45,13 +46,13 @@ export function createPackagesComponent(
       }
       return end;
     },
-    async restore(signal) {
+    async restore(signal, operation) {
       const noted = await readIfThere(note);
       if (noted === null) return done;
       if (apt === undefined) return { kind: 'failed', reason: 'this machine has no apt' };
       const before = JSON.parse(noted) as PackageVersion[];
       if (before.length === 0) return done;
-      return await apt.install(before, { allowDowngrades: true, timeLimitMs, signal });
+      return await apt.install(before, { allowDowngrades: true, timeLimitMs, signal, operation });
     },
     letGo: () => Promise.resolve(),
   };

@@ -4,7 +4,7 @@ import type { Component, FollowUp } from '@iotdh/proto/update/v1';
 import { type CheckSurroundings, runCheck } from './checks.ts';
 import type { Clock } from './clock.ts';
 import { type ComponentInstaller, failed } from './component-installer.ts';
-import type { ActionEnd, Host } from './ports.ts';
+import type { ActionEnd, Host, Operation } from './ports.ts';
 import type { Sandbox } from './sandbox.ts';
 import { endOfScript } from './script-end.ts';
 
@@ -22,6 +22,8 @@ export type History = {
   resumed: boolean;
   /** How often this step was begun before without coming to its end. */
   cutShort: number;
+  /** Names this step of this job. */
+  operation: Operation;
 };
 
 export type Part = { component: Component; installer: ComponentInstaller };
@@ -58,12 +60,16 @@ export const restartKey = 'restart';
 export function createPlan(options: PlanOptions): Plan {
   const { parts, contentPath, sandbox, clock, versionOf, host } = options;
 
-  async function followUp({ kind }: FollowUp, signal: AbortSignal, cutShort: number): Promise<ActionEnd> {
+  async function followUp(
+    { kind }: FollowUp,
+    signal: AbortSignal,
+    { cutShort, operation }: History,
+  ): Promise<ActionEnd> {
     switch (kind.case) {
       case 'restartService':
         // The service may be the one that this agent is part of: then its restart is what cuts the step short each time.
         if (cutShort > 1) return { kind: 'done', detail: 'it ended this agent each time: taken as done' };
-        return await host.restartService(kind.value.name, signal);
+        return await host.restartService(kind.value.name, signal, operation);
       case 'script':
         return endOfScript(await sandbox.run(kind.value, { contentPath, signal }));
       default:
@@ -80,7 +86,7 @@ export function createPlan(options: PlanOptions): Plan {
               key: followUpKey(component.id, index),
               step: UpdateStep.FOLLOW_UP,
               subject: component.id,
-              run: (signal: AbortSignal, { cutShort }: History) => followUp(action, signal, cutShort),
+              run: (signal: AbortSignal, history: History) => followUp(action, signal, history),
             },
           ],
     );
@@ -107,11 +113,16 @@ export function createPlan(options: PlanOptions): Plan {
     }));
   }
 
-  async function takeBack({ component, installer }: Part, applied: boolean, signal: AbortSignal) {
+  async function takeBack(
+    { component, installer }: Part,
+    applied: boolean,
+    signal: AbortSignal,
+    { operation }: History,
+  ): Promise<ActionEnd> {
     const { kind } = component.undo ?? { kind: { case: undefined } };
     let end: ActionEnd;
     if (kind.case === 'restorePrevious' || (installer.atomic && !applied))
-      end = await installer.restore(signal);
+      end = await installer.restore(signal, operation);
     else if (kind.case === 'script') {
       end = endOfScript(await sandbox.run(kind.value, { contentPath, signal }));
     } else {
@@ -132,7 +143,8 @@ export function createPlan(options: PlanOptions): Plan {
               step: UpdateStep.FOLLOW_UP,
               subject: component.id,
               // What runs has to be the old version again.
-              run: (signal: AbortSignal) => host.restartService(kind.value.name, signal),
+              run: (signal: AbortSignal, { operation }: History) =>
+                host.restartService(kind.value.name, signal, operation),
             },
           ]
         : [],
@@ -141,7 +153,7 @@ export function createPlan(options: PlanOptions): Plan {
       key: `undo:${component.id}`,
       step: UpdateStep.UNDO,
       subject: component.id,
-      run: (signal) => takeBack(part, applied, signal),
+      run: (signal, history) => takeBack(part, applied, signal, history),
     };
     return [back, ...again];
   }
@@ -158,7 +170,8 @@ export function createPlan(options: PlanOptions): Plan {
         key: applyKey(part.component.id),
         step: UpdateStep.APPLY,
         subject: part.component.id,
-        run: (signal, { resumed, cutShort }) => part.installer.apply(signal, resumed || cutShort > 0),
+        run: (signal, { resumed, cutShort, operation }) =>
+          part.installer.apply(signal, resumed || cutShort > 0, operation),
       } satisfies PlannedStep,
       ...followUps(part),
     ]),

@@ -7,12 +7,18 @@ export type ActionEnd =
   /** Cut short because the agent stops; it goes on from the journal later. */
   | { kind: 'stopped' };
 
+/**
+ * Names what is to happen once: a step of a job, in the same words when an agent that was killed asks again. Who acts in another
+ * process than the agent's answers then as before; within the agent, its own journal is enough.
+ */
+export type Operation = string;
+
 /** The operating system's services and the machine itself. */
 export type Host = {
   /** Starts a service anew, and settles once the service manager says that it runs. Limits its own time. */
-  restartService(name: string, signal: AbortSignal): Promise<ActionEnd>;
+  restartService(name: string, signal: AbortSignal, operation: Operation): Promise<ActionEnd>;
   /** Asks for a restart of the machine; `done` once it is under way, not once it is over. */
-  restartMachine(): Promise<ActionEnd>;
+  restartMachine(operation: Operation): Promise<ActionEnd>;
   /** Names the running boot: another string after every restart of the machine. */
   bootId(): Promise<string>;
 };
@@ -62,7 +68,7 @@ export type Apt = {
   /** Brings every package to its version, finishing first what an earlier run left half done. */
   install(
     packages: readonly PackageVersion[],
-    options: { allowDowngrades: boolean; timeLimitMs: number; signal: AbortSignal },
+    options: { allowDowngrades: boolean; timeLimitMs: number; signal: AbortSignal; operation: Operation },
   ): Promise<ActionEnd>;
 };
 
@@ -82,12 +88,12 @@ export type WindowsUpdateEnd =
 export type WindowsUpdate = {
   install(
     selection: WindowsSelection,
-    options: { timeLimitMs: number; signal: AbortSignal },
+    options: { timeLimitMs: number; signal: AbortSignal; operation: Operation },
   ): Promise<WindowsUpdateEnd>;
   /** Removes updates by UpdateID; fails for those that Windows cannot remove. */
   uninstall(
     updateIds: readonly string[],
-    options: { timeLimitMs: number; signal: AbortSignal },
+    options: { timeLimitMs: number; signal: AbortSignal; operation: Operation },
   ): Promise<WindowsUpdateEnd>;
 };
 

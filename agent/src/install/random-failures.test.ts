@@ -65,10 +65,10 @@ async function tryOnce(t: TestContext, seed: number): Promise<string> {
     },
     host: {
       ...host,
-      async restartService(name, signal): Promise<ActionEnd> {
+      async restartService(name, signal, operation): Promise<ActionEnd> {
         return mayFail()
           ? { kind: 'failed', reason: 'the unit failed' }
-          : await host.restartService(name, signal);
+          : await host.restartService(name, signal, operation);
       },
     },
     connections: {

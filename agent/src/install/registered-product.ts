@@ -14,11 +14,11 @@ export function withRegisteredProduct(
   const note = join(context.notes, 'product.json');
   return {
     ...installer,
-    async apply(signal, again) {
+    async apply(signal, again, operation) {
       if ((await readIfThere(note)) === null) {
         await writeDurably(note, JSON.stringify({ version: await products.versionOf(product) }));
       }
-      const end = await installer.apply(signal, again);
+      const end = await installer.apply(signal, again, operation);
       if (end.kind !== 'done') return end;
       await products.set(product, version);
       context.failPoint('version_set', context.id);

@@ -19,7 +19,7 @@ import {
   type Reached,
   restartKey,
 } from './plan.ts';
-import type { ActionEnd, Host } from './ports.ts';
+import type { ActionEnd, Host, Operation } from './ports.ts';
 import { beginStep, fitted, skippedStep } from './step-outcome.ts';
 
 export type TransactionOptions = {
@@ -66,6 +66,13 @@ export async function runTransaction(
     return count;
   }
 
+  /** The same after every restart of the agent, and another one for the job of this id that a lost journal has held. */
+  function operationOf(key: string): Operation {
+    const [job] = journal.entries;
+    const first = journal.entries.find((entry) => entry.kind === 'step_began' && entry.step === key);
+    return `${job?.kind === 'began' ? job.id : ''}/${key}/${first?.kind === 'step_began' ? first.time : ''}`;
+  }
+
   /** Runs one step unless it has ended; the journal has its end before this returns. */
   async function perform(planned: PlannedStep, limit: number, throws: boolean) {
     const { key } = planned;
@@ -81,7 +88,8 @@ export async function runTransaction(
       journal.append({ kind: 'step_began', step: key, time: clock.now() });
       failPoint('step_begun', key);
       try {
-        end = await planned.run(signal, { resumed: options.resumed, cutShort });
+        const { resumed } = options;
+        end = await planned.run(signal, { resumed, cutShort, operation: operationOf(key) });
       } catch (error) {
         if (throws) throw error;
         end = signal.aborted ? { kind: 'stopped' } : { kind: 'failed', reason: wordsOf(error) };
@@ -166,7 +174,8 @@ export async function runTransaction(
       } else {
         journal.append({ kind: 'step_began', step: restartKey, time: clock.now(), bootId });
         failPoint('step_begun', restartKey);
-        end = await host.restartMachine().catch((error: unknown) => ({
+        const operation = `${operationOf(restartKey)}/${bootId}`;
+        end = await host.restartMachine(operation).catch((error: unknown) => ({
           kind: 'failed' as const,
           reason: wordsOf(error),
         }));

@@ -26,17 +26,17 @@ export function createWindowsUpdatesComponent(
     notRestorable: null,
     refusal: () => Promise.resolve(refusal),
     stage: () => Promise.resolve(done),
-    async apply(signal): Promise<ActionEnd> {
+    async apply(signal, _again, operation): Promise<ActionEnd> {
       if (windowsUpdate === undefined) return { kind: 'failed', reason: refusal ?? '' };
-      const end = await windowsUpdate.install(selection, { timeLimitMs, signal });
+      const end = await windowsUpdate.install(selection, { timeLimitMs, signal, operation });
       await noteInstalled(end);
       return endOf(end);
     },
-    async restore(signal): Promise<ActionEnd> {
+    async restore(signal, operation): Promise<ActionEnd> {
       const installed = JSON.parse((await readIfThere(note)) ?? '[]') as string[];
       if (installed.length === 0) return done;
       if (windowsUpdate === undefined) return { kind: 'failed', reason: refusal ?? '' };
-      return endOf(await windowsUpdate.uninstall(installed, { timeLimitMs, signal }));
+      return endOf(await windowsUpdate.uninstall(installed, { timeLimitMs, signal, operation }));
     },
     letGo: () => Promise.resolve(),
   };

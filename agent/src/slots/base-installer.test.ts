@@ -196,6 +196,7 @@ test('a machine that does not go down in time has failed, and is asked again', a
   const { createRestart } = await import('./restart.ts');
   let asked = 0;
   const host = {
+    bootId: async () => 'boot-1',
     async restartMachine() {
       asked += 1;
       queueMicrotask(() => queueMicrotask(() => clock.elapse()));
@@ -203,7 +204,7 @@ test('a machine that does not go down in time has failed, and is asked again', a
     },
   };
   const restart = createRestart({ host, clock, timeoutMs: 1 });
-  const end = await restart(new AbortController().signal);
+  const end = await restart({ id: 'job-1', signal: new AbortController().signal });
   assert.deepEqual(end, { kind: 'failed', reason: 'the machine did not restart' });
   assert.equal(asked, 1);
   assert.equal(station.running(), 'old');

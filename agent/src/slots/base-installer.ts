@@ -99,7 +99,7 @@ export function createBaseInstaller(options: BaseInstallerOptions): BaseInstalle
   async function onGoodSystem(job: BaseJob): Promise<StepResult | null> {
     const { booted, environment } = await slots.inspect();
     if (environment.trial !== null) await slots.condemn();
-    return booted === environment.good ? null : restart(job.signal);
+    return booted === environment.good ? null : restart(job);
   }
 
   async function writePartition(
@@ -137,16 +137,16 @@ export function createBaseInstaller(options: BaseInstallerOptions): BaseInstalle
     const { booted, environment } = await slots.inspect();
     const { good, trial, last } = environment;
     // Nothing is on trial, and yet the good system does not run: it was given up and the machine has still to restart.
-    if (trial === null && booted !== good) return restart(job.signal);
+    if (trial === null && booted !== good) return restart(job);
     if (last?.job === job.id) return settled(job, last.proven);
     if (trial === null) return begin(job);
     if (trial.job !== job.id) {
       await slots.condemn();
-      return booted === good ? begin(job) : restart(job.signal);
+      return booted === good ? begin(job) : restart(job);
     }
     if (booted !== good) return judge(job);
     // Armed, and the machine has not been started anew since: whoever was to restart it did not come to that.
-    if (trial.armedIn === (await host.bootId())) return restart(job.signal);
+    if (trial.armedIn === (await host.bootId())) return restart(job);
     const reason = 'the new system did not come up: the machine is back on the system before';
     recordOf(job).put([beginStep(clock, UpdateStep.CHECK, '')(failed(reason))]);
     await slots.condemn();
@@ -160,7 +160,7 @@ export function createBaseInstaller(options: BaseInstallerOptions): BaseInstalle
     if (refused !== null) return failed(refused.reason);
     onFailPoint?.('slot_armed', '');
     recordOf(job).put([outcomeOf({ kind: 'done' })]);
-    return restart(job.signal);
+    return restart(job);
   }
 
   /** The new system runs, on trial. */
@@ -172,7 +172,7 @@ export function createBaseInstaller(options: BaseInstallerOptions): BaseInstalle
     if (end.kind === 'failed') {
       await slots.condemn();
       onFailPoint?.('slot_condemned', '');
-      return restart(job.signal);
+      return restart(job);
     }
     onFailPoint?.('checks_passed', '');
     const refused = await slots.markGood();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { StepResult } from '@iotdh/proto/bus/v1';
@@ -22,7 +23,7 @@ function proof(options: Partial<ProofOptions> = {}) {
   const clock = stillClock();
   const surroundings: ProofOptions = {
     runChecks: async () => ({ kind: 'passed', steps: [] }),
-    uptimeMs: () => 0,
+    uptimeMs: async () => 0,
     connected: async () => true,
     sandbox: { refusal: () => null, run: async () => ({ kind: 'stopped' }) },
     versionOf: async () => null,
@@ -59,6 +60,7 @@ test('a system that does not connect within its time has failed, and says so', a
   };
   const { prove, job, clock } = proof({ connected });
   const proving = prove(unchecked, job);
+  await setImmediate();
   clock.elapse();
   const end = await proving;
   assert.ok(end.kind === 'failed');
@@ -67,7 +69,7 @@ test('a system that does not connect within its time has failed, and says so', a
 
 test('the boot itself uses up the time: a system that came up too late has failed without a check', async () => {
   const runChecks = async () => assert.fail('it was checked');
-  const { prove, job } = proof({ runChecks, uptimeMs: () => 60_001 });
+  const { prove, job } = proof({ runChecks, uptimeMs: async () => 60_001 });
   assert.equal((await prove(checked, job)).kind, 'failed');
 });
 
@@ -78,11 +80,13 @@ test('checks that outlast the time have failed; an agent that stops has not deci
   };
   const late = proof({ runChecks });
   const proving = late.prove(checked, late.job);
+  await setImmediate();
   late.clock.elapse();
   assert.equal((await proving).kind, 'failed');
 
   const stopping = proof({ runChecks });
   const cut = stopping.prove(checked, stopping.job);
+  await setImmediate();
   stopping.stop();
   assert.deepEqual(await cut, { kind: 'stopped' });
 });

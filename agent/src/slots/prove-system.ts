@@ -20,7 +20,7 @@ export type Prove = (
 export type ProofOptions = Pick<CheckSurroundings, 'sandbox' | 'versionOf' | 'clock'> & {
   runChecks: RunChecks;
   /** How long ago the machine was started, in ms: what the boot itself took counts. */
-  uptimeMs: () => number;
+  uptimeMs: () => Promise<number>;
   /** Resolves with true once the agent is connected, with false soon after the signal. */
   connected: (signal: AbortSignal) => Promise<boolean>;
 };
@@ -38,7 +38,7 @@ export function createProof({ runChecks, uptimeMs, connected, ...surroundings }:
       const reason = `the new system was not proven within ${limitMs} ms of its start`;
       return { kind: 'failed', steps: [...steps, outcomeOf({ kind: 'failed', reason })] };
     };
-    const leftMs = limitMs - uptimeMs();
+    const leftMs = limitMs - (await uptimeMs());
     if (leftMs <= 0) return tooLate([]);
 
     const timeIsOver = new AbortController();

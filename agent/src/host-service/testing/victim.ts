@@ -1,13 +1,22 @@
-/** `node victim.ts FOLDER FAIL-POINT`: a host service in a process of its own that dies by SIGKILL at the fail point; `none`: never. */
+/** `node victim.ts FOLDER FAIL-POINT [packages]`: a host service in a process of its own that dies by SIGKILL at the fail point; `none`: never. */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Apt } from '../../install/ports.ts';
 import { openCallJournal } from '../call-journal.ts';
 import { createHostServer } from '../server.ts';
 
-const [, , folder = '', dieAt = ''] = process.argv;
+const [, , folder = '', dieAt = '', packages = ''] = process.argv;
 const at = (name: string) => join(folder, name);
 const read = (name: string) => readFileSync(at(`keys/${name}`), 'utf8');
 const acted = (what: string) => appendFileSync(at('acted'), `${what}\n`);
+const apt: Apt = {
+  versionOf: () => Promise.resolve(null),
+  simulate: () => Promise.resolve({ kind: 'simulated', before: [] }),
+  install([one]) {
+    acted(`${one?.name}=${one?.version}`);
+    return Promise.resolve({ kind: 'done', output: 'installed' });
+  },
+};
 const server = createHostServer({
   operations: {
     restartService(name) {
@@ -20,9 +29,13 @@ const server = createHostServer({
       } as const;
       return Promise.resolve(name === 'broken' ? failed : { kind: 'done', output: `${name} runs` });
     },
-    restartMachine: () => Promise.resolve({ kind: 'done' }),
+    restartMachine() {
+      acted('the machine');
+      return Promise.resolve({ kind: 'done' });
+    },
+    ...(packages === 'packages' && { apt }),
     bootId: () => Promise.resolve('boot-1'),
-    uptimeMs: () => 1000,
+    uptimeMs: () => Promise.resolve(1000),
   },
   services: ['carto', 'broken'],
   journal: openCallJournal(at('calls.db')),

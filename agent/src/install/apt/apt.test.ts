@@ -11,7 +11,7 @@ import { realClock } from '../testing/real-clock.ts';
 import { createApt } from './apt.ts';
 
 const signal = new AbortController().signal;
-const limits = { timeLimitMs: 20_000, signal };
+const limits = { timeLimitMs: 20_000, signal, operation: 'job/apply' };
 
 /** apt-get, dpkg-query and dpkg whose packages are files; what they print is what Debian 12's print. */
 function createPretendApt(t: TestContext, installed: Record<string, string>) {

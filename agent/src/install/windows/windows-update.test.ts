@@ -11,7 +11,7 @@ import { realClock } from '../testing/real-clock.ts';
 import { createWindowsUpdate } from './windows-update.ts';
 
 const first = '6e2f3c1a-0b6d-4e8b-9a55-2d5a6f1c7e01';
-const limits = { timeLimitMs: 1000, signal: new AbortController().signal };
+const limits = { timeLimitMs: 1000, signal: new AbortController().signal, operation: 'job/apply' };
 const build = { kind: 'build' as const, buildTag: '10.0.26100.2314', kbArticles: ['KB5046617'] };
 
 /** Windows Update that gives recorded answers, in order, and remembers its orders. */

@@ -193,7 +193,7 @@ function agentOn(
     clock,
     sandbox: {} as Sandbox,
     versionOf: async () => null,
-    uptimeMs: () => 1000,
+    uptimeMs: async () => 1000,
     connected: async () => true,
     async runChecks() {
       step('checks', () => undefined);
