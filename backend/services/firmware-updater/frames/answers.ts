@@ -24,7 +24,7 @@ export type AnswersOptions = {
   /** Bytes of signed metadata by their digest; undefined: it is none. */
   metadataSize: (digest: string) => Promise<number | undefined>;
   blocks: Blocks;
-  pacer: Pick<Pacer, 'frames' | 'keepOnly' | 'command'>;
+  pacer: Pick<Pacer, 'frames' | 'keepOnly' | 'refusal'>;
   budget: Pick<Budget, 'framesFromMs'>;
   progress: Pick<Progress, 'report'>;
   clock: Clock;
@@ -61,7 +61,7 @@ export function createAnswers(options: AnswersOptions): AnswerFrames {
     const waiting = refusalsWaiting.get(deviceId) ?? 0;
     if (waiting >= maxRefusalsWaiting) return;
     refusalsWaiting.set(deviceId, waiting + 1);
-    await pacer.command(message);
+    await pacer.refusal(message);
     const left = (refusalsWaiting.get(deviceId) ?? 1) - 1;
     if (left > 0) refusalsWaiting.set(deviceId, left);
     else refusalsWaiting.delete(deviceId);

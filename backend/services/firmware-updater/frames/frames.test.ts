@@ -85,7 +85,7 @@ test('a device that asks for ever new nonsense has only so many refusals waiting
     metadataSize: () => assert.fail('nothing is looked for'),
     blocks: createBlocks({ objects: { read: async () => null } }),
     pacer: {
-      command(message) {
+      refusal(message) {
         refusals.push(message);
         return sent.promise;
       },

@@ -80,6 +80,16 @@ test('the devices take turns, and a command goes before all frames that wait', a
   assert.deepEqual(await command, { kind: 'sent' });
 });
 
+test('refusals of a whole fleet hold up no command, and go before frames', async () => {
+  const { pacer, order, answerAll } = createBench();
+  pacer.frames('z', names('z', 2));
+  for (const deviceId of ['a', 'b', 'c']) void pacer.refusal(message(deviceId, `no ${deviceId}`));
+  const command = pacer.command(message('d', 'offer'));
+  await answerAll();
+  assert.deepEqual(order(), ['z0', 'offer', 'no a', 'no b', 'no c', 'z1']);
+  assert.deepEqual(await command, { kind: 'sent' });
+});
+
 test('a device has at most 64 frames outstanding, and none of them twice', async () => {
   const { pacer, order, answerAll } = createBench();
   assert.equal(pacer.frames('a', names('a', 70)), 64);

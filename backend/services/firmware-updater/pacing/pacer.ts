@@ -1,12 +1,12 @@
 /**
- * The one gate through which this process sends commands: at the hub's pace, commands before frames, the devices in turn, and
- * only so many at once. What waits here are jobs and not bytes: a frame is read only when its turn has come.
+ * The one gate through which this process sends: at the hub's pace, commands before refusals of frames, and those before frames, the
+ * devices in turn, and only so many at once. What waits here are jobs and not bytes: a frame is read only when its turn has come.
  */
 import type { Clock } from '../../../shared/clock.ts';
 import type { C2dMessage, SendOutcome } from '../sender/c2d-message.ts';
 import { meteredUnits } from '../sender/c2d-message.ts';
 import type { Budget, MessageKind } from './budget.ts';
-import { createFairQueue } from './fair-queue.ts';
+import { createFairQueue, type FairQueue } from './fair-queue.ts';
 import type { Rate } from './rate.ts';
 
 export type FrameJob = {
@@ -49,6 +49,8 @@ export type PacerOptions = {
 export type Pacer = {
   /** Resolves when the hub has answered. */
   command(message: C2dMessage): Promise<SendOutcome>;
+  /** The same for what tells a device why its frames do not come: of a whole fleet at once it must not hold up what operators do. */
+  refusal(message: C2dMessage): Promise<SendOutcome>;
   /** Takes on as many as the device may have outstanding, and answers how many; the others are forgotten. */
   frames(deviceId: string, jobs: readonly FrameJob[]): number;
   /** Drops the device's frames that wait and belong to none of these groups. */
@@ -73,6 +75,7 @@ export function createPacer(options: PacerOptions): Pacer {
   const { rate, budget, clock, maxInFlight = 32, maxFramesPerDevice = 64, maxFrameAgeMs = 60_000 } = options;
   const { maxCommandAttempts = 5, onFrame = () => {}, onThrottle = () => {} } = options;
   const commands = createFairQueue<Command>();
+  const refusals = createFairQueue<Command>();
   const frames = createFairQueue<Frame>();
   /** Every frame of a device that waits or is on its way, by its key. */
   const outstanding = new Map<string, Map<string, Frame>>();
@@ -111,30 +114,30 @@ export function createPacer(options: PacerOptions): Pacer {
         // It comes back with `changed`.
         break;
       }
-      if (next.kind === 'command') commands.next();
-      else frames.next();
+      next.queue.next();
       inFlight += 1;
       void next.send().finally(ended);
     }
-    if (stopped && inFlight === 0 && commands.size === 0) drained?.();
+    if (stopped && inFlight === 0 && commands.size + refusals.size === 0) drained?.();
   }
 
-  type Next = { kind: MessageKind; units: number; send(): Promise<void> };
+  type Next = { kind: MessageKind; queue: { next(): unknown }; units: number; send(): Promise<void> };
 
-  /** A command if one waits, else the frame whose turn it is; it stays where it is until it is sent. */
+  /** A command if one waits, else a refusal, else the frame whose turn it is; it stays where it is until it is sent. */
   function nextToSend(): Next | undefined {
-    const command = commands.peek();
-    if (command !== undefined) {
+    for (const queue of [commands, refusals]) {
+      const command = queue.peek();
+      if (command === undefined) continue;
       const { deviceId, item } = command;
       const { units } = item;
-      return { kind: 'command', units, send: () => sendCommand(deviceId, item) };
+      return { kind: 'command', queue, units, send: () => sendCommand(queue, deviceId, item) };
     }
     if (stopped) return undefined;
     refuseFrames();
     for (let frame = frames.peek(); frame !== undefined; frame = frames.peek()) {
       const { deviceId, item } = frame;
       if (clock.now() - item.sinceMs <= maxFrameAgeMs) {
-        return { kind: 'frame', units: item.units, send: () => sendFrame(deviceId, item) };
+        return { kind: 'frame', queue: frames, units: item.units, send: () => sendFrame(deviceId, item) };
       }
       frames.next();
       drop(deviceId, [item]);
@@ -174,12 +177,12 @@ export function createPacer(options: PacerOptions): Pacer {
     }
   }
 
-  async function sendCommand(deviceId: string, command: Command): Promise<void> {
+  async function sendCommand(queue: FairQueue<Command>, deviceId: string, command: Command): Promise<void> {
     const outcome = await options.send(command.message());
     learn(outcome, 'command', command.units);
     command.attempts += 1;
     if (outcome.kind === 'throttled' && command.attempts < maxCommandAttempts && !stopped) {
-      commands.putBack(deviceId, command);
+      queue.putBack(deviceId, command);
     } else command.resolve(outcome);
   }
 
@@ -207,16 +210,19 @@ export function createPacer(options: PacerOptions): Pacer {
       );
   }
 
+  function wait(queue: FairQueue<Command>, message: C2dMessage): Promise<SendOutcome> {
+    if (stopped) return Promise.resolve({ kind: 'unreachable', reason: 'the updater is stopping' });
+    return new Promise((resolve) => {
+      // Its memory goes to the sender's thread, so each attempt has its own.
+      const copy = (): C2dMessage => ({ ...message, body: message.body.slice() });
+      queue.add(message.deviceId, { message: copy, units: meteredUnits(message), attempts: 0, resolve });
+      pump();
+    });
+  }
+
   const pacer: Pacer = {
-    command(message) {
-      if (stopped) return Promise.resolve({ kind: 'unreachable', reason: 'the updater is stopping' });
-      return new Promise((resolve) => {
-        // Its memory goes to the sender's thread, so each attempt has its own.
-        const copy = (): C2dMessage => ({ ...message, body: message.body.slice() });
-        commands.add(message.deviceId, { message: copy, units: meteredUnits(message), attempts: 0, resolve });
-        pump();
-      });
-    },
+    command: (message) => wait(commands, message),
+    refusal: (message) => wait(refusals, message),
     frames(deviceId, jobs) {
       if (stopped) return 0;
       const own = outstanding.get(deviceId) ?? new Map<string, Frame>();
@@ -244,11 +250,15 @@ export function createPacer(options: PacerOptions): Pacer {
       );
     },
     get waiting() {
-      return { commands: commands.size, frames: frames.size };
+      return { commands: commands.size + refusals.size, frames: frames.size };
     },
     async stop() {
       if (stopped) return;
       stopped = true;
+      // Nobody has to have them: a device asks again.
+      for (const { resolve } of refusals.remove(() => true)) {
+        resolve({ kind: 'unreachable', reason: 'the updater is stopping' });
+      }
       const left = new Promise<void>((resolve) => {
         drained = resolve;
       });
