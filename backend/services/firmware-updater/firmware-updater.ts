@@ -23,6 +23,7 @@ import { createTransfers } from './frames/transfers.ts';
 import { createMeters } from './meters.ts';
 import { createCarryOut } from './orders/carry-out.ts';
 import { createClaims } from './orders/claims.ts';
+import { createEndUndeliverable } from './orders/end-undeliverable.ts';
 import { createOrderLoop } from './orders/order-loop.ts';
 import { createOrderWatch } from './orders/order-watch.ts';
 import { createBudget } from './pacing/budget.ts';
@@ -151,6 +152,7 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
       assignments: collections.assignments,
       ...(commandLifetimeMs !== undefined && { commandLifetimeMs }),
     }),
+    onGivenUp: createEndUndeliverable({ transact, collections, clock }),
     clock,
     random,
     log,

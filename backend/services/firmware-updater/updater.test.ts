@@ -1,7 +1,8 @@
 /** The updater against a real hub, database and storage, with a device on Microsoft's SDK: what reaches the device, and what does not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TransferRefusal } from '@iotdh/proto/bus/v1';
+import { fromJson } from '@bufbuild/protobuf';
+import { TransferRefusal, UpdateOutcome, UpdateResultSchema } from '@iotdh/proto/bus/v1';
 import { type Device, framesIn } from './testing/device.ts';
 import { frameSize, pull, pullAll } from './testing/pull.ts';
 import { createRig } from './testing/rig.ts';
@@ -144,15 +145,37 @@ test('the firmware updater with its surroundings', { timeout: 240_000 }, async (
     },
   );
 
-  await t.test('an order for a device that the hub does not know is given up, with the reason', async () => {
-    await rig.addDevice('gone');
-    await rig.hub.engine.registry.remove('gone', '*');
-    const assignment = await rig.assign('gone', pack);
-    await rig.settled();
-    const order = await collections.orders.findOne({ assignmentId: assignment._id });
-    assert.equal(order?.state, 'given_up');
-    assert.match(order.lastError, /does not know the device/);
-  });
+  await t.test(
+    'an order for a device that the hub does not know ends its assignment, with the reason',
+    async () => {
+      await rig.addDevice('gone');
+      await rig.hub.engine.registry.remove('gone', '*');
+      const assignment = await rig.assign('gone', pack);
+      await rig.settled();
+      const order = await collections.orders.findOne({ assignmentId: assignment._id });
+      assert.equal(order?.state, 'given_up');
+      assert.match(order.lastError, /does not know the device/);
+      const found = await collections.assignments.findOne({ _id: assignment._id });
+      assert.deepEqual([found?.state, found?.goesOn], ['ended', false]);
+      const result = fromJson(UpdateResultSchema, found?.result ?? null);
+      assert.equal(result.outcome, UpdateOutcome.REFUSED);
+      assert.match(result.steps[0]?.detail ?? '', /could not be offered: the hub does not know the device/);
+      const told = await collections.events.findOne({ deviceId: 'gone', topic: 'assignment' });
+      assert.ok(told?.event.assignment, 'who watches sees it end');
+
+      // One that the device had taken up ends when it is withdrawn.
+      const taken = await rig.assign('gone', pack);
+      await rig.settled();
+      await collections.assignments.updateOne(
+        { _id: taken._id },
+        { $set: { state: 'in_transit', goesOn: true, result: null } },
+      );
+      await rig.cancel(taken);
+      await rig.settled();
+      const withdrawn = await collections.assignments.findOne({ _id: taken._id });
+      assert.equal(withdrawn?.goesOn, false);
+    },
+  );
 
   await t.test('a queue that is full delays the order until the device makes room', async () => {
     await rig.addDevice('full');

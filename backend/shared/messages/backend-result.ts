@@ -1,4 +1,4 @@
-/** The result of an assignment that ends before the device has answered it: the backend's own word, in the contract's form. */
+/** The result of an assignment that ends without the device's word: the backend's own, in the contract's form. */
 import { create, type JsonObject, toJson } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { ProductKind } from '@iotdh/proto/agent/v1';
@@ -9,15 +9,34 @@ import {
   UpdateResultSchema,
   UpdateStep,
 } from '@iotdh/proto/bus/v1';
-import type { AssignmentDocument, DeviceDocument } from '../../../shared/database/collections.ts';
-import { deviceMessage } from '../../../shared/messages/device.ts';
-import { manifestRefMessage } from '../../../shared/messages/pack.ts';
+import type { AssignmentDocument, DeviceDocument } from '../database/collections.ts';
+import { deviceMessage } from './device.ts';
+import { manifestRefMessage } from './pack.ts';
 
-/** An iotdh.bus.v1.UpdateResult as the database keeps it. */
-export function cancelledResult(
-  assignment: Pick<AssignmentDocument, '_id' | 'transferId' | 'manifest'>,
+type Ended = Pick<AssignmentDocument, '_id' | 'transferId' | 'manifest'>;
+
+/** It was withdrawn. An iotdh.bus.v1.UpdateResult as the database keeps it. */
+export const cancelledResult = (assignment: Ended, device: DeviceDocument, now: Date): JsonObject =>
+  resultOf(assignment, device, now, {
+    outcome: UpdateOutcome.CANCELLED,
+    result: StepResult.SKIPPED,
+    detail: '',
+  });
+
+/** It can never reach the device; `detail` says why. */
+export const undeliverableResult = (
+  assignment: Ended,
   device: DeviceDocument,
   now: Date,
+  detail: string,
+): JsonObject =>
+  resultOf(assignment, device, now, { outcome: UpdateOutcome.REFUSED, result: StepResult.FAILED, detail });
+
+function resultOf(
+  assignment: Ended,
+  device: DeviceDocument,
+  now: Date,
+  { outcome, result: stepResult, detail }: { outcome: UpdateOutcome; result: StepResult; detail: string },
 ): JsonObject {
   const { report } = deviceMessage(device);
   const { digest, kind } = manifestRefMessage(assignment.manifest);
@@ -26,8 +45,8 @@ export function cancelledResult(
     transferId: assignment.transferId,
     manifestDigest: digest,
     kind,
-    outcome: UpdateOutcome.CANCELLED,
-    steps: [{ step: UpdateStep.TRANSFER, result: StepResult.SKIPPED, detail: '' }],
+    outcome,
+    steps: [{ step: UpdateStep.TRANSFER, result: stepResult, detail: detail.slice(0, maxDetail) }],
     time: timestampFromDate(now),
     // The contract wants what is installed; of a machine that never reported we know only what it runs.
     inventory:
@@ -42,6 +61,9 @@ export function cancelledResult(
   });
   return toJson(UpdateResultSchema, result) as JsonObject;
 }
+
+/** The contract's most. */
+const maxDetail = 1_000;
 
 /** What an agent calls its version need not be one in the sense of the manifest. */
 const versionOf = (text = ''): string => (/^[0-9A-Za-z][0-9A-Za-z.+_~:-]*$/.test(text) ? text : 'unknown');

@@ -4,11 +4,11 @@ import { CancelSchema } from '@iotdh/proto/bus/v1';
 import type { AssignmentDocument } from '../../../shared/database/collections.ts';
 import { appendEvents } from '../../../shared/database/events.ts';
 import { appendOrder } from '../../../shared/database/orders.ts';
+import { cancelledResult } from '../../../shared/messages/backend-result.ts';
 import { assignmentEvent } from '../../../shared/messages/fleet-event.ts';
 import { deviceNamed } from '../devices/find.ts';
 import { type Caller, commit, type Fleet } from '../fleet.ts';
 import { refuse } from '../refusal.ts';
-import { cancelledResult } from './cancelled-result.ts';
 import { assignmentNamed } from './find.ts';
 
 export function cancelAssignment(

@@ -6,9 +6,9 @@ import { Long } from 'mongodb';
 import type { AssignmentDocument, DeviceDocument } from '../../../shared/database/collections.ts';
 import { appendEvents } from '../../../shared/database/events.ts';
 import { unusableThumbprint } from '../../../shared/identities.ts';
+import { cancelledResult } from '../../../shared/messages/backend-result.ts';
 import { assignmentEvent, deviceEvent } from '../../../shared/messages/fleet-event.ts';
 import { bigint } from '../../../shared/messages/long.ts';
-import { cancelledResult } from '../assignments/cancelled-result.ts';
 import { commit, type Fleet } from '../fleet.ts';
 import { deviceNamed } from './find.ts';
 

@@ -9,6 +9,8 @@ import type { Claims } from './claims.ts';
 export type OrderLoopOptions = {
   claims: Claims;
   carryOut(order: OrderDocument): Promise<CarryOutcome>;
+  /** Before an order is given up: ends what waits for it. Does nothing when it is called again. */
+  onGivenUp(order: OrderDocument, reason: string): Promise<void>;
   clock: Clock;
   random: () => number;
   log: Log;
@@ -74,6 +76,7 @@ export function createOrderLoop(options: OrderLoopOptions): OrderLoop {
     const what = { orderId: order._id, deviceId: order.deviceId, kind: order.kind, reason: outcome.reason };
     if (outcome.kind === 'never') {
       log.warn('an order was given up', what);
+      await options.onGivenUp(order, outcome.reason);
       return claims.giveUp(order._id, outcome.reason);
     }
     const dueTime = later(order, outcome.afterMs);
