@@ -150,12 +150,18 @@ test('a signed pack comes on a stick without an assignment, and the fleet learns
   const unsigned = await runHere(['pack', 'export', patch.folder, '--to', stick], env);
   assert.match(unsigned.notes, /no device would take workstation@4\.0 \(not_a_target\)/);
   await operator.publish(patch);
+  // Somebody else may sign packs too from now on: a device without a link learns of that from the stick as well.
+  const key = join(rig.environment.keysFolder, 'root-1.pem');
+  const change = ['--key', key, '--new-targets', '1', '--no-encrypt'];
+  const rotated = await runHere(['keys', 'rotate', rig.folder('rotation'), ...change], env);
+  assert.equal(JSON.parse(rotated.out || '{}').handedIn, true, rotated.notes);
   await exportPack();
   await workstation.host.ready();
   assert.match(await workstation.importBundle(stick), /^workstation@4\.0 is taken/);
   await workstation.confirm('WAIT_CONFIRM_PATCH');
   await workstation.reached('READY', 2);
   assert.equal(await workstation.installed(), '4.0');
+  assert.match(await workstation.said(), /the manifest is signed \(root 2,/);
   for (;;) {
     const { device } = await operator.devices.getDevice({ deviceId: 'carto-stick' });
     const { appliedManifestDigest = new Uint8Array(), inventory = [] } = device?.report ?? {};

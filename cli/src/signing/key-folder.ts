@@ -87,11 +87,11 @@ export function beginningIn(folder: string): Beginning | null {
   return { root: readFileSync(rootFileIn(folder)), targets: readFileSync(targetsFileIn(folder)) };
 }
 
-/** A key that was interrupted before its root was made is taken over. */
+/** A key that was interrupted before its root was made is taken over. `number`: makes its file's name one of its own. */
 export function newKey(
   folder: string,
   role: OfflineRole,
-  number: number,
+  number: number | string,
   type: KeyType,
   passphrase: string | null,
 ): Signer {

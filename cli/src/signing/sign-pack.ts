@@ -2,14 +2,13 @@
  * Signs a pack: the targets that follow the newest ones, with its manifest among them. They are kept in `metadata/` of the pack
  * until as many people have signed them as the root asks for; each signature is one command of one person.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   addSignature,
   encodeMetadata,
   fileName,
   type Metadata,
-  maxBytes,
   nextTargets,
   type Root,
   type SignedManifest,
@@ -23,7 +22,8 @@ import {
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
 import type { PackFolder } from '../pack-build/pack-folder.ts';
-import { parsedRoot, parsedTargets, type Repository } from './fleet-metadata.ts';
+import { parsedTargets, type Repository } from './fleet-metadata.ts';
+import { keepIn, readKept, writeKept } from './kept-metadata.ts';
 
 export type SignedPack = {
   targets: Metadata<Targets>;
@@ -117,51 +117,14 @@ function signedPack(repository: Repository, targets: Metadata<Targets>): SignedP
   };
 }
 
-/** With the roots, and the targets before: whoever signs next, offline, has all that is needed to see what changes. */
 function keep(repository: Repository, pack: PackToSign, { targets, bytes }: SignedPack): void {
   const folder = metadataFolderOf(pack);
-  mkdirSync(folder, { recursive: true });
-  const write = (name: string, content: Uint8Array) =>
-    writeFileSync(join(folder, name), content, { mode: 0o644, flush: true });
-  for (const { version, bytes: root } of repository.roots) write(fileName('root', version), root);
-  if (repository.targets !== null) {
-    write(fileName('targets', repository.targets.metadata.signed.version), repository.targets.bytes);
-  }
-  write(fileName('targets', targets.signed.version), bytes);
+  keepIn(folder, repository);
+  writeKept(folder, fileName('targets', targets.signed.version), bytes);
 }
 
 /** What the pack's own `metadata/` says is in force: for signing without a fleet. Null: it has none. */
-export function repositoryIn(pack: PackToSign): Repository | null {
-  const folder = metadataFolderOf(pack);
-  if (!existsSync(folder)) return null;
-  const versions = (role: 'root' | 'targets') =>
-    readdirSync(folder)
-      .flatMap((name) => {
-        const version = Number(new RegExp(`^([1-9][0-9]{0,9})\\.${role}\\.json$`).exec(name)?.[1]);
-        return Number.isNaN(version) ? [] : [version];
-      })
-      .sort((a, b) => a - b);
-  const read = (role: 'root' | 'targets', version: number) => {
-    const bytes = readFileSync(join(folder, fileName(role, version)));
-    if (bytes.length > maxBytes[role])
-      throw new Failure(exitCode.usage, `${fileName(role, version)} is too long`);
-    return bytes;
-  };
-  const roots = versions('root').map((version) => ({ version, bytes: read('root', version) }));
-  const newest = roots.at(-1);
-  if (newest === undefined) return null;
-  const root = parsedRoot(newest.bytes);
-  // The newest that have all their signatures are in force; those after them wait.
-  const complete = versions('targets')
-    .reverse()
-    .map((version) => read('targets', version))
-    .find((bytes) => thresholdOf(root.signed, 'targets', parsedTargets(bytes)).met);
-  return {
-    roots,
-    root,
-    targets: complete === undefined ? null : { metadata: parsedTargets(complete), bytes: complete },
-  };
-}
+export const repositoryIn = (pack: PackToSign): Repository | null => readKept(metadataFolderOf(pack));
 
 function rootOf({ root }: Repository): Root {
   if (root === null) {

@@ -1,6 +1,8 @@
 /** `iotdh keys …`. */
 import { Command } from 'commander';
+import type { GlobalOptions } from '../commands/context.ts';
 import type { InitOptions } from '../commands/keys.ts';
+import type { RotateOptions } from '../commands/keys-rotate.ts';
 import { positive, type Tree, withFleet } from './client.ts';
 
 export function keysCommand(tree: Tree): Command {
@@ -26,6 +28,37 @@ export function keysCommand(tree: Tree): Command {
         (await import('../commands/keys.ts')).initKeys(context, folder, options),
       ),
     );
+
+  keys
+    .command('rotate')
+    .argument('<folder>', 'where the new keys and the new root wait for signatures; best on a stick')
+    .description(
+      'Makes the root that follows, or adds one person’s signatures to it. It is handed in once as many have signed as the root before and itself ask for.',
+    )
+    .option('--key <file...>', 'key files to sign with, or folders of them')
+    .option('--remove <key-id...>', 'keys that no longer count, by the beginning of their id')
+    .option('--new-root <number>', 'new keys of the root, made in the folder', positive)
+    .option('--new-targets <number>', 'new keys that sign packs, made in the folder', positive)
+    .option('--root-threshold <number>', 'how many must sign the next root', positive)
+    .option('--targets-threshold <number>', 'how many must sign each pack', positive)
+    .option('--online', 'take over the keys that the fleet itself signs with now')
+    .option('--renew', 'change nothing but when the root ends')
+    .option('--type <type>', 'of new keys: ecdsa-p384 or ed25519', 'ecdsa-p384')
+    .option('--passphrase-file <file>', 'file with the passphrase of the keys (default: it is asked for)')
+    .option('--no-encrypt', 'leave new key files without a passphrase')
+    .option('--offline', 'sign after what the folder says, without a fleet')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ iotdh keys rotate /media/stick/rotation --key root-1.pem --remove 3f09a1c2 --new-targets 1' +
+        '\n  $ iotdh keys rotate /media/stick/rotation --key root-2.pem',
+    )
+    .action(async (folder: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<RotateOptions & GlobalOptions>();
+      const { rotateKeys } = await import('../commands/keys-rotate.ts');
+      const { openContext } = await import('../commands/context.ts');
+      const trust = async () => (await openContext(options, tree.terminal)).fleet.trust;
+      await rotateKeys(tree.terminal, folder, options, trust);
+    });
 
   keys
     .command('list')

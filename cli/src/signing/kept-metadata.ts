@@ -1,0 +1,54 @@
+/**
+ * The metadata of a fleet in a folder, named as in a TUF repository, for whoever signs next without a link: every root, and the newest
+ * targets.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileName, maxBytes, thresholdOf } from '@iotdh/trust/author';
+import { exitCode } from '../exit-code.ts';
+import { Failure } from '../failure.ts';
+import { parsedRoot, parsedTargets, type Repository } from './fleet-metadata.ts';
+
+export function keepIn(folder: string, { roots, targets }: Repository): void {
+  mkdirSync(folder, { recursive: true });
+  for (const { version, bytes } of roots) writeKept(folder, fileName('root', version), bytes);
+  if (targets !== null)
+    writeKept(folder, fileName('targets', targets.metadata.signed.version), targets.bytes);
+}
+
+export const writeKept = (folder: string, name: string, bytes: Uint8Array): void =>
+  writeFileSync(join(folder, name), bytes, { mode: 0o644, flush: true });
+
+/** Throws a `Failure` when the file is longer than such metadata may be. */
+export function readBounded(path: string, role: 'root' | 'targets'): Buffer {
+  if (statSync(path).size > maxBytes[role]) throw new Failure(exitCode.usage, `${path} is too long`);
+  return readFileSync(path);
+}
+
+/** Null: the folder has no root. */
+export function readKept(folder: string): Repository | null {
+  if (!existsSync(folder)) return null;
+  const versions = (role: 'root' | 'targets') =>
+    readdirSync(folder)
+      .flatMap((name) => {
+        const version = Number(new RegExp(`^([1-9][0-9]{0,9})\\.${role}\\.json$`).exec(name)?.[1]);
+        return Number.isNaN(version) ? [] : [version];
+      })
+      .sort((a, b) => a - b);
+  const read = (role: 'root' | 'targets', version: number) =>
+    readBounded(join(folder, fileName(role, version)), role);
+  const roots = versions('root').map((version) => ({ version, bytes: read('root', version) }));
+  const newest = roots.at(-1);
+  if (newest === undefined) return null;
+  const root = parsedRoot(newest.bytes);
+  // The newest that have all their signatures are in force; those after them wait.
+  const complete = versions('targets')
+    .reverse()
+    .map((version) => read('targets', version))
+    .find((bytes) => thresholdOf(root.signed, 'targets', parsedTargets(bytes)).met);
+  return {
+    roots,
+    root,
+    targets: complete === undefined ? null : { metadata: parsedTargets(complete), bytes: complete },
+  };
+}
