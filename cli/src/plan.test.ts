@@ -28,8 +28,8 @@ const traffic = {
   twinUnits: 4n,
 };
 
-/** A fleet whose every plan takes so long. */
-function fleet(t: Parameters<typeof startFakeFleet>[0], seconds: number) {
+/** A fleet whose every plan by the bus takes so long, for so many bytes to two devices. */
+function fleet(t: Parameters<typeof startFakeFleet>[0], seconds: number, objectBytes = 12_000_000n) {
   const asked: PlanUpdateRequest[] = [];
   const assigned: string[][] = [];
   const iotdh = startFakeFleet(t, (router) =>
@@ -48,13 +48,22 @@ function fleet(t: Parameters<typeof startFakeFleet>[0], seconds: number) {
                 {
                   carrier: Carrier.BUS,
                   objects: PlanObjects.CHEAPEST,
-                  objectBytes: 180_000_000n,
+                  objectBytes,
                   traffic,
                   lossyTraffic: { ...traffic, c2dMessages: 13_000n },
                   duration: { seconds: BigInt(seconds) },
                   bound: PlanBound.DAILY_QUOTA,
                 },
-              ],
+                {
+                  carrier: Carrier.HTTPS,
+                  objects: PlanObjects.CHEAPEST,
+                  objectBytes,
+                  traffic: { ...traffic, c2dMessages: 2n, c2dUnits: 4n },
+                  lossyTraffic: { ...traffic, c2dMessages: 2n },
+                  duration: { seconds: 2n },
+                  bound: PlanBound.RATE,
+                },
+              ].filter(({ carrier }) => request.carriers.length === 0 || request.carriers.includes(carrier)),
               choices: [{ hub: { sku: HubSku.S2, units: 3 }, duration: { seconds: 7_200n } }],
             },
           };
@@ -76,7 +85,7 @@ function fleet(t: Parameters<typeof startFakeFleet>[0], seconds: number) {
 }
 
 test('a plan says what it takes, how long, and which hub would do', async (t) => {
-  const { asked, iotdh } = fleet(t, 12 * 86_400);
+  const { asked, iotdh } = fleet(t, 12 * 86_400, 180_000_000n);
   const run = await iotdh;
   const ran = await run('plan', 'carto', '--all', '--within', '7d', '--resend', '5', '-o', 'table');
   assert.equal(ran.code, 0, ran.notes);
@@ -102,17 +111,24 @@ test('an assignment that occupies the hub for long is not made without a yes', a
   const run = await iotdh;
   const refused = await run('assign', 'carto', 'ws-1', 'ws-2');
   assert.equal(refused.code, 2);
-  assert.match(
-    refused.notes,
-    /Plan: carto@8\.2\.1 to 2 devices if the bus carries all of it: 172 MiB, 12,345 messages/,
-  );
+  assert.match(refused.notes, /Plan: carto@8\.2\.1 to 2 devices by the bus: 11\.4 MiB, 12,345 messages/);
   assert.match(refused.notes, /Say --yes/);
   assert.equal((await run('assign', 'carto', 'ws-1', 'ws-2', '--yes')).code, 0);
   assert.deepEqual(assigned, [['ws-1', 'ws-2']]);
 });
 
+test('what devices take over HTTPS by themselves is not asked about, unless it is held to the bus', async (t) => {
+  const { assigned, iotdh } = fleet(t, 3 * 86_400, 180_000_000n);
+  const run = await iotdh;
+  const ran = await run('assign', 'carto', 'ws-1', 'ws-2', '-o', 'table');
+  assert.equal(ran.code, 0, ran.notes);
+  assert.match(ran.notes, /Plan: .* over HTTPS: 172 MiB, 2 messages/);
+  assert.equal((await run('assign', 'carto', 'ws-1', 'ws-2', '--carrier', 'bus')).code, 2);
+  assert.equal(assigned.length, 1);
+});
+
 test('a small one is made, and a person sees its plan', async (t) => {
-  const run = await fleet(t, 40).iotdh;
+  const run = await fleet(t, 40, 1_000_000n).iotdh;
   const ran = await run('assign', 'carto', 'ws-1', '-o', 'table');
   assert.equal(ran.code, 0);
   assert.match(ran.notes, /Plan: .*180,000 units, 40 s/);

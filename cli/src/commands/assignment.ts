@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { Carrier } from '@iotdh/proto/bus/v1';
-import { AssignmentState, CarrierPolicy, type Pack } from '@iotdh/proto/fleet/v1';
+import { AssignmentState, type CarrierPlan, CarrierPolicy, type Pack } from '@iotdh/proto/fleet/v1';
 import { confirmed } from '../confirmed.ts';
 import { findPack } from '../connection/find-pack.ts';
 import { readPages } from '../connection/pages.ts';
@@ -61,12 +61,30 @@ export async function assign(
 /** What occupies the hub for longer is not begun by a slip of the hand. */
 const largeMs = 3_600_000;
 
-/** By which carrier an update is planned, and in which words. A device that chooses may have nothing but the bus. */
-const plannedBy: Partial<Record<CarrierPolicy, readonly [Carrier, string]>> = {
-  [CarrierPolicy.BUS]: [Carrier.BUS, 'by the bus'],
-  [CarrierPolicy.HTTPS]: [Carrier.HTTPS, 'over HTTPS'],
-  [CarrierPolicy.OFFLINE]: [Carrier.OFFLINE, 'as a bundle'],
+/** In which words a carrier is named. */
+const carrierWords: Partial<Record<Carrier, string>> = {
+  [Carrier.BUS]: 'by the bus',
+  [Carrier.HTTPS]: 'over HTTPS',
+  [Carrier.OFFLINE]: 'as a bundle',
 };
+
+/** The carriers that a policy leaves; a device that chooses for itself has no bundle unless somebody brings one. */
+const carriersOf: Partial<Record<CarrierPolicy, readonly Carrier[]>> = {
+  [CarrierPolicy.BUS]: [Carrier.BUS],
+  [CarrierPolicy.HTTPS]: [Carrier.HTTPS],
+  [CarrierPolicy.OFFLINE]: [Carrier.OFFLINE],
+};
+
+/** From here on, a device that may choose takes HTTPS: what agents go by, in bytes for one device. */
+const largeUpdateBytes = 8 * 1024 * 1024;
+
+/** The plan of the carrier that devices would take. */
+function planTaken(plans: readonly CarrierPlan[], devices: number): CarrierPlan | undefined {
+  const byBus = plans.find(({ carrier }) => carrier === Carrier.BUS);
+  const byHttps = plans.find(({ carrier }) => carrier === Carrier.HTTPS);
+  if (byBus === undefined || byHttps === undefined) return plans[0];
+  return Number(byBus.objectBytes) / Math.max(1, devices) >= largeUpdateBytes ? byHttps : byBus;
+}
 
 /** Says what the update takes, and asks when that is much. Throws a `Failure` when the answer is no. */
 async function approve(
@@ -76,16 +94,16 @@ async function approve(
 ): Promise<void> {
   const { signal } = terminal;
   const { pack, deviceIds, carrierPolicy } = update;
-  const [carrier, how] = plannedBy[carrierPolicy] ?? [Carrier.BUS, 'if the bus carries all of it'];
   const request = {
     packId: pack.packId,
     devices: { deviceIds: [...deviceIds] },
-    carriers: [carrier],
+    carriers: [...(carriersOf[carrierPolicy] ?? [Carrier.BUS, Carrier.HTTPS])],
   };
   // What cannot be predicted, as by a fleet that has no planner yet, is assigned all the same.
   const planned = await fleet.plans.planUpdate(request, { signal }).catch(() => undefined);
-  const plan = planned?.plan?.carriers[0];
+  const plan = planTaken(planned?.plan?.carriers ?? [], deviceIds.length);
   if (plan === undefined) return;
+  const how = carrierWords[plan.carrier] ?? '';
   const parts = [
     sizeText(plan.objectBytes),
     `${countText(plan.traffic?.c2dMessages ?? 0n)} messages`,
