@@ -1,21 +1,18 @@
 /** What changes this machine, composed: the installers of a PATCH and of a BASE, and what they ask of the machine. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '@iotdh/proto/update/v1';
 import type { openConnections } from './connections/connections.ts';
 import type { ReplaceableBus } from './connections/replaceable-bus.ts';
 import { makePrivateFolder } from './durable/document.ts';
-import { createHost } from './host/host.ts';
-import { runTool } from './host/run-tool.ts';
+import { createNativeOperations } from './host-service/native.ts';
 import type { HostOperations } from './host-service/operations.ts';
 import { createRemoteOperations } from './host-service/remote.ts';
-import { createApt } from './install/apt/apt.ts';
 import { runChecks } from './install/checks.ts';
 import { createInstaller } from './install/create-installer.ts';
 import type { Installer, Preflight } from './install/installer.ts';
-import type { MachineFacts as InstallerFacts, UpdateServices } from './install/ports.ts';
+import type { MachineFacts as InstallerFacts } from './install/ports.ts';
 import { createSandbox } from './install/sandbox.ts';
-import { createWindowsUpdate } from './install/windows/windows-update.ts';
 import type { MachineFacts } from './inventory/machine-facts.ts';
 import type { ProductRegister } from './inventory/products.ts';
 import { sleep } from './machine/sleep.ts';
@@ -23,7 +20,6 @@ import { redactText } from './redaction/redact.ts';
 import { kernelBootId } from './settings/read-settings.ts';
 import type { Settings } from './settings/settings.ts';
 import { type BaseInstaller, createBaseInstaller } from './slots/base-installer.ts';
-import { createMachineSlots } from './slots/machine-slots.ts';
 import { createProof } from './slots/prove-system.ts';
 import { stepRecordsIn } from './slots/step-record.ts';
 import type { Clock } from './transfer/clock.ts';
@@ -61,45 +57,52 @@ export function createInstallers(options: InstallersOptions): Installers {
 
 function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 'base'> {
   const { settings, environment, facts, products, connections, bus, clock } = options;
-  const { bootIdFile } = settings;
-  const remote = settings.hostService === null ? null : remoteOperations(settings.hostService);
-  const host: HostOperations = remote ?? createHost({ ...settings, kernelBoot: bootIdFile === kernelBootId });
   const stateFolder = join(settings.dataDir, 'install');
+  const baseFolder = join(settings.dataDir, 'base');
   makePrivateFolder(stateFolder);
+  if (settings.slots !== null) makePrivateFolder(baseFolder);
+  const host = operationsOf(options, { stateFolder, baseFolder });
+  const { apt, windows, slots } = host;
   const patch = createInstaller({
-    ...{ stateFolder, host, connections, products, facts, environment, clock },
+    ...{ stateFolder, host, connections, products, environment, clock },
+    facts: { ...facts, onMainsPower: host.onMainsPower },
     roots: settings.roots,
-    updateServices: remote?.apt === undefined ? updateServices(stateFolder, options) : { apt: remote.apt },
+    updateServices: { ...(apt && { apt }), ...(windows && { windows }) },
     redact: redactText,
   });
-  if (settings.slots === null) return { patch, base: null };
+  if (settings.slots === null || slots === undefined) return { patch, base: null };
 
-  const baseFolder = join(settings.dataDir, 'base');
-  makePrivateFolder(baseFolder);
   const prove = createProof({
     sandbox: createSandbox({ folder: join(baseFolder, 'scripts'), environment, clock, redact: redactText }),
     versionOf: (product) => products.versionOf(product),
     ...{ runChecks, clock, uptimeMs: host.uptimeMs, connected: bus.opens },
   });
-  const slots = createMachineSlots({
-    settings: { ...settings, slots: settings.slots },
-    ...{ folder: baseFolder, bootId: host.bootId, run: runTool },
-    surroundings: { environment, clock, redact: redactText },
-  });
   const records = stepRecordsIn(baseFolder);
   return { patch, base: createBaseInstaller({ slots, host, prove, products, records, clock }) };
 }
 
-function remoteOperations({ socket, caFile, certFile, keyFile }: NonNullable<Settings['hostService']>) {
-  const pem = (path: string) => readFileSync(path, 'utf8');
-  const files = { ca: pem(caFile), cert: pem(certFile), key: pem(keyFile) };
-  return createRemoteOperations({ socket, ...files, sleep });
-}
-
-/** Those that the machine has; components that need another are refused before a byte of them moves. */
-function updateServices(folder: string, { environment, clock }: InstallersOptions): UpdateServices {
-  const surroundings = { environment, clock, redact: redactText };
-  if (process.platform === 'win32') return { windows: createWindowsUpdate(surroundings) };
-  if (!existsSync('/usr/bin/apt-get')) return {};
-  return { apt: createApt({ ...surroundings, outputPath: join(folder, 'apt-output') }) };
+/** The host service's, where there is one; else this process does it itself. */
+function operationsOf(
+  { settings, environment, clock }: InstallersOptions,
+  { stateFolder, baseFolder }: { stateFolder: string; baseFolder: string },
+): HostOperations {
+  const { hostService, slots, dataDir, bootIdFile } = settings;
+  if (hostService !== null) {
+    const pem = (path: string) => readFileSync(path, 'utf8');
+    const { socket, caFile, certFile, keyFile } = hostService;
+    return createRemoteOperations({
+      ...{ socket, dataDir, sleep },
+      ...{ ca: pem(caFile), cert: pem(certFile), key: pem(keyFile) },
+    });
+  }
+  const own = slots === null || slots.kind === 'host-service' ? null : slots;
+  return createNativeOperations({
+    ...{ ...settings, environment, clock, redact: redactText, outputFolder: stateFolder },
+    kernelBoot: bootIdFile === kernelBootId,
+    allows: { apt: true, windows: true },
+    slots: own && {
+      settings: { partitions: settings.partitions, slots: own },
+      ...{ folder: baseFolder, keptFolders: [dataDir] },
+    },
+  });
 }

@@ -173,7 +173,7 @@ test('killed around each write, the service restarts no service twice, and bring
     // The agent asks on, with the same id, until somebody answers.
     let restarts = 0;
     const remote = createRemoteOperations({
-      ...{ socket: at('host.sock'), ...files() },
+      ...{ socket: at('host.sock'), dataDir: at('data'), ...files() },
       async sleep() {
         await died;
         if (restarts++ === 0) await start('none', what);
@@ -195,7 +195,7 @@ test('an agent that was killed and asks again repeats nothing; one that has live
   await start();
   const agent = () =>
     createRemoteOperations({
-      ...{ socket: at('host.sock'), ...files() },
+      ...{ socket: at('host.sock'), dataDir: at('data'), ...files() },
       sleep: () => Promise.reject(new Error('the service is away')),
     });
   for (const remote of [agent(), agent()]) {
@@ -245,7 +245,7 @@ test('the program restarts a service and installs packages for an agent in a con
   writeFileSync(at('config.json'), JSON.stringify(config));
   await launch([program, '--config', at('config.json')], /listens/);
   const remote = createRemoteOperations({
-    ...{ socket: at('host.sock'), ...files() },
+    ...{ socket: at('host.sock'), dataDir: at('data'), ...files() },
     sleep: () => Promise.reject(new Error('the service is away')),
   });
   assert.equal(await remote.bootId(), 'boot-7');

@@ -4,13 +4,12 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../api/clock.ts';
 import { makePrivateFolder } from '../durable/document.ts';
-import { createHost } from '../host/host.ts';
-import { createApt } from '../install/apt/apt.ts';
 import { redactText } from '../redaction/redact.ts';
 import { SettingsError } from '../settings/fields.ts';
 import { kernelBootId } from '../settings/read-settings.ts';
 import { openCallJournal } from './call-journal.ts';
 import { makeKeyFiles, readKeyFile } from './key-files.ts';
+import { createNativeOperations } from './native.ts';
 import { createHostServer } from './server.ts';
 import { type HostSettings, readHostSettings } from './settings.ts';
 
@@ -21,7 +20,8 @@ const help = `iotdh-host-service: privileged work for an agent in a container, o
   iotdh-host-service init FOLDER         make both sides' keys and certificates, once
   iotdh-host-service --help
 
-It restarts services that its settings name, restarts the machine, and installs packages at exact versions if they allow it.
+It restarts services that its settings name, restarts the machine, and, if they allow it, installs packages at exact versions, has
+Windows Update work, and writes images of a BASE to the other slot.
 Every call is written down before it acts. It ends with 0 after SIGTERM or SIGINT, with 2 when the command line or the
 settings will not do, with 1 when it cannot go on.
 `;
@@ -38,16 +38,21 @@ ${at('host.key')} stays here.\n`);
 }
 
 async function serve(settings: HostSettings): Promise<void> {
-  const { keyFolder, stateFolder, serviceCommands, programPath, bootIdFile } = settings;
+  const { keyFolder, stateFolder, serviceCommands, programPath, bootIdFile, imageFolder, slots } = settings;
   makePrivateFolder(stateFolder);
   const journal = openCallJournal(join(stateFolder, 'calls.db'));
-  const host = createHost({ ...settings, kernelBoot: bootIdFile === kernelBootId });
-  const apt = createApt({
-    ...{ clock: systemClock, redact: redactText, path: programPath },
-    outputPath: join(stateFolder, 'apt-output'),
+  const operations = createNativeOperations({
+    ...{ ...settings, environment: process.env, clock: systemClock, redact: redactText },
+    ...{ kernelBoot: bootIdFile === kernelBootId, outputFolder: stateFolder, programPath },
+    allows: { apt: settings.packages, windows: settings.windowsUpdate },
+    slots: slots && {
+      settings: { slots, partitions: settings.partitions },
+      folder: stateFolder,
+      keptFolders: imageFolder === null ? [] : [imageFolder],
+    },
   });
   const server = createHostServer({
-    operations: settings.packages ? { ...host, apt } : host,
+    ...{ operations, imageFolder },
     services: [...settings.services, ...Object.keys(serviceCommands)],
     ...{ journal, now: Date.now, socket: settings.socket },
     tls: {

@@ -1,60 +1,24 @@
 /** The operations of a machine whose host service is asked for them: what an agent in a container has. */
 import { durationFromMs, durationMs } from '@bufbuild/protobuf/wkt';
-import { Code, ConnectError, createClient } from '@connectrpc/connect';
-import { createConnectTransport } from '@connectrpc/connect-node';
-import { ActionFailedSchema, HostService } from '@iotdh/proto/host/v1';
+import { Code, ConnectError } from '@connectrpc/connect';
 import type { ActionEnd, Operation, PackageVersion } from '../install/ports.ts';
+import { callMs, createHostClient, endOf, type HostClientOptions, never } from './host-client.ts';
 import { operationId } from './operation-id.ts';
 import type { HostOperations } from './operations.ts';
+import { createRemoteSlots } from './remote-slots.ts';
+import { createRemoteWindows } from './remote-windows.ts';
 
-export type RemoteOptions = {
-  socket: string;
-  /** PEM: the host service's certificate, which alone is trusted, and the agent's own with its key. */
-  ca: string;
-  cert: string;
-  key: string;
-  sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+export type RemoteOptions = HostClientOptions & {
+  /** Where the agent keeps what it carries: the folder that the host knows as that of images. */
+  dataDir: string;
 };
 
-const callMs = 180_000;
-/** A host service that is started anew is there within a minute, or a person has to look. */
-const retries = 30;
-const retryMs = 2000;
-const never = new AbortController().signal;
-
-export function createRemoteOperations(options: RemoteOptions): HostOperations {
-  const { socket, ca, cert, key, sleep } = options;
-  const transport = createConnectTransport({
-    baseUrl: 'https://host.invalid',
-    httpVersion: '1.1',
-    useBinaryFormat: true,
-    readMaxBytes: 4 * 1024 * 1024,
-    // Its certificate is pinned, and names nobody whom a name could be compared with.
-    nodeOptions: {
-      socketPath: socket,
-      ca,
-      cert,
-      key,
-      minVersion: 'TLSv1.3',
-      checkServerIdentity: () => undefined,
-    },
-  });
-  const client = createClient(HostService, transport);
+/** Everything is there to be asked for; what the host does not have, it refuses. */
+export function createRemoteOperations(options: RemoteOptions): Required<HostOperations> {
+  const host = createHostClient(options);
+  const { client, persistently } = host;
   /** How often this process has had the answer that a restart is under way, and has lived on. */
   const lived = new Map<Operation, number>();
-
-  /** The same operation again for as long as nobody answers: it acts once, however often it is asked for. */
-  async function persistently<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await call();
-      } catch (error) {
-        const passing = isAway(error) && attempt <= retries && !signal.aborted;
-        if (!passing) throw error;
-        await sleep(retryMs, signal);
-      }
-    }
-  }
 
   async function act(signal: AbortSignal, call: () => Promise<{ output?: string }>): Promise<ActionEnd> {
     try {
@@ -90,7 +54,10 @@ export function createRemoteOperations(options: RemoteOptions): HostOperations {
       const { uptime } = await machine();
       return uptime === undefined ? 0 : durationMs(uptime);
     },
+    onMainsPower: async () => !(await machine()).onBattery,
     apt: {
+      refusal: async () =>
+        (await machine()).hasPackages ? null : 'the host installs no packages for the agent',
       async versionOf(name, signal) {
         try {
           const call = () => client.getPackage({ name }, { signal, timeoutMs: callMs });
@@ -123,26 +90,7 @@ export function createRemoteOperations(options: RemoteOptions): HostOperations {
         return act(signal, () => client.installPackages(request, limits));
       },
     },
+    windows: createRemoteWindows(host),
+    slots: createRemoteSlots(host, options.dataDir),
   };
-}
-
-const brokenLink = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'];
-
-/** Nobody listens, or the connection broke: whether it was done is not known, and the same id tells. */
-function isAway(error: unknown): boolean {
-  const connectError = ConnectError.from(error);
-  const { code, cause } = connectError;
-  if (connectError.findDetails(ActionFailedSchema).length > 0) return false;
-  // Connect says ABORTED of a connection that was reset.
-  if (code === Code.Unavailable || code === Code.Aborted) return true;
-  return cause instanceof Error && 'code' in cause && brokenLink.includes(String(cause.code));
-}
-
-function endOf(error: unknown, signal: AbortSignal): Exclude<ActionEnd, { kind: 'done' }> {
-  if (signal.aborted) return { kind: 'stopped' };
-  const connectError = ConnectError.from(error);
-  const [failed] = connectError.findDetails(ActionFailedSchema);
-  if (failed === undefined) return { kind: 'failed', reason: `the host service: ${connectError.rawMessage}` };
-  const { reason, exitCode, output } = failed;
-  return { kind: 'failed', reason, output, ...(exitCode !== undefined && { exitCode }) };
 }

@@ -1,8 +1,10 @@
 /** The settings of the host service: one JSON file, read strictly. */
 import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import { fieldsOf, SettingsError } from '../settings/fields.ts';
+import { absolute, fieldsOf, SettingsError } from '../settings/fields.ts';
 import { kernelBootId } from '../settings/read-settings.ts';
+import { demandPlaces, ownSlotsFrom, partitionFrom } from '../settings/read-slots.ts';
+import type { OwnSlotSettings, PartitionSettings } from '../settings/settings.ts';
 
 export type HostSettings = {
   socket: { path: string; mode: 0o600 | 0o660 };
@@ -16,6 +18,13 @@ export type HostSettings = {
   restartCommand: readonly string[];
   /** Whether packages may be installed. */
   packages: boolean;
+  /** Whether Windows Update may be used. */
+  windowsUpdate: boolean;
+  /** The agent's data folder as the host sees it: the one place that images of slots are read from. Null: without slots. */
+  imageFolder: string | null;
+  /** Null: there are none for the agent. */
+  slots: OwnSlotSettings | null;
+  partitions: readonly PartitionSettings[];
   bootIdFile: string;
   /** Where programs are found. */
   programPath: string;
@@ -40,6 +49,8 @@ export function readHostSettings(path: string): HostSettings {
     if (!isAbsolute(given)) throw new SettingsError(`${name} must be an absolute path`);
     return given;
   };
+  const allowed = (name: string) => top.oneOf(name, ['allowed', 'refused'], 'refused') === 'allowed';
+  const imageFolder = top.textOrNull('imageFolder');
   const mode = socket.oneOf('mode', ['0600', '0660'], '0600');
   const settings: HostSettings = {
     socket: {
@@ -51,10 +62,20 @@ export function readHostSettings(path: string): HostSettings {
     services: top.texts('services', []),
     serviceCommands: Object.fromEntries(top.object('serviceCommands')?.lists() ?? []),
     restartCommand: top.texts('restartCommand', ['systemctl', 'reboot']),
-    packages: top.oneOf('packages', ['allowed', 'refused'], 'refused') === 'allowed',
+    packages: allowed('packages'),
+    windowsUpdate: allowed('windowsUpdate'),
+    imageFolder: imageFolder === null ? null : absolute(imageFolder, 'imageFolder'),
+    slots: ownSlotsFrom(top.object('slots')),
+    partitions: top
+      .objects('partitions')
+      .map((fields, index) => partitionFrom(fields, `partitions[${index}]`)),
     bootIdFile: top.text('bootIdFile', kernelBootId),
     programPath: top.text('programPath', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'),
   };
   for (const fields of [top, socket]) fields.end();
+  demandPlaces(settings);
+  if (settings.slots !== null && imageFolder === null) {
+    throw new SettingsError('imageFolder must name the folder that images of slots are read from');
+  }
   return settings;
 }

@@ -23,7 +23,7 @@ export function createPackagesComponent(
   return {
     atomic: false,
     notRestorable: null,
-    refusal: () => Promise.resolve(refuse()),
+    refusal: async () => refuse() ?? (await apt?.refusal?.()) ?? null,
     stage: () => Promise.resolve(done),
     async apply(signal, _again, operation) {
       if (apt === undefined) return { kind: 'failed', reason: 'this machine has no apt' };

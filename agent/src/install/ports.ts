@@ -55,6 +55,8 @@ export type PackageVersion = { name: string; version: string | null };
 
 /** apt on this machine. */
 export type Apt = {
+  /** Why it cannot be had after all, as where a host allows none; null, or no such method: nothing speaks against it. */
+  refusal?(): Promise<string | null>;
   /** Null: not installed. */
   versionOf(name: string, signal: AbortSignal): Promise<string | null>;
   /**
@@ -86,6 +88,8 @@ export type WindowsUpdateEnd =
 
 /** The machine's own Windows Update. */
 export type WindowsUpdate = {
+  /** As that of `Apt`. */
+  refusal?(): Promise<string | null>;
   install(
     selection: WindowsSelection,
     options: { timeLimitMs: number; signal: AbortSignal; operation: Operation },

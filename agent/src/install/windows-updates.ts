@@ -24,7 +24,7 @@ export function createWindowsUpdatesComponent(
   return {
     atomic: false,
     notRestorable: null,
-    refusal: () => Promise.resolve(refusal),
+    refusal: async () => refusal ?? (await windowsUpdate?.refusal?.()) ?? null,
     stage: () => Promise.resolve(done),
     async apply(signal, _again, operation): Promise<ActionEnd> {
       if (windowsUpdate === undefined) return { kind: 'failed', reason: refusal ?? '' };

@@ -1,8 +1,9 @@
 /** What this machine is and has, read from the operating system. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { arch, freemem, platform, release } from 'node:os';
 import { dirname, join } from 'node:path';
+import { onMainsPower } from './mains-power.ts';
 
 export type MachinePlatform = {
   operatingSystem: 'windows' | 'linux' | null;
@@ -50,7 +51,7 @@ export function createMachineFacts({ model, root = '/' }: { model: string; root?
     },
     // What Linux could free at once counts too, which os.freemem() leaves out.
     freeMemoryBytes: async () => process.availableMemory?.() ?? freemem(),
-    onMainsPower: async () => mainsPower(join(root, 'sys/class/power_supply')),
+    onMainsPower: async () => onMainsPower(root),
     operatingSystemProduct() {
       if (platform() === 'win32') return { product: 'Windows', version: release() };
       const name = release_.get('NAME') ?? platform();
@@ -66,21 +67,6 @@ function osRelease(root: string): Map<string, string> {
   const lines = readFileSync(path, 'utf8').split('\n');
   const fields = lines.map((line) => /^([A-Z_]+)=["']?(.*?)["']?$/.exec(line));
   return new Map(fields.flatMap((field) => (field === null ? [] : [[field[1] ?? '', field[2] ?? '']])));
-}
-
-/** A machine without a battery is on mains power, whatever else its power supplies say. */
-function mainsPower(folder: string): boolean {
-  if (!existsSync(folder)) return true;
-  const read = (name: string, file: string) => {
-    const path = join(folder, name, file);
-    return existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
-  };
-  const supplies = readdirSync(folder).map((name) => ({
-    type: read(name, 'type'),
-    online: read(name, 'online'),
-  }));
-  if (!supplies.some(({ type }) => type === 'Battery')) return true;
-  return supplies.some(({ type, online }) => type !== 'Battery' && online === '1');
 }
 
 /** A text in the notation that the contract has for versions. */

@@ -57,6 +57,7 @@ test('slots are image files or systemd-boot’s entries, and each partition says
     kind: 'file-images',
     folder: '/slots',
   });
+  const hostService = { socket: '/s', caFile: '/ca', certFile: '/crt', keyFile: '/key' };
   const entry = (slot: string) => ({ linux: `/iotdh/${slot}/linux`, options: 'root=PARTUUID=1 ro' });
   const slots = { kind: 'systemd-boot', entries: { a: entry('a'), b: entry('b') } };
   const partitions = [
@@ -82,6 +83,9 @@ test('slots are image files or systemd-boot’s entries, and each partition says
     ],
     [{ slots: { kind: 'grub' } }, /slots.kind must be one of file-images, systemd-boot, windows/],
     [{ slots: { kind: 'windows' }, partitions: [partitions[0]] }, /partitions\[0\].a must be a GPT GUID/],
+    [{ slots: { kind: 'host-service' } }, /slots.kind must be host-service if there is a hostService/],
+    [{ slots: { kind: 'host-service' }, partitions: sizes }, /partitions are the host service’s/],
+    [{ slots: files, partitions: sizes, hostService }, /slots.kind must be host-service if/],
     [{ slots: { kind: 'windows' } }, /slots.system must be the name of one of the partitions/],
   ] as const) {
     assert.throws(

@@ -110,6 +110,12 @@ export function settingsFrom(config: unknown, environment: Environment = {}): Se
   };
   for (const fields of [top, trust, hub, blobs, api]) fields.end();
   demandPlaces(settings);
+  if (
+    (settings.slots?.kind === 'host-service') !== (settings.hostService !== null) &&
+    settings.slots !== null
+  ) {
+    throw new SettingsError('slots.kind must be host-service if there is a hostService, and only then');
+  }
   if (settings.api.socket === null && settings.api.loopback === null) {
     throw new SettingsError(
       'api must have a socket or loopback, or nobody can say that the machine is ready',

@@ -1,9 +1,10 @@
 /** The fields of the configuration that say where the slots of a BASE are. */
 import { absolute, type Fields, fieldsOf, SettingsError } from './fields.ts';
-import type { BootEntry, PartitionSettings, Settings, SlotSettings } from './settings.ts';
+import type { BootEntry, OwnSlotSettings, PartitionSettings, Settings, SlotSettings } from './settings.ts';
 
 export const gibibyte = 1024 ** 3;
-const kinds = ['file-images', 'systemd-boot', 'windows'] as const;
+const ownKinds = ['file-images', 'systemd-boot', 'windows'] as const;
+const kinds = [...ownKinds, 'host-service'] as const;
 const partitionGuid = /^\{[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}$/i;
 
 /** `{ "folder": … }` alone, as before there were kinds, means image files. */
@@ -15,19 +16,29 @@ export function slotsFrom(fields: Fields | null): SlotSettings | null {
   return slots;
 }
 
-const readers: Record<SlotSettings['kind'], (fields: Fields) => SlotSettings> = {
+/** Those of a process that writes them itself. */
+export function ownSlotsFrom(fields: Fields | null): OwnSlotSettings | null {
+  if (fields === null) return null;
+  const slots = readers[fields.oneOf('kind', ownKinds, 'file-images')](fields);
+  fields.end();
+  return slots;
+}
+
+type Read<Kind> = (fields: Fields) => Extract<SlotSettings, { kind: Kind }>;
+const readers: { [Kind in SlotSettings['kind']]: Read<Kind> } = {
   'file-images': fileImages,
   'systemd-boot': systemdBoot,
   windows: (fields) => ({ kind: 'windows', system: fields.text('system', 'windows') }),
+  'host-service': () => ({ kind: 'host-service' }),
 };
 
-function fileImages(fields: Fields): SlotSettings {
+function fileImages(fields: Fields): Extract<SlotSettings, { kind: 'file-images' }> {
   return { kind: 'file-images', folder: absolute(fields.text('folder', ''), 'slots.folder') };
 }
 
-function systemdBoot(fields: Fields): SlotSettings {
+function systemdBoot(fields: Fields): Extract<SlotSettings, { kind: 'systemd-boot' }> {
   const entries = fields.object('entries') ?? fieldsOf({}, 'slots.entries');
-  const read: SlotSettings = {
+  const read: ReturnType<typeof systemdBoot> = {
     kind: 'systemd-boot',
     espFolder: absolute(fields.text('espFolder', '/boot/efi'), 'slots.espFolder'),
     variablesFolder: absolute(
@@ -76,7 +87,10 @@ export function partitionFrom(fields: Fields, path: string): PartitionSettings {
 }
 
 /** Each partition says where it is, in the way of what chooses between the slots; and no two have one name. */
-export function demandPlaces({ slots, partitions }: Settings): void {
+export function demandPlaces({ slots, partitions }: Pick<Settings, 'slots' | 'partitions'>): void {
+  if (slots?.kind === 'host-service' && partitions.length > 0) {
+    throw new SettingsError('partitions are the host service’s: name them in its settings');
+  }
   for (const [index, { name, bytes, places }] of partitions.entries()) {
     const at = `partitions[${index}]`;
     if (partitions.findIndex((other) => other.name === name) !== index) {

@@ -20,6 +20,12 @@ export type PartitionSettings = {
 
 /** What chooses between the two slots, and what it has to be told. */
 export type SlotSettings =
+  | OwnSlotSettings
+  /** The host service's, which knows the rest. */
+  | { kind: 'host-service' };
+
+/** Slots that this process itself writes. */
+export type OwnSlotSettings =
   /** Slots as files in a folder, for rehearsals and for machines without a boot loader that we know. */
   | { kind: 'file-images'; folder: string }
   /** `espFolder`: where the EFI system partition is mounted; `variablesFolder`: where efivarfs is. */

@@ -1,7 +1,7 @@
 /** The slots that the agent's configuration names, whatever boot loader chooses between them. */
 import { join } from 'node:path';
 import { readText, writeDurably } from '../durable/document.ts';
-import type { PartitionSettings, Settings } from '../settings/settings.ts';
+import type { OwnSlotSettings, PartitionSettings, Settings } from '../settings/settings.ts';
 import { createBlockDevices } from './block-devices.ts';
 import { createSlots } from './create-slots.ts';
 import { createDevicePartitions, type DevicePartition } from './device-partitions.ts';
@@ -20,9 +20,11 @@ import { createWindowsPartitions } from './windows/windows-partitions.ts';
 export type RunTool = (program: string, args: readonly string[]) => Promise<string | null>;
 
 export type MachineSlotsOptions = {
-  settings: Pick<Settings, 'partitions' | 'dataDir'> & { slots: NonNullable<Settings['slots']> };
+  settings: Pick<Settings, 'partitions'> & { slots: OwnSlotSettings };
   /** Holds the record of what the slots hold; must exist, and be on a partition that no base replaces. */
   folder: string;
+  /** Other folders that no base may replace. */
+  keptFolders: readonly string[];
   bootId: () => Promise<string>;
   run: RunTool;
   /** What Windows' tools need. */
@@ -32,7 +34,8 @@ export type MachineSlotsOptions = {
 /** Throws a SlotsError when the machine's partitions are not as configured. Whether its boot loader is, `inspect` tells. */
 export function createMachineSlots(options: MachineSlotsOptions): Slots {
   const { settings, folder, bootId, run, surroundings } = options;
-  const { slots, partitions, dataDir } = settings;
+  const { slots, partitions } = settings;
+  const keptFolders = [...options.keptFolders, folder];
   const recordPath = join(folder, 'slots.json');
   const record: LoaderStoreOptions['record'] = {
     read: () => readText(recordPath),
@@ -58,7 +61,7 @@ export function createMachineSlots(options: MachineSlotsOptions): Slots {
         partitions: createDevicePartitions({
           partitions: partitions.map(placesOf),
           devices: createBlockDevices(),
-          keptFolders: [dataDir, folder],
+          keptFolders,
         }),
       });
     }

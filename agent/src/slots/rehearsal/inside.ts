@@ -43,7 +43,7 @@ const [system = ''] = process.argv.slice(2);
 say({ what: 'arrived', system, ...boot() });
 
 const { slots: slotSettings, ...settings } = settingsFrom(JSON.parse(read('/state/config.json')));
-if (slotSettings === null) throw new Error('no slots are configured');
+if (slotSettings === null || slotSettings.kind === 'host-service') throw new Error('no slots are configured');
 const bootId = async () => read('/proc/sys/kernel/random/boot_id');
 const clock: Clock = {
   now: Date.now,
@@ -56,7 +56,7 @@ const clock: Clock = {
 const down = new AbortController();
 const slots = createMachineSlots({
   settings: { ...settings, slots: slotSettings },
-  ...{ folder: '/state', bootId, run: runTool },
+  ...{ folder: '/state', keptFolders: [settings.dataDir], bootId, run: runTool },
   surroundings: { clock, environment: {}, redact: (text) => text },
 });
 const installer = createBaseInstaller({

@@ -4,18 +4,18 @@
 // @generated from file iotdh/host/v1/host_service.proto (package iotdh.host.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file iotdh/host/v1/host_service.proto.
  */
 export const file_iotdh_host_v1_host_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBpb3RkaC9ob3N0L3YxL2hvc3Rfc2VydmljZS5wcm90bxINaW90ZGguaG9zdC52MSKAAQoMQWN0aW9uRmFpbGVkEhoKBnJlYXNvbhgBIAEoCUIKukgHcgUQARjoBxIWCglleGl0X2NvZGUYAiABKAVIAIgBARIZCgZvdXRwdXQYAyABKAlCCbpIBnIEKICABBITCgtpbnRlcnJ1cHRlZBgEIAEoCEIMCgpfZXhpdF9jb2RlIn4KB1BhY2thZ2USNQoEbmFtZRgBIAEoCUInukgkciIYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTkrLl8tXSokEjwKB3ZlcnNpb24YAiABKAlCK7pIKNgBAXIjGIABMh5eWzAtOUEtWmEtel1bMC05QS1aYS16Lit+Oi1dKiQibgoVUmVzdGFydFNlcnZpY2VSZXF1ZXN0Eh4KDG9wZXJhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESNQoEbmFtZRgCIAEoCUInukgkciIYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlALl8tXSokIjMKFlJlc3RhcnRTZXJ2aWNlUmVzcG9uc2USGQoGb3V0cHV0GAEgASgJQgm6SAZyBCiAgAQiNwoVUmVzdGFydE1hY2hpbmVSZXF1ZXN0Eh4KDG9wZXJhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQEiGAoWUmVzdGFydE1hY2hpbmVSZXNwb25zZSJKChFHZXRQYWNrYWdlUmVxdWVzdBI1CgRuYW1lGAEgASgJQie6SCRyIhiAATIdXltBLVphLXowLTldW0EtWmEtejAtOSsuXy1dKiQiLwoSR2V0UGFja2FnZVJlc3BvbnNlEhkKB3ZlcnNpb24YASABKAlCCLpIBXIDGIABIpEBChdTaW11bGF0ZVBhY2thZ2VzUmVxdWVzdBI1CghwYWNrYWdlcxgBIAMoCzIWLmlvdGRoLmhvc3QudjEuUGFja2FnZUILukgIkgEFCAEQgAISPwoKdGltZV9saW1pdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNyAEBqgEHIgMIwHAqACJNChhTaW11bGF0ZVBhY2thZ2VzUmVzcG9uc2USMQoGYmVmb3JlGAEgAygLMhYuaW90ZGguaG9zdC52MS5QYWNrYWdlQgm6SAaSAQMQkE4iygEKFkluc3RhbGxQYWNrYWdlc1JlcXVlc3QSHgoMb3BlcmF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARI1CghwYWNrYWdlcxgCIAMoCzIWLmlvdGRoLmhvc3QudjEuUGFja2FnZUILukgIkgEFCAEQkE4SGAoQYWxsb3dfZG93bmdyYWRlcxgDIAEoCBI/Cgp0aW1lX2xpbWl0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwjAcCoAIjQKF0luc3RhbGxQYWNrYWdlc1Jlc3BvbnNlEhkKBm91dHB1dBgBIAEoCUIJukgGcgQogIAEIhMKEUdldE1hY2hpbmVSZXF1ZXN0InoKEkdldE1hY2hpbmVSZXNwb25zZRIbCgdib290X2lkGAEgASgJQgq6SAdyBRABGIABEjEKBnVwdGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIGukgDyAEBEhQKDGhhc19wYWNrYWdlcxgDIAEoCDLWBAoLSG9zdFNlcnZpY2USYgoOUmVzdGFydFNlcnZpY2USJC5pb3RkaC5ob3N0LnYxLlJlc3RhcnRTZXJ2aWNlUmVxdWVzdBolLmlvdGRoLmhvc3QudjEuUmVzdGFydFNlcnZpY2VSZXNwb25zZSIDkAICEmIKDlJlc3RhcnRNYWNoaW5lEiQuaW90ZGguaG9zdC52MS5SZXN0YXJ0TWFjaGluZVJlcXVlc3QaJS5pb3RkaC5ob3N0LnYxLlJlc3RhcnRNYWNoaW5lUmVzcG9uc2UiA5ACAhJWCgpHZXRQYWNrYWdlEiAuaW90ZGguaG9zdC52MS5HZXRQYWNrYWdlUmVxdWVzdBohLmlvdGRoLmhvc3QudjEuR2V0UGFja2FnZVJlc3BvbnNlIgOQAgESaAoQU2ltdWxhdGVQYWNrYWdlcxImLmlvdGRoLmhvc3QudjEuU2ltdWxhdGVQYWNrYWdlc1JlcXVlc3QaJy5pb3RkaC5ob3N0LnYxLlNpbXVsYXRlUGFja2FnZXNSZXNwb25zZSIDkAICEmUKD0luc3RhbGxQYWNrYWdlcxIlLmlvdGRoLmhvc3QudjEuSW5zdGFsbFBhY2thZ2VzUmVxdWVzdBomLmlvdGRoLmhvc3QudjEuSW5zdGFsbFBhY2thZ2VzUmVzcG9uc2UiA5ACAhJWCgpHZXRNYWNoaW5lEiAuaW90ZGguaG9zdC52MS5HZXRNYWNoaW5lUmVxdWVzdBohLmlvdGRoLmhvc3QudjEuR2V0TWFjaGluZVJlc3BvbnNlIgOQAgFCWgoRY29tLmlvdGRoLmhvc3QudjFCEEhvc3RTZXJ2aWNlUHJvdG9QAVohaW90ZGgvZ2VuL2dvL2lvdGRoL2hvc3QvdjE7aG9zdHYxqgINSW90ZGguSG9zdC5WMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("CiBpb3RkaC9ob3N0L3YxL2hvc3Rfc2VydmljZS5wcm90bxINaW90ZGguaG9zdC52MSKmAQoMQWN0aW9uRmFpbGVkEhoKBnJlYXNvbhgBIAEoCUIKukgHcgUQARjoBxIWCglleGl0X2NvZGUYAiABKAVIAIgBARIZCgZvdXRwdXQYAyABKAlCCbpIBnIEKICABBITCgtpbnRlcnJ1cHRlZBgEIAEoCBIkCgp1cGRhdGVfaWRzGAUgAygJQhC6SA2SAQoQgAIiBXIDsAEBQgwKCl9leGl0X2NvZGUifgoHUGFja2FnZRI1CgRuYW1lGAEgASgJQie6SCRyIhiAATIdXltBLVphLXowLTldW0EtWmEtejAtOSsuXy1dKiQSPAoHdmVyc2lvbhgCIAEoCUIrukgo2AEBciMYgAEyHl5bMC05QS1aYS16XVswLTlBLVphLXouK346LV0qJCJuChVSZXN0YXJ0U2VydmljZVJlcXVlc3QSHgoMb3BlcmF0aW9uX2lkGAEgASgJQgi6SAVyA7ABARI1CgRuYW1lGAIgASgJQie6SCRyIhiAATIdXltBLVphLXowLTldW0EtWmEtejAtOUAuXy1dKiQiMwoWUmVzdGFydFNlcnZpY2VSZXNwb25zZRIZCgZvdXRwdXQYASABKAlCCbpIBnIEKICABCI3ChVSZXN0YXJ0TWFjaGluZVJlcXVlc3QSHgoMb3BlcmF0aW9uX2lkGAEgASgJQgi6SAVyA7ABASIYChZSZXN0YXJ0TWFjaGluZVJlc3BvbnNlIkoKEUdldFBhY2thZ2VSZXF1ZXN0EjUKBG5hbWUYASABKAlCJ7pIJHIiGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Ky5fLV0qJCIvChJHZXRQYWNrYWdlUmVzcG9uc2USGQoHdmVyc2lvbhgBIAEoCUIIukgFcgMYgAEikQEKF1NpbXVsYXRlUGFja2FnZXNSZXF1ZXN0EjUKCHBhY2thZ2VzGAEgAygLMhYuaW90ZGguaG9zdC52MS5QYWNrYWdlQgu6SAiSAQUIARCAAhI/Cgp0aW1lX2xpbWl0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA3IAQGqAQciAwjAcCoAIk0KGFNpbXVsYXRlUGFja2FnZXNSZXNwb25zZRIxCgZiZWZvcmUYASADKAsyFi5pb3RkaC5ob3N0LnYxLlBhY2thZ2VCCbpIBpIBAxCQTiLKAQoWSW5zdGFsbFBhY2thZ2VzUmVxdWVzdBIeCgxvcGVyYXRpb25faWQYASABKAlCCLpIBXIDsAEBEjUKCHBhY2thZ2VzGAIgAygLMhYuaW90ZGguaG9zdC52MS5QYWNrYWdlQgu6SAiSAQUIARCQThIYChBhbGxvd19kb3duZ3JhZGVzGAMgASgIEj8KCnRpbWVfbGltaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDcgBAaoBByIDCMBwKgAiNAoXSW5zdGFsbFBhY2thZ2VzUmVzcG9uc2USGQoGb3V0cHV0GAEgASgJQgm6SAZyBCiAgAQiEwoRR2V0TWFjaGluZVJlcXVlc3QivQEKEkdldE1hY2hpbmVSZXNwb25zZRIbCgdib290X2lkGAEgASgJQgq6SAdyBRABGIABEjEKBnVwdGltZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIGukgDyAEBEhQKDGhhc19wYWNrYWdlcxgDIAEoCBIaChJoYXNfd2luZG93c191cGRhdGUYBCABKAgSEQoJaGFzX3Nsb3RzGAUgASgIEhIKCm9uX2JhdHRlcnkYBiABKAgifgoMV2luZG93c0J1aWxkEjkKCWJ1aWxkX3RhZxgBIAEoCUImukgjciEYIDIdXjEwXC4wXC5bMC05XXs1fVwuWzAtOV17MSw1fSQSMwoLa2JfYXJ0aWNsZXMYAiADKAlCHrpIG5IBGBAgGAEiEnIQMg5eS0JbMC05XXs2LDh9JCI6Cg5XaW5kb3dzVXBkYXRlcxIoCgp1cGRhdGVfaWRzGAEgAygJQhS6SBGSAQ4IARCAAhgBIgVyA7ABASLzAQocSW5zdGFsbFdpbmRvd3NVcGRhdGVzUmVxdWVzdBIeCgxvcGVyYXRpb25faWQYASABKAlCCLpIBXIDsAEBEiwKBWJ1aWxkGAIgASgLMhsuaW90ZGguaG9zdC52MS5XaW5kb3dzQnVpbGRIABIwCgd1cGRhdGVzGAMgASgLMh0uaW90ZGguaG9zdC52MS5XaW5kb3dzVXBkYXRlc0gAEj8KCnRpbWVfbGltaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDcgBAaoBByIDCMBwKgBCEgoJc2VsZWN0aW9uEgW6SAIIASJ6Ch1JbnN0YWxsV2luZG93c1VwZGF0ZXNSZXNwb25zZRIkCgp1cGRhdGVfaWRzGAEgAygJQhC6SA2SAQoQgAIiBXIDsAEBEhgKEHJlc3RhcnRfcmVxdWlyZWQYAiABKAgSGQoGb3V0cHV0GAMgASgJQgm6SAZyBCiAgAQiuQEKHlVuaW5zdGFsbFdpbmRvd3NVcGRhdGVzUmVxdWVzdBIeCgxvcGVyYXRpb25faWQYASABKAlCCLpIBXIDsAEBEjYKB3VwZGF0ZXMYAiABKAsyHS5pb3RkaC5ob3N0LnYxLldpbmRvd3NVcGRhdGVzQga6SAPIAQESPwoKdGltZV9saW1pdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNyAEBqgEHIgMIwHAqACJ8Ch9Vbmluc3RhbGxXaW5kb3dzVXBkYXRlc1Jlc3BvbnNlEiQKCnVwZGF0ZV9pZHMYASADKAlCELpIDZIBChCAAiIFcgOwAQESGAoQcmVzdGFydF9yZXF1aXJlZBgCIAEoCBIZCgZvdXRwdXQYAyABKAlCCbpIBnIEKICABCJqCglTbG90VHJpYWwSFwoDam9iGAEgASgJQgq6SAdyBRABGIACEiYKB2NvbnRlbnQYAiABKAlCFbpIEnIQMg5eWzAtOWEtZl17NjR9JBIcCghhcm1lZF9pbhgDIAEoCUIKukgHcgUQARiAASKJAQoLU2xvdENvbnRlbnQSJgoHY29udGVudBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kEg0KBXdob2xlGAIgASgIEkMKCnBhcnRpdGlvbnMYAyADKAlCL7pILJIBKRAQIiVyIxhAMh9eW2EtejAtOV0oW2EtejAtOS1dKlthLXowLTldKT8kIjYKC1Nsb3RWZXJkaWN0EhcKA2pvYhgBIAEoCUIKukgHcgUQARiAAhIOCgZwcm92ZW4YAiABKAgiEQoPR2V0U2xvdHNSZXF1ZXN0Io0CChBHZXRTbG90c1Jlc3BvbnNlEi8KBmJvb3RlZBgBIAEoDjITLmlvdGRoLmhvc3QudjEuU2xvdEIKukgHggEEEAEgABItCgRnb29kGAIgASgOMhMuaW90ZGguaG9zdC52MS5TbG90Qgq6SAeCAQQQASAAEikKBXNwYXJlGAMgASgLMhouaW90ZGguaG9zdC52MS5TbG90Q29udGVudBInCgV0cmlhbBgEIAEoCzIYLmlvdGRoLmhvc3QudjEuU2xvdFRyaWFsEhsKCnRyaWVzX2xlZnQYBSABKA1CB7pIBCoCGBASKAoEbGFzdBgGIAEoCzIaLmlvdGRoLmhvc3QudjEuU2xvdFZlcmRpY3QiUQoXR2V0U2xvdFBhcnRpdGlvblJlcXVlc3QSNgoEbmFtZRgBIAEoCUIoukglciMYQDIfXlthLXowLTldKFthLXowLTktXSpbYS16MC05XSk/JCJGChhHZXRTbG90UGFydGl0aW9uUmVzcG9uc2USIQoEc2l6ZRgBIAEoBEIOukgLMgkY/////////w9IAIgBAUIHCgVfc2l6ZSK7AgoVV3JpdGVTbG90SW1hZ2VSZXF1ZXN0Eh4KDG9wZXJhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESJgoHY29udGVudBgCIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kEjsKCXBhcnRpdGlvbhgDIAEoCUIoukglciMYQDIfXlthLXowLTldKFthLXowLTktXSpbYS16MC05XSk/JBJXCgVpbWFnZRgEIAEoCUJIukhFckMYgAQyPl5bQS1aYS16MC05Xy1dW0EtWmEtejAtOS5fLV0qKC9bQS1aYS16MC05Xy1dW0EtWmEtejAtOS5fLV0qKSokEhcKBmRpZ2VzdBgFIAEoDEIHukgEegJoIBIrChNtaW5fcGFydGl0aW9uX2J5dGVzGAYgASgEQg66SAsyCRj/////////DyJPChZXcml0ZVNsb3RJbWFnZVJlc3BvbnNlEhwKBHNpemUYASABKARCDrpICzIJGP////////8PEhcKBXVuZml0GAIgASgJQgi6SAVyAxjoByIzCglCZWdpblNsb3QSJgoHY29udGVudBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kInkKCkZpbmlzaFNsb3QSJgoHY29udGVudBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kEkMKCnBhcnRpdGlvbnMYAiADKAlCL7pILJIBKRAQIiVyIxhAMh9eW2EtejAtOV0oW2EtejAtOS1dKlthLXowLTldKT8kIgoKCEtlZXBTbG90IgwKCkdpdmVVcFNsb3QimwIKEkNoYW5nZVNsb3RzUmVxdWVzdBIeCgxvcGVyYXRpb25faWQYASABKAlCCLpIBXIDsAEBEikKBWJlZ2luGAIgASgLMhguaW90ZGguaG9zdC52MS5CZWdpblNsb3RIABIrCgZmaW5pc2gYAyABKAsyGS5pb3RkaC5ob3N0LnYxLkZpbmlzaFNsb3RIABInCgNhcm0YBCABKAsyGC5pb3RkaC5ob3N0LnYxLlNsb3RUcmlhbEgAEicKBGtlZXAYBSABKAsyFy5pb3RkaC5ob3N0LnYxLktlZXBTbG90SAASLAoHZ2l2ZV91cBgGIAEoCzIZLmlvdGRoLmhvc3QudjEuR2l2ZVVwU2xvdEgAQg0KBHN0ZXASBbpIAggBIjAKE0NoYW5nZVNsb3RzUmVzcG9uc2USGQoHcmVmdXNlZBgBIAEoCUIIukgFcgMY6AcqNAoEU2xvdBIUChBTTE9UX1VOU1BFQ0lGSUVEEAASCgoGU0xPVF9BEAESCgoGU0xPVF9CEAIyyQkKC0hvc3RTZXJ2aWNlEmIKDlJlc3RhcnRTZXJ2aWNlEiQuaW90ZGguaG9zdC52MS5SZXN0YXJ0U2VydmljZVJlcXVlc3QaJS5pb3RkaC5ob3N0LnYxLlJlc3RhcnRTZXJ2aWNlUmVzcG9uc2UiA5ACAhJiCg5SZXN0YXJ0TWFjaGluZRIkLmlvdGRoLmhvc3QudjEuUmVzdGFydE1hY2hpbmVSZXF1ZXN0GiUuaW90ZGguaG9zdC52MS5SZXN0YXJ0TWFjaGluZVJlc3BvbnNlIgOQAgISVgoKR2V0UGFja2FnZRIgLmlvdGRoLmhvc3QudjEuR2V0UGFja2FnZVJlcXVlc3QaIS5pb3RkaC5ob3N0LnYxLkdldFBhY2thZ2VSZXNwb25zZSIDkAIBEmgKEFNpbXVsYXRlUGFja2FnZXMSJi5pb3RkaC5ob3N0LnYxLlNpbXVsYXRlUGFja2FnZXNSZXF1ZXN0GicuaW90ZGguaG9zdC52MS5TaW11bGF0ZVBhY2thZ2VzUmVzcG9uc2UiA5ACAhJlCg9JbnN0YWxsUGFja2FnZXMSJS5pb3RkaC5ob3N0LnYxLkluc3RhbGxQYWNrYWdlc1JlcXVlc3QaJi5pb3RkaC5ob3N0LnYxLkluc3RhbGxQYWNrYWdlc1Jlc3BvbnNlIgOQAgISdwoVSW5zdGFsbFdpbmRvd3NVcGRhdGVzEisuaW90ZGguaG9zdC52MS5JbnN0YWxsV2luZG93c1VwZGF0ZXNSZXF1ZXN0GiwuaW90ZGguaG9zdC52MS5JbnN0YWxsV2luZG93c1VwZGF0ZXNSZXNwb25zZSIDkAICEn0KF1VuaW5zdGFsbFdpbmRvd3NVcGRhdGVzEi0uaW90ZGguaG9zdC52MS5Vbmluc3RhbGxXaW5kb3dzVXBkYXRlc1JlcXVlc3QaLi5pb3RkaC5ob3N0LnYxLlVuaW5zdGFsbFdpbmRvd3NVcGRhdGVzUmVzcG9uc2UiA5ACAhJQCghHZXRTbG90cxIeLmlvdGRoLmhvc3QudjEuR2V0U2xvdHNSZXF1ZXN0Gh8uaW90ZGguaG9zdC52MS5HZXRTbG90c1Jlc3BvbnNlIgOQAgISaAoQR2V0U2xvdFBhcnRpdGlvbhImLmlvdGRoLmhvc3QudjEuR2V0U2xvdFBhcnRpdGlvblJlcXVlc3QaJy5pb3RkaC5ob3N0LnYxLkdldFNsb3RQYXJ0aXRpb25SZXNwb25zZSIDkAIBEmIKDldyaXRlU2xvdEltYWdlEiQuaW90ZGguaG9zdC52MS5Xcml0ZVNsb3RJbWFnZVJlcXVlc3QaJS5pb3RkaC5ob3N0LnYxLldyaXRlU2xvdEltYWdlUmVzcG9uc2UiA5ACAhJZCgtDaGFuZ2VTbG90cxIhLmlvdGRoLmhvc3QudjEuQ2hhbmdlU2xvdHNSZXF1ZXN0GiIuaW90ZGguaG9zdC52MS5DaGFuZ2VTbG90c1Jlc3BvbnNlIgOQAgISVgoKR2V0TWFjaGluZRIgLmlvdGRoLmhvc3QudjEuR2V0TWFjaGluZVJlcXVlc3QaIS5pb3RkaC5ob3N0LnYxLkdldE1hY2hpbmVSZXNwb25zZSIDkAIBQloKEWNvbS5pb3RkaC5ob3N0LnYxQhBIb3N0U2VydmljZVByb3RvUAFaIWlvdGRoL2dlbi9nby9pb3RkaC9ob3N0L3YxO2hvc3R2MaoCDUlvdGRoLkhvc3QuVjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * What was asked for was tried, and failed.
@@ -46,10 +46,18 @@ export type ActionFailed = Message<"iotdh.host.v1.ActionFailed"> & {
 
   /**
    * The host service ended while it was under way, so nobody knows how it ended; it is not tried again under this id.
+   * Only a service's restart ends so: everything else is brought to its end when it is asked for again.
    *
    * @generated from field: bool interrupted = 4;
    */
   interrupted: boolean;
+
+  /**
+   * The updates that Windows Update has installed, or removed, all the same, by UpdateID.
+   *
+   * @generated from field: repeated string update_ids = 5;
+   */
+  updateIds: string[];
 };
 
 /**
@@ -367,6 +375,27 @@ export type GetMachineResponse = Message<"iotdh.host.v1.GetMachineResponse"> & {
    * @generated from field: bool has_packages = 3;
    */
   hasPackages: boolean;
+
+  /**
+   * Whether Windows Update may be used through this service.
+   *
+   * @generated from field: bool has_windows_update = 4;
+   */
+  hasWindowsUpdate: boolean;
+
+  /**
+   * Whether the machine has slots that this service may write.
+   *
+   * @generated from field: bool has_slots = 5;
+   */
+  hasSlots: boolean;
+
+  /**
+   * Whether the machine runs on its battery; false also for one that has none.
+   *
+   * @generated from field: bool on_battery = 6;
+   */
+  onBattery: boolean;
 };
 
 /**
@@ -375,6 +404,716 @@ export type GetMachineResponse = Message<"iotdh.host.v1.GetMachineResponse"> & {
  */
 export const GetMachineResponseSchema: GenMessage<GetMachineResponse> = /*@__PURE__*/
   messageDesc(file_iotdh_host_v1_host_service, 13);
+
+/**
+ * A build of Windows.
+ *
+ * @generated from message iotdh.host.v1.WindowsBuild
+ */
+export type WindowsBuild = Message<"iotdh.host.v1.WindowsBuild"> & {
+  /**
+   * The build, such as "10.0.26100.2314".
+   *
+   * @generated from field: string build_tag = 1;
+   */
+  buildTag: string;
+
+  /**
+   * Knowledge-base articles that bring the machine to the build, such as "KB5046617". Empty: whatever
+   * Windows Update offers.
+   *
+   * @generated from field: repeated string kb_articles = 2;
+   */
+  kbArticles: string[];
+};
+
+/**
+ * Describes the message iotdh.host.v1.WindowsBuild.
+ * Use `create(WindowsBuildSchema)` to create a new message.
+ */
+export const WindowsBuildSchema: GenMessage<WindowsBuild> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 14);
+
+/**
+ * Updates by their identity.
+ *
+ * @generated from message iotdh.host.v1.WindowsUpdates
+ */
+export type WindowsUpdates = Message<"iotdh.host.v1.WindowsUpdates"> & {
+  /**
+   * UpdateIDs.
+   *
+   * @generated from field: repeated string update_ids = 1;
+   */
+  updateIds: string[];
+};
+
+/**
+ * Describes the message iotdh.host.v1.WindowsUpdates.
+ * Use `create(WindowsUpdatesSchema)` to create a new message.
+ */
+export const WindowsUpdatesSchema: GenMessage<WindowsUpdates> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 15);
+
+/**
+ * Selects what Windows Update is to install.
+ *
+ * @generated from message iotdh.host.v1.InstallWindowsUpdatesRequest
+ */
+export type InstallWindowsUpdatesRequest = Message<"iotdh.host.v1.InstallWindowsUpdatesRequest"> & {
+  /**
+   * Names the operation.
+   *
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+
+  /**
+   * What is selected.
+   *
+   * @generated from oneof iotdh.host.v1.InstallWindowsUpdatesRequest.selection
+   */
+  selection: {
+    /**
+     * What brings the machine to this build.
+     *
+     * @generated from field: iotdh.host.v1.WindowsBuild build = 2;
+     */
+    value: WindowsBuild;
+    case: "build";
+  } | {
+    /**
+     * These updates.
+     *
+     * @generated from field: iotdh.host.v1.WindowsUpdates updates = 3;
+     */
+    value: WindowsUpdates;
+    case: "updates";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * How long it may take.
+   *
+   * @generated from field: google.protobuf.Duration time_limit = 4;
+   */
+  timeLimit?: Duration | undefined;
+};
+
+/**
+ * Describes the message iotdh.host.v1.InstallWindowsUpdatesRequest.
+ * Use `create(InstallWindowsUpdatesRequestSchema)` to create a new message.
+ */
+export const InstallWindowsUpdatesRequestSchema: GenMessage<InstallWindowsUpdatesRequest> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 16);
+
+/**
+ * Everything that was selected is installed.
+ *
+ * @generated from message iotdh.host.v1.InstallWindowsUpdatesResponse
+ */
+export type InstallWindowsUpdatesResponse = Message<"iotdh.host.v1.InstallWindowsUpdatesResponse"> & {
+  /**
+   * What was installed now, by UpdateID. Empty: nothing was missing.
+   *
+   * @generated from field: repeated string update_ids = 1;
+   */
+  updateIds: string[];
+
+  /**
+   * Whether Windows wants a restart before it takes effect.
+   *
+   * @generated from field: bool restart_required = 2;
+   */
+  restartRequired: boolean;
+
+  /**
+   * The end of what was printed. Empty: nothing.
+   *
+   * @generated from field: string output = 3;
+   */
+  output: string;
+};
+
+/**
+ * Describes the message iotdh.host.v1.InstallWindowsUpdatesResponse.
+ * Use `create(InstallWindowsUpdatesResponseSchema)` to create a new message.
+ */
+export const InstallWindowsUpdatesResponseSchema: GenMessage<InstallWindowsUpdatesResponse> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 17);
+
+/**
+ * Names updates to remove.
+ *
+ * @generated from message iotdh.host.v1.UninstallWindowsUpdatesRequest
+ */
+export type UninstallWindowsUpdatesRequest = Message<"iotdh.host.v1.UninstallWindowsUpdatesRequest"> & {
+  /**
+   * Names the operation.
+   *
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+
+  /**
+   * The updates.
+   *
+   * @generated from field: iotdh.host.v1.WindowsUpdates updates = 2;
+   */
+  updates?: WindowsUpdates | undefined;
+
+  /**
+   * How long it may take.
+   *
+   * @generated from field: google.protobuf.Duration time_limit = 3;
+   */
+  timeLimit?: Duration | undefined;
+};
+
+/**
+ * Describes the message iotdh.host.v1.UninstallWindowsUpdatesRequest.
+ * Use `create(UninstallWindowsUpdatesRequestSchema)` to create a new message.
+ */
+export const UninstallWindowsUpdatesRequestSchema: GenMessage<UninstallWindowsUpdatesRequest> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 18);
+
+/**
+ * None of the updates is installed.
+ *
+ * @generated from message iotdh.host.v1.UninstallWindowsUpdatesResponse
+ */
+export type UninstallWindowsUpdatesResponse = Message<"iotdh.host.v1.UninstallWindowsUpdatesResponse"> & {
+  /**
+   * What was removed now, by UpdateID.
+   *
+   * @generated from field: repeated string update_ids = 1;
+   */
+  updateIds: string[];
+
+  /**
+   * Whether Windows wants a restart before it takes effect.
+   *
+   * @generated from field: bool restart_required = 2;
+   */
+  restartRequired: boolean;
+
+  /**
+   * The end of what was printed. Empty: nothing.
+   *
+   * @generated from field: string output = 3;
+   */
+  output: string;
+};
+
+/**
+ * Describes the message iotdh.host.v1.UninstallWindowsUpdatesResponse.
+ * Use `create(UninstallWindowsUpdatesResponseSchema)` to create a new message.
+ */
+export const UninstallWindowsUpdatesResponseSchema: GenMessage<UninstallWindowsUpdatesResponse> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 19);
+
+/**
+ * A slot that has one boot to prove itself.
+ *
+ * @generated from message iotdh.host.v1.SlotTrial
+ */
+export type SlotTrial = Message<"iotdh.host.v1.SlotTrial"> & {
+  /**
+   * Who armed it.
+   *
+   * @generated from field: string job = 1;
+   */
+  job: string;
+
+  /**
+   * What the slot holds: the SHA-256 of a signed manifest, in lower-case hex.
+   *
+   * @generated from field: string content = 2;
+   */
+  content: string;
+
+  /**
+   * The boot in which it was armed.
+   *
+   * @generated from field: string armed_in = 3;
+   */
+  armedIn: string;
+};
+
+/**
+ * Describes the message iotdh.host.v1.SlotTrial.
+ * Use `create(SlotTrialSchema)` to create a new message.
+ */
+export const SlotTrialSchema: GenMessage<SlotTrial> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 20);
+
+/**
+ * The slot beside the good one holds this and nothing else.
+ *
+ * @generated from message iotdh.host.v1.SlotContent
+ */
+export type SlotContent = Message<"iotdh.host.v1.SlotContent"> & {
+  /**
+   * The SHA-256 of a signed manifest, in lower-case hex.
+   *
+   * @generated from field: string content = 1;
+   */
+  content: string;
+
+  /**
+   * Whether it is all there. Otherwise nobody may start the slot.
+   *
+   * @generated from field: bool whole = 2;
+   */
+  whole: boolean;
+
+  /**
+   * The partitions that are written and were read back; empty when it is whole.
+   *
+   * @generated from field: repeated string partitions = 3;
+   */
+  partitions: string[];
+};
+
+/**
+ * Describes the message iotdh.host.v1.SlotContent.
+ * Use `create(SlotContentSchema)` to create a new message.
+ */
+export const SlotContentSchema: GenMessage<SlotContent> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 21);
+
+/**
+ * How a trial has ended.
+ *
+ * @generated from message iotdh.host.v1.SlotVerdict
+ */
+export type SlotVerdict = Message<"iotdh.host.v1.SlotVerdict"> & {
+  /**
+   * Who armed it.
+   *
+   * @generated from field: string job = 1;
+   */
+  job: string;
+
+  /**
+   * Whether the slot became the good one.
+   *
+   * @generated from field: bool proven = 2;
+   */
+  proven: boolean;
+};
+
+/**
+ * Describes the message iotdh.host.v1.SlotVerdict.
+ * Use `create(SlotVerdictSchema)` to create a new message.
+ */
+export const SlotVerdictSchema: GenMessage<SlotVerdict> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 22);
+
+/**
+ * Asks where the slots stand.
+ *
+ * @generated from message iotdh.host.v1.GetSlotsRequest
+ */
+export type GetSlotsRequest = Message<"iotdh.host.v1.GetSlotsRequest"> & {
+};
+
+/**
+ * Describes the message iotdh.host.v1.GetSlotsRequest.
+ * Use `create(GetSlotsRequestSchema)` to create a new message.
+ */
+export const GetSlotsRequestSchema: GenMessage<GetSlotsRequest> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 23);
+
+/**
+ * Where the slots stand.
+ *
+ * @generated from message iotdh.host.v1.GetSlotsResponse
+ */
+export type GetSlotsResponse = Message<"iotdh.host.v1.GetSlotsResponse"> & {
+  /**
+   * The slot that runs.
+   *
+   * @generated from field: iotdh.host.v1.Slot booted = 1;
+   */
+  booted: Slot;
+
+  /**
+   * The slot that the machine comes up on unless the other one is on trial.
+   *
+   * @generated from field: iotdh.host.v1.Slot good = 2;
+   */
+  good: Slot;
+
+  /**
+   * What the other slot holds. Unset: anything, and nobody may start it.
+   *
+   * @generated from field: iotdh.host.v1.SlotContent spare = 3;
+   */
+  spare?: SlotContent | undefined;
+
+  /**
+   * Set: the other slot is on trial.
+   *
+   * @generated from field: iotdh.host.v1.SlotTrial trial = 4;
+   */
+  trial?: SlotTrial | undefined;
+
+  /**
+   * How often the boot loader may still start it.
+   *
+   * @generated from field: uint32 tries_left = 5;
+   */
+  triesLeft: number;
+
+  /**
+   * How the last trial ended. Unset: there was none.
+   *
+   * @generated from field: iotdh.host.v1.SlotVerdict last = 6;
+   */
+  last?: SlotVerdict | undefined;
+};
+
+/**
+ * Describes the message iotdh.host.v1.GetSlotsResponse.
+ * Use `create(GetSlotsResponseSchema)` to create a new message.
+ */
+export const GetSlotsResponseSchema: GenMessage<GetSlotsResponse> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 24);
+
+/**
+ * Names a partition.
+ *
+ * @generated from message iotdh.host.v1.GetSlotPartitionRequest
+ */
+export type GetSlotPartitionRequest = Message<"iotdh.host.v1.GetSlotPartitionRequest"> & {
+  /**
+   * The partition, by its name in the host's settings.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message iotdh.host.v1.GetSlotPartitionRequest.
+ * Use `create(GetSlotPartitionRequestSchema)` to create a new message.
+ */
+export const GetSlotPartitionRequestSchema: GenMessage<GetSlotPartitionRequest> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 25);
+
+/**
+ * The partition.
+ *
+ * @generated from message iotdh.host.v1.GetSlotPartitionResponse
+ */
+export type GetSlotPartitionResponse = Message<"iotdh.host.v1.GetSlotPartitionResponse"> & {
+  /**
+   * How large it is in the slot where it is smaller, in bytes. Unset: there is none of this name.
+   *
+   * @generated from field: optional uint64 size = 1;
+   */
+  size?: bigint | undefined;
+};
+
+/**
+ * Describes the message iotdh.host.v1.GetSlotPartitionResponse.
+ * Use `create(GetSlotPartitionResponseSchema)` to create a new message.
+ */
+export const GetSlotPartitionResponseSchema: GenMessage<GetSlotPartitionResponse> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 26);
+
+/**
+ * Names an image and where it goes.
+ *
+ * @generated from message iotdh.host.v1.WriteSlotImageRequest
+ */
+export type WriteSlotImageRequest = Message<"iotdh.host.v1.WriteSlotImageRequest"> & {
+  /**
+   * Names the operation.
+   *
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+
+  /**
+   * What the spare slot was made ready for.
+   *
+   * @generated from field: string content = 2;
+   */
+  content: string;
+
+  /**
+   * The partition, by its name in the host's settings.
+   *
+   * @generated from field: string partition = 3;
+   */
+  partition: string;
+
+  /**
+   * The image, by its path below the folder that the host's settings name. No part of it begins with a point.
+   *
+   * @generated from field: string image = 4;
+   */
+  image: string;
+
+  /**
+   * SHA-256 of the image.
+   *
+   * @generated from field: bytes digest = 5;
+   */
+  digest: Uint8Array;
+
+  /**
+   * The smallest partition that it fits, in bytes.
+   *
+   * @generated from field: uint64 min_partition_bytes = 6;
+   */
+  minPartitionBytes: bigint;
+};
+
+/**
+ * Describes the message iotdh.host.v1.WriteSlotImageRequest.
+ * Use `create(WriteSlotImageRequestSchema)` to create a new message.
+ */
+export const WriteSlotImageRequestSchema: GenMessage<WriteSlotImageRequest> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 27);
+
+/**
+ * The partition holds the image, or why it does not.
+ *
+ * @generated from message iotdh.host.v1.WriteSlotImageResponse
+ */
+export type WriteSlotImageResponse = Message<"iotdh.host.v1.WriteSlotImageResponse"> & {
+  /**
+   * How much was written; 0 when it was there already.
+   *
+   * @generated from field: uint64 size = 1;
+   */
+  size: bigint;
+
+  /**
+   * Why it was not written, or was read back as something else. Empty: it is there.
+   *
+   * @generated from field: string unfit = 2;
+   */
+  unfit: string;
+};
+
+/**
+ * Describes the message iotdh.host.v1.WriteSlotImageResponse.
+ * Use `create(WriteSlotImageResponseSchema)` to create a new message.
+ */
+export const WriteSlotImageResponseSchema: GenMessage<WriteSlotImageResponse> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 28);
+
+/**
+ * The spare slot is about to be overwritten with this content, and nobody may start it until it is whole.
+ *
+ * @generated from message iotdh.host.v1.BeginSlot
+ */
+export type BeginSlot = Message<"iotdh.host.v1.BeginSlot"> & {
+  /**
+   * The content.
+   *
+   * @generated from field: string content = 1;
+   */
+  content: string;
+};
+
+/**
+ * Describes the message iotdh.host.v1.BeginSlot.
+ * Use `create(BeginSlotSchema)` to create a new message.
+ */
+export const BeginSlotSchema: GenMessage<BeginSlot> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 29);
+
+/**
+ * These partitions are all that the content has.
+ *
+ * @generated from message iotdh.host.v1.FinishSlot
+ */
+export type FinishSlot = Message<"iotdh.host.v1.FinishSlot"> & {
+  /**
+   * The content.
+   *
+   * @generated from field: string content = 1;
+   */
+  content: string;
+
+  /**
+   * The partitions.
+   *
+   * @generated from field: repeated string partitions = 2;
+   */
+  partitions: string[];
+};
+
+/**
+ * Describes the message iotdh.host.v1.FinishSlot.
+ * Use `create(FinishSlotSchema)` to create a new message.
+ */
+export const FinishSlotSchema: GenMessage<FinishSlot> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 30);
+
+/**
+ * The slot that runs, on trial, becomes the good one.
+ *
+ * @generated from message iotdh.host.v1.KeepSlot
+ */
+export type KeepSlot = Message<"iotdh.host.v1.KeepSlot"> & {
+};
+
+/**
+ * Describes the message iotdh.host.v1.KeepSlot.
+ * Use `create(KeepSlotSchema)` to create a new message.
+ */
+export const KeepSlotSchema: GenMessage<KeepSlot> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 31);
+
+/**
+ * The slot on trial is given up.
+ *
+ * @generated from message iotdh.host.v1.GiveUpSlot
+ */
+export type GiveUpSlot = Message<"iotdh.host.v1.GiveUpSlot"> & {
+};
+
+/**
+ * Describes the message iotdh.host.v1.GiveUpSlot.
+ * Use `create(GiveUpSlotSchema)` to create a new message.
+ */
+export const GiveUpSlotSchema: GenMessage<GiveUpSlot> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 32);
+
+/**
+ * One step of the slots.
+ *
+ * @generated from message iotdh.host.v1.ChangeSlotsRequest
+ */
+export type ChangeSlotsRequest = Message<"iotdh.host.v1.ChangeSlotsRequest"> & {
+  /**
+   * Names the operation.
+   *
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+
+  /**
+   * The step.
+   *
+   * @generated from oneof iotdh.host.v1.ChangeSlotsRequest.step
+   */
+  step: {
+    /**
+     * Make the spare slot ready for a content.
+     *
+     * @generated from field: iotdh.host.v1.BeginSlot begin = 2;
+     */
+    value: BeginSlot;
+    case: "begin";
+  } | {
+    /**
+     * Say that it holds the whole of it.
+     *
+     * @generated from field: iotdh.host.v1.FinishSlot finish = 3;
+     */
+    value: FinishSlot;
+    case: "finish";
+  } | {
+    /**
+     * Have it started at the next boot, and only at that.
+     *
+     * @generated from field: iotdh.host.v1.SlotTrial arm = 4;
+     */
+    value: SlotTrial;
+    case: "arm";
+  } | {
+    /**
+     * Keep the slot that runs.
+     *
+     * @generated from field: iotdh.host.v1.KeepSlot keep = 5;
+     */
+    value: KeepSlot;
+    case: "keep";
+  } | {
+    /**
+     * Give up the slot on trial.
+     *
+     * @generated from field: iotdh.host.v1.GiveUpSlot give_up = 6;
+     */
+    value: GiveUpSlot;
+    case: "giveUp";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message iotdh.host.v1.ChangeSlotsRequest.
+ * Use `create(ChangeSlotsRequestSchema)` to create a new message.
+ */
+export const ChangeSlotsRequestSchema: GenMessage<ChangeSlotsRequest> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 33);
+
+/**
+ * The step is durable, at the boot loader too, or why it was refused.
+ *
+ * @generated from message iotdh.host.v1.ChangeSlotsResponse
+ */
+export type ChangeSlotsResponse = Message<"iotdh.host.v1.ChangeSlotsResponse"> & {
+  /**
+   * Why it is not allowed where the slots stand; nothing has changed. Empty: it was allowed.
+   *
+   * @generated from field: string refused = 1;
+   */
+  refused: string;
+};
+
+/**
+ * Describes the message iotdh.host.v1.ChangeSlotsResponse.
+ * Use `create(ChangeSlotsResponseSchema)` to create a new message.
+ */
+export const ChangeSlotsResponseSchema: GenMessage<ChangeSlotsResponse> = /*@__PURE__*/
+  messageDesc(file_iotdh_host_v1_host_service, 34);
+
+/**
+ * One of the two slots.
+ *
+ * @generated from enum iotdh.host.v1.Slot
+ */
+export const Slot = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: SLOT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The first.
+   *
+   * @generated from enum value: SLOT_A = 1;
+   */
+  A: 1,
+
+  /**
+   * The second.
+   *
+   * @generated from enum value: SLOT_B = 2;
+   */
+  B: 2,
+} as const;
+
+/**
+ * One of the two slots.
+ *
+ * @generated from enum iotdh.host.v1.Slot
+ */
+export type Slot = (typeof Slot)[keyof typeof Slot] | UnknownEnum;
+
+/**
+ * Describes the enum iotdh.host.v1.Slot.
+ */
+export const SlotSchema: GenEnum<Slot> = /*@__PURE__*/
+  enumDesc(file_iotdh_host_v1_host_service, 0);
 
 /**
  * Privileged work on one machine, for the one agent whose certificate was pinned when both were installed.
@@ -440,6 +1179,70 @@ export const HostService: GenService<{
     methodKind: "unary";
     input: typeof InstallPackagesRequestSchema;
     output: typeof InstallPackagesResponseSchema;
+  },
+  /**
+   * Have Windows Update install what is selected.
+   *
+   * Fails with PERMISSION_DENIED when the host has no Windows Update or its settings allow none, as does the method below.
+   *
+   * @generated from rpc iotdh.host.v1.HostService.InstallWindowsUpdates
+   */
+  installWindowsUpdates: {
+    methodKind: "unary";
+    input: typeof InstallWindowsUpdatesRequestSchema;
+    output: typeof InstallWindowsUpdatesResponseSchema;
+  },
+  /**
+   * Have Windows Update remove updates, which fails for those that Windows cannot remove.
+   *
+   * @generated from rpc iotdh.host.v1.HostService.UninstallWindowsUpdates
+   */
+  uninstallWindowsUpdates: {
+    methodKind: "unary";
+    input: typeof UninstallWindowsUpdatesRequestSchema;
+    output: typeof UninstallWindowsUpdatesResponseSchema;
+  },
+  /**
+   * Get where the machine's slots stand. What a power cut has left half done at the boot loader is put right first.
+   *
+   * Fails with PERMISSION_DENIED when the host's settings name no slots, as do the three methods below.
+   *
+   * @generated from rpc iotdh.host.v1.HostService.GetSlots
+   */
+  getSlots: {
+    methodKind: "unary";
+    input: typeof GetSlotsRequestSchema;
+    output: typeof GetSlotsResponseSchema;
+  },
+  /**
+   * Get how large a partition is.
+   *
+   * @generated from rpc iotdh.host.v1.HostService.GetSlotPartition
+   */
+  getSlotPartition: {
+    methodKind: "unary";
+    input: typeof GetSlotPartitionRequestSchema;
+    output: typeof GetSlotPartitionResponseSchema;
+  },
+  /**
+   * Write an image from the folder that the host's settings name to the spare slot, and read it back.
+   *
+   * @generated from rpc iotdh.host.v1.HostService.WriteSlotImage
+   */
+  writeSlotImage: {
+    methodKind: "unary";
+    input: typeof WriteSlotImageRequestSchema;
+    output: typeof WriteSlotImageResponseSchema;
+  },
+  /**
+   * Take the slots one step on: make the spare one ready, have it started once, keep it, or give it up.
+   *
+   * @generated from rpc iotdh.host.v1.HostService.ChangeSlots
+   */
+  changeSlots: {
+    methodKind: "unary";
+    input: typeof ChangeSlotsRequestSchema;
+    output: typeof ChangeSlotsResponseSchema;
   },
   /**
    * Get what only the host knows of the machine.
