@@ -11,6 +11,7 @@ import {
   type ManifestRef,
   ManifestRefSchema,
   ManifestSchema,
+  PackageManager,
   PartitionRole,
   type Setting,
   UpdateKind,
@@ -99,6 +100,36 @@ export function addHubSettings(
   });
   const manifest = create(ManifestSchema, {
     ...{ formatVersion: 1, name: 'hub', version, title },
+    createTime: timestampFromMs(1_700_000_000_000),
+    content: { case: 'patch', value: { components: [component] } },
+  });
+  return { ref: store(blobs, manifest, UpdateKind.PATCH), title, files: {} };
+}
+
+/** Adds a PATCH that has apt bring ClamAV to a version, and then a service restarted. */
+export function addPackages(
+  blobs: Blobs,
+  { version, service }: { version: string; service: string },
+): TestPack {
+  const title = `ClamAV ${version}`;
+  const component: Component = create(ComponentSchema, {
+    id: 'antivirus',
+    title,
+    kind: {
+      case: 'managedProduct',
+      value: {
+        product: { product: 'clamav', version },
+        source: {
+          case: 'packages',
+          value: { manager: PackageManager.APT, packages: [{ name: 'clamav', version }] },
+        },
+      },
+    },
+    followUps: [{ kind: { case: 'restartService', value: { name: service } } }],
+    undo: { kind: { case: 'restorePrevious', value: {} } },
+  });
+  const manifest = create(ManifestSchema, {
+    ...{ formatVersion: 1, name: 'antivirus', version, title },
     createTime: timestampFromMs(1_700_000_000_000),
     content: { case: 'patch', value: { components: [component] } },
   });
