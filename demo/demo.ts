@@ -56,7 +56,9 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   screen.chapter('The cloud’s part, on this machine');
   const logCollection = await openLogCollection();
   ending.defer(logCollection.stop);
-  const starting = startEnvironment({ folder: join(folder, 'cloud'), env, log: screen.say, signal });
+  const starting = startEnvironment({
+    ...{ folder: join(folder, 'cloud'), services: 'together' as const, env, log: screen.say, signal },
+  });
   ending.defer(async () => (await starting.catch(() => null))?.stop());
   const [environment, descriptions] = await Promise.all([
     screen.timed('local IoT Hub, Blob Storage, database and backend', () => starting),

@@ -107,11 +107,11 @@ export async function createAllInOne({ settings, caPem, write }: AllInOneOptions
   });
 
   // What devices and people call starts last and stops first.
-  const parts: { service: Service; metrics: ReturnType<typeof createMetrics> }[] = [
-    { service: listener, metrics: forListener.metrics },
-    { service: updater, metrics: forUpdater.metrics },
-    { service: broker, metrics: forBroker.metrics },
-    { service: api, metrics: forApi.metrics },
+  const parts: { service: Service; metrics: ReturnType<typeof createMetrics>; port: number }[] = [
+    { service: listener, metrics: forListener.metrics, port: settings.listenerHealthPort },
+    { service: updater, metrics: forUpdater.metrics, port: settings.updaterHealthPort },
+    { service: broker, metrics: forBroker.metrics, port: settings.brokerHealthPort },
+    { service: api, metrics: forApi.metrics, port: settings.apiHealthPort },
   ];
   const healths = new Map<string, Health>();
   let stopped: Promise<void> | undefined;
@@ -129,8 +129,8 @@ export async function createAllInOne({ settings, caPem, write }: AllInOneOptions
 
   return {
     async start() {
-      for (const { service, metrics } of parts) {
-        healths.set(service.name, await serveHealth({ service, metrics, port: 0 }));
+      for (const { service, metrics, port } of parts) {
+        healths.set(service.name, await serveHealth({ service, metrics, port }));
         await service.start();
       }
     },

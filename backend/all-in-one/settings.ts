@@ -19,6 +19,11 @@ export const shape = {
   trustKeyFolder: text('TRUST_KEY_FOLDER'),
   apiPort: whole('API_PORT', { ...port, fallback: 8443 }),
   brokerPort: whole('BROKER_PORT', { ...port, fallback: 8444 }),
+  /** Where each service answers about its health. 0: the system chooses. */
+  listenerHealthPort: whole('LISTENER_HEALTH_PORT', { ...port, fallback: 0 }),
+  updaterHealthPort: whole('UPDATER_HEALTH_PORT', { ...port, fallback: 0 }),
+  brokerHealthPort: whole('BROKER_HEALTH_PORT', { ...port, fallback: 0 }),
+  apiHealthPort: whole('API_HEALTH_PORT', { ...port, fallback: 0 }),
   certFile: optionalText('TLS_CERT_FILE'),
   keyFile: optionalText('TLS_KEY_FILE'),
   ...hubShape,

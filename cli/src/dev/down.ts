@@ -8,7 +8,7 @@ import { tableText } from '../output/table.ts';
 import type { Terminal } from '../terminal.ts';
 import { isAlive, ownerOf } from './folder-lock.ts';
 import { portsFile } from './ports.ts';
-import { healthUrlOf, type ServiceName, serviceNames } from './service-parts.ts';
+import { healthUrlOf, serviceNames } from './service-parts.ts';
 import { readSummary, removeSummary } from './summary.ts';
 import { isReady } from './until-ready.ts';
 
@@ -51,11 +51,13 @@ export async function status(
   const summary = owner === undefined ? undefined : await readSummary(folder);
   const rows: Row[] = await Promise.all(
     (summary?.parts ?? []).map(async ({ name, pid, logPath }) => {
-      const service = serviceNames.find((one): one is ServiceName => one === name);
-      const healthy =
-        service === undefined || summary === undefined
-          ? isAlive({ pid, began: '' })
-          : await isReady(healthUrlOf(service, summary.ports), terminal.signal);
+      const services = name === 'backend' ? serviceNames : serviceNames.filter((one) => one === name);
+      const ready = await Promise.all(
+        services.map(
+          (one) => summary !== undefined && isReady(healthUrlOf(one, summary.ports), terminal.signal),
+        ),
+      );
+      const healthy = services.length > 0 ? ready.every((one) => one) : isAlive({ pid, began: '' });
       return { part: name, pid, state: healthy ? 'ready' : 'not ready', log: logPath };
     }),
   );

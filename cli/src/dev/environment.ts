@@ -1,6 +1,6 @@
 /**
- * Everything that the product needs of the cloud, on this machine: the local hub with Azurite, a database and the backend, each
- * a process of its own over one data folder. `iotdh dev`, the demo and the tests start it.
+ * Everything that the product needs of the cloud, on this machine: the local hub with Azurite, a database and the backend,
+ * processes of their own over one data folder. `iotdh dev`, the demo and the tests start it.
  */
 
 import { mkdir, readFile } from 'node:fs/promises';
@@ -29,12 +29,14 @@ export type EnvironmentOptions = {
   preferredPorts?: Partial<Ports>;
   /** Whose limits and throttles the hub applies. Default `off`. */
   sku?: 'S1' | 'S2' | 'S3' | 'off';
+  /** Each service a process of its own, to be killed alone, or all of them in one. Default `apart`. */
+  services?: 'together' | 'apart';
   /** More settings of each service, such as OTEL_EXPORTER_OTLP_ENDPOINT. */
   serviceEnv?: Readonly<Record<string, string>>;
   /** Ends the start half-way; nothing is left running then. */
   signal?: AbortSignal;
   /** Told when a part ends that was not asked to. Default: it is logged. */
-  onLost?: (name: PartName) => void;
+  onLost?: (name: PartName | 'backend') => void;
   /** Passed on to every process: PATH at least, and MONGODB_URI for another database. Default: that of this process. */
   env?: Readonly<Record<string, string | undefined>>;
 };
@@ -104,7 +106,8 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
     opened.defer(await lockFolder(folder));
     await prepareEnvironment(options);
     const ports = await choosePorts(folder, preferredPorts, log);
-    const onLost = options.onLost ?? ((name: PartName) => log(`${name} has ended without being asked to`));
+    const onLost =
+      options.onLost ?? ((name: PartName | 'backend') => log(`${name} has ended without being asked to`));
     const shared = { folder, ports, sku, env: options.env ?? process.env };
     const hub = hubPart({ ...shared, onLost: () => onLost('hub') });
     const database = databasePart({ ...shared, onLost: () => onLost('database') });
@@ -126,10 +129,11 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       hub: hub.announcement(),
       databaseUri: database.uri(),
       more: options.serviceEnv ?? {},
+      services: options.services ?? 'apart',
       onLost,
     });
     const parts = { hub: hub.part, database: database.part, ...services };
-    await startTogether(serviceNames.map((name) => services[name]));
+    await startTogether([...new Set(serviceNames.map((name) => services[name]))]);
     // Another environment may have answered at a port that both have chosen.
     for (const part of Object.values(parts)) {
       if (part.pid === 0) throw new Error(`${part.name} ended while others started: ${await part.reason()}`);

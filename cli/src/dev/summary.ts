@@ -25,7 +25,7 @@ export async function writeSummary(environment: Environment): Promise<void> {
   const { stop: _, parts, ...rest } = environment;
   const summary: Summary = {
     ...rest,
-    parts: Object.values(parts).map(({ name, pid, logPath }) => ({ name, pid, logPath })),
+    parts: [...new Set(Object.values(parts))].map(({ name, pid, logPath }) => ({ name, pid, logPath })),
   };
   await writeWhole(join(environment.folder, summaryFile), `${JSON.stringify(summary, undefined, 2)}\n`);
 }

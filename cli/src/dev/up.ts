@@ -14,6 +14,8 @@ export type UpOptions = {
   folder: string;
   detach?: boolean;
   supervised?: boolean;
+  /** Each service a process of its own. */
+  processes?: boolean;
   sku: 'S1' | 'S2' | 'S3' | 'off';
 };
 
@@ -54,11 +56,12 @@ export async function up(terminal: Terminal, options: UpOptions): Promise<number
 }
 
 async function upForeground(terminal: Terminal, options: UpOptions): Promise<number> {
-  const { folder, sku, supervised = false } = options;
+  const { folder, sku, supervised = false, processes = false } = options;
   const lost = Promise.withResolvers<string>();
   const environment = await startEnvironment({
     folder,
     sku,
+    services: processes ? 'apart' : 'together',
     preferredPorts,
     signal: terminal.signal,
     env: terminal.env,
@@ -89,14 +92,17 @@ async function upForeground(terminal: Terminal, options: UpOptions): Promise<num
 }
 
 async function upDetached(terminal: Terminal, options: UpOptions): Promise<number> {
-  const { folder, sku } = options;
+  const { folder, sku, processes = false } = options;
   const logPath = join(folder, 'dev.log');
   const log = await open(logPath, 'a', 0o600);
   let told = (await log.stat()).size;
   const command = join(import.meta.dirname, '../../bin/iotdh.js');
   const child = spawn(
     process.execPath,
-    [command, 'dev', 'up', '--folder', folder, '--sku', sku, '--supervised'],
+    [
+      ...[command, 'dev', 'up', '--folder', folder, '--sku', sku, '--supervised'],
+      ...(processes ? ['--processes'] : []),
+    ],
     {
       detached: true,
       stdio: ['ignore', log.fd, log.fd],

@@ -32,6 +32,7 @@ export function devCommand({ terminal, setExitCode }: Tree): Command {
         .choices(['S1', 'S2', 'S3', 'off'])
         .default('off'),
     )
+    .option('--processes', 'each service a process of its own, as in a cluster, instead of one for all')
     .addOption(new Option('--supervised').hideHelp())
     .addHelpText('after', '\nExamples:\n  $ iotdh dev up\n  $ iotdh dev up --detach && iotdh device list')
     .action(async (options: Omit<UpOptions, 'folder'>, command: Command) =>
