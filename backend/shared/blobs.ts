@@ -122,9 +122,17 @@ export function createObjects(options: ObjectsOptions): Objects {
 }
 
 async function readRange(client: BlockBlobClient, offset: number, length: number): Promise<Buffer> {
-  const { readableStreamBody } = await client.download(offset, length);
-  if (readableStreamBody === undefined) throw new Error('Blob Storage answered without a body');
-  const chunks: Buffer[] = [];
-  for await (const chunk of readableStreamBody) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks);
+  const { readableStreamBody, contentLength } = await client.download(offset, length);
+  if (readableStreamBody === undefined || contentLength === undefined)
+    throw new Error('Blob Storage answered without a body');
+  const bytes = Buffer.allocUnsafeSlow(Math.min(contentLength, length));
+  let filled = 0;
+  for await (const chunk of readableStreamBody) {
+    const { length: more } = chunk as Buffer;
+    if (filled + more > bytes.length) throw new Error(`Blob Storage sent more than ${bytes.length} bytes`);
+    bytes.set(chunk as Buffer, filled);
+    filled += more;
+  }
+  if (filled < bytes.length) throw new Error(`Blob Storage sent ${filled} of ${bytes.length} bytes`);
+  return bytes;
 }

@@ -88,7 +88,7 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
 }
 
-test('what is verified counts half a second after the first frame of a window', async (t) => {
+test('what is verified counts half a second after the first frame that is not flushed yet', async (t) => {
   const { clock, commits, deliver } = await bench(t);
   await deliver(0, 1, 2, 3, 4);
   await settle();
@@ -100,15 +100,18 @@ test('what is verified counts half a second after the first frame of a window', 
   assert.deepEqual(commits, [1_024]);
 });
 
-test('sixteen frames are a window, whatever the time', async (t) => {
+test('sixty-four frames are flushed together, whatever the time', async (t) => {
   const { commits, deliver } = await bench(t);
-  await deliver(...Array.from({ length: 16 }, (_, index) => index));
+  await deliver(...Array.from({ length: 63 }, (_, index) => index));
+  await settle();
+  assert.deepEqual(commits, []);
+  await deliver(63);
   while (commits.length === 0) await settle();
-  assert.deepEqual(commits, [4_096]);
+  assert.deepEqual(commits, [16_384]);
 });
 
 test('a quarter of a window that has come is asked for anew, and the request says how much counts', async (t) => {
-  const { requests, deliver, commits } = await bench(t);
+  const { clock, requests, deliver, commits } = await bench(t);
   await deliver(...Array.from({ length: 8 }, (_, index) => index));
   while (requests.length < 2) await settle();
   assert.deepEqual(
@@ -121,6 +124,8 @@ test('a quarter of a window that has come is asked for anew, and the request say
   );
   assert.equal(Number(requests[1]!.receivedBytes), 0, 'nothing counts before it is flushed');
   await deliver(...Array.from({ length: 8 }, (_, index) => 8 + index));
+  while (requests.length < 3) await settle();
+  clock.advance(500);
   while (commits.length < 1) await settle();
   await deliver(...Array.from({ length: 8 }, (_, index) => 16 + index));
   while (requests.length < 4) await settle();

@@ -1,4 +1,4 @@
-/** Brings one object's bytes into its spool: asks, takes what comes, commits by the window, until every segment counts. */
+/** Brings one object's bytes into its spool: asks, takes what comes, commits now and then, until every segment counts. */
 import { create } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import {
@@ -47,7 +47,7 @@ export type Pull = {
 };
 
 /** What is verified is flushed after so many frames, or when the first of them has waited so long. */
-const commitFrames = 16;
+const commitFrames = 64;
 const commitAfterMs = 500;
 /** When the hub did not take a request, the next one is made after this, or when the link is back. */
 const askAgainMs = 1_000;

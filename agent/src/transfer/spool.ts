@@ -52,8 +52,8 @@ export type Spool = {
   /** One at a time. Throws when the disk is full or broken; the frame then counts as never received. */
   accept(offset: number, data: Uint8Array): Promise<FrameOutcome>;
   /**
-   * Flushes and records what is verified by now, while further frames may be accepted; one at a time. Call it after each window
-   * of frames. Throws like `accept`, and may be called again.
+   * Flushes and records what is verified by now, while further frames may be accepted; one at a time. Call it now and then,
+   * and at the end. Throws like `accept`, and may be called again.
    */
   commit(): Promise<void>;
   close(): Promise<void>;

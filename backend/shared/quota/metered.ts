@@ -2,7 +2,7 @@
  * What IoT Hub's quota counts of our messages: the body, and the values of the properties that Microsoft's SDKs set ("Create and
  * read IoT Hub messages", message size). Measured on encoded messages, never guessed.
  */
-import { cloudToDeviceBytes, framePayload } from '../messages/frame.ts';
+import { frameBytes } from '../messages/frame.ts';
 import { unitsOf } from './hub-limits.ts';
 
 const contentType = 'application/x-protobuf';
@@ -28,14 +28,14 @@ const sampleTrace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 
 /** Bytes of the whole body of a frame with so many bytes of an object, at the longest offset that a transfer has. */
 function frameBodyBytes(dataBytes: number): number {
-  const payload = framePayload({
+  const envelope = { messageId: sampleId, nowMs: 1_700_000_000_123, traceParent: sampleTrace };
+  const frame = {
     transferId: sampleId,
     objectDigest: new Uint8Array(32),
     offset: 2 ** 40,
     data: new Uint8Array(dataBytes),
-  });
-  const nowMs = 1_700_000_000_123;
-  return cloudToDeviceBytes({ messageId: sampleId, nowMs, traceParent: sampleTrace, payload }).length;
+  };
+  return frameBytes(envelope, frame).length;
 }
 
 /**

@@ -113,7 +113,7 @@ export function createAnswers(options: AnswersOptions): AnswerFrames {
         try {
           const data = await blocks.read(digest, offset, length, size);
           if (data !== null) {
-            return frameMessage(to, { offset, data: data as Uint8Array<ArrayBuffer> }, clock.now());
+            return frameMessage(to, { offset, data }, clock.now());
           }
           log.error('an object of a published pack is not stored', { deviceId: to.deviceId, digest });
           refuse(to, TransferRefusal.UNKNOWN_OBJECT);

@@ -16,19 +16,19 @@ export type BlocksOptions = {
   objects: Pick<Objects, 'read'>;
   /** Of all blocks together. Default 128 MiB. */
   maxBytes?: number;
-  /** Default 1 MiB. */
+  /** Default 2 MiB: a request costs both sides as much as some hundred KiB of its answer. */
   blockBytes?: number;
   /** Called once for each look into the cache. */
   onLook?(found: boolean): void;
 };
 
 /** Blocks that are read ahead at once: what is being read is in memory too, and the cache does not count it. */
-const maxAhead = 16;
+const maxAhead = 8;
 
 type Wanted = { digest: string; index: number; size: number };
 
 export function createBlocks(options: BlocksOptions): Blocks {
-  const { objects, maxBytes = 128 * 1024 * 1024, blockBytes = 1024 * 1024, onLook } = options;
+  const { objects, maxBytes = 128 * 1024 * 1024, blockBytes = 2 * 1024 * 1024, onLook } = options;
   const cache = new LRUCache<string, { bytes: Buffer | null }, Wanted>({
     maxSize: maxBytes,
     sizeCalculation: ({ bytes }) => Math.max(1, bytes?.length ?? 0),

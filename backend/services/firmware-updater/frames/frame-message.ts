@@ -1,8 +1,8 @@
 /** The messages that answer a request for frames. They carry no sequence: any replica sends them, in any order. */
 import { randomUUID } from 'node:crypto';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import type { CloudToDevice, TransferRefusal } from '@iotdh/proto/bus/v1';
-import { cloudToDeviceBytes, framePayload } from '../../../shared/messages/frame.ts';
+import type { TransferRefusal } from '@iotdh/proto/bus/v1';
+import { cloudToDeviceBytes, type Envelope, frameBytes } from '../../../shared/messages/frame.ts';
 import type { C2dMessage } from '../sender/c2d-message.ts';
 
 export type Answered = {
@@ -16,24 +16,22 @@ export type Answered = {
 /** How long an answer may wait in the hub, in ms: a device that is away asks again, and its queue has only 50 places. */
 const lifetimeMs = 60_000;
 
-function messageOf(to: Answered, payload: CloudToDevice['payload'], nowMs: number): C2dMessage {
-  const { deviceId, traceParent } = to;
+function messageOf(
+  { deviceId, traceParent }: Answered,
+  nowMs: number,
+  bodyOf: (envelope: Envelope) => Uint8Array<ArrayBuffer>,
+): C2dMessage {
   const messageId = randomUUID();
-  return {
-    deviceId,
-    messageId,
-    body: cloudToDeviceBytes({ messageId, nowMs, traceParent, payload }),
-    lifetimeMs,
-  };
+  return { deviceId, messageId, body: bodyOf({ messageId, nowMs, traceParent }), lifetimeMs };
 }
 
 export function frameMessage(
   to: Answered,
-  frame: { offset: number; data: Uint8Array<ArrayBuffer> },
+  frame: { offset: number; data: Uint8Array },
   nowMs: number,
 ): C2dMessage {
   const { transferId, objectDigest } = to;
-  return messageOf(to, framePayload({ transferId, objectDigest, ...frame }), nowMs);
+  return messageOf(to, nowMs, (envelope) => frameBytes(envelope, { transferId, objectDigest, ...frame }));
 }
 
 /** `retryMs`: when the device may ask again. Undefined: never. */
@@ -52,5 +50,6 @@ export function refusalMessage(
     refusal,
     ...retry,
   };
-  return messageOf(to, { case: 'transferRefused', value }, nowMs);
+  const payload = { case: 'transferRefused', value } as const;
+  return messageOf(to, nowMs, (envelope) => cloudToDeviceBytes({ ...envelope, payload }));
 }

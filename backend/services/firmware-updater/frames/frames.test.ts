@@ -69,11 +69,11 @@ test('only so much is read ahead at once, however many ask', async () => {
     },
   });
   for (let offset = 0; offset < 1_000; offset += 10) blocks.readAhead(digest, offset, 1_000);
-  assert.equal(reads, 16);
+  assert.equal(reads, 8);
   stored.resolve(Buffer.alloc(10));
   await blocks.read(digest, 0, 5, 1_000);
   blocks.readAhead(digest, 500, 1_000);
-  assert.equal(reads, 17);
+  assert.equal(reads, 9);
 });
 
 test('a device that asks for ever new nonsense has only so many refusals waiting for it', async () => {
