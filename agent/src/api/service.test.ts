@@ -21,6 +21,7 @@ import {
 } from '@iotdh/proto/agent/v1';
 import { UpdateKind } from '@iotdh/proto/update/v1';
 import { digestFromHex } from './names.ts';
+import type { StoredHold } from './store/hold-table.ts';
 import { type AgentClient, clientOf } from './testing/clients.ts';
 import { pack, rigFor } from './testing/rig.ts';
 
@@ -148,6 +149,46 @@ test('two clients hold the agent, and only the end of the last lease makes it re
     [long.hold?.leaseId],
   );
   rig.clock.advance(20_000);
+  await rig.reached('READY');
+});
+
+test('the end of a hold is flushed before it is answered, unless it is a lease that would end by itself if a power cut brought it back', async (t) => {
+  const { rig, client } = await readyRig(t);
+  const lost: StoredHold[] = [];
+  function watchUnflushed(): void {
+    const { store } = rig;
+    const { writeSoon } = store;
+    store.writeSoon = (work) => {
+      const before = store.holds.all();
+      const recorded = writeSoon(work);
+      const left = new Set(store.holds.all().map(({ id }) => id));
+      lost.push(...before.filter(({ id }) => !left.has(id)));
+      return recorded;
+    };
+  }
+  watchUnflushed();
+  const leaseOf = async () => {
+    const { hold } = await client.setBusy({ reason, leaseDuration: minute });
+    return hold?.leaseId ?? '';
+  };
+  await client.setBusy({ reason });
+  await client.setReady({ leaseId: await leaseOf() });
+  await client.setBusy({ reason });
+  await client.setReady({});
+  const [first, second] = [await leaseOf(), await leaseOf()];
+  await client.setReady({ leaseId: first });
+  assert.equal(lost.length, 2);
+  for (const { leaseId, expireMs } of lost) assert.ok(leaseId !== '' && expireMs !== null);
+
+  // The power cut: what was not flushed has not happened.
+  const back = lost.at(-1) ?? assert.fail();
+  assert.equal(back.leaseId, first);
+  rig.store.write(() => void rig.store.holds.insert(back));
+  await rig.stop();
+  await rig.start();
+  await client.setReady({ leaseId: second });
+  assert.equal((await client.getState({})).snapshot?.state, State.BUSY);
+  rig.clock.advance(60_000);
   await rig.reached('READY');
 });
 
