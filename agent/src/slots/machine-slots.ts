@@ -75,7 +75,7 @@ export function createMachineSlots(options: MachineSlotsOptions): Slots {
       const loader = createWindowsBootLoader(ask, system.places);
       return createSlots({
         store: createLoaderStore({ loader, record, parse: readEnvironment, bootId }),
-        partitions: createWindowsPartitions(ask, windows),
+        partitions: createWindowsPartitions(ask, windows, keptFolders),
       });
     }
   }

@@ -11,6 +11,8 @@ export type WindowsOrder =
   | { action: 'offer' | 'withdraw' | 'start_by_default' | 'size'; partition: string }
   /** '': nothing is started once. */
   | { action: 'start_once'; partition: string }
+  /** Which partition the folder lies on. */
+  | { action: 'partition_of'; folder: string }
   | { action: 'apply'; partition: string; image: string; index: number };
 
 /** Null: it was stopped. Throws a SlotsError when the order failed. */

@@ -23,6 +23,8 @@ const pieceBytes = 1024 * 1024;
 export function createWindowsPartitions(
   ask: AskWindows,
   partitions: readonly WindowsPartition[],
+  /** Folders that no base may replace: those of the agent. */
+  keptFolders: readonly string[],
 ): SlotPartitions {
   const placesOf = (name: string) => partitions.find((partition) => partition.name === name)?.places;
 
@@ -32,15 +34,41 @@ export function createWindowsPartitions(
     throw new SlotsError('partition_unfit', `Windows does not say how large ${partition} is`);
   }
 
+  async function refuseKept(): Promise<void> {
+    for (const folder of keptFolders) {
+      const partition = (await ask({ action: 'partition_of', folder }))?.partition;
+      if (typeof partition !== 'string' || partition === '') {
+        throw new SlotsError('partition_unfit', `on which partition ${folder} lies cannot be told`);
+      }
+      const holder = partitions.find(({ places }) =>
+        Object.values(places).some((place) => place.toLowerCase() === partition.toLowerCase()),
+      );
+      if (holder === undefined) continue;
+      const message = `${partition} of ${holder.name} holds ${folder}, which a base would overwrite: move it, or name another partition`;
+      throw new SlotsError('partition_unfit', message);
+    }
+  }
+  let kept: Promise<void> | null = null;
+  /** Asked once; a failure is asked about again. */
+  function nothingKeptIsLost(): Promise<void> {
+    kept ??= refuseKept().catch((error: unknown) => {
+      kept = null;
+      throw error;
+    });
+    return kept;
+  }
+
   return {
     async bytes(name) {
       const places = placesOf(name);
       if (places === undefined) return null;
+      await nothingKeptIsLost();
       return Math.min(await sizeOf(places.a), await sizeOf(places.b));
     },
     async write(slot, name, { path, digest }, { signal, onPiece, onFlushed }) {
       const places = placesOf(name);
       if (places === undefined) return { kind: 'unfit', reason: `there is no partition ${name}` };
+      await nothingKeptIsLost();
       const found = await digestOf(path, signal);
       if (found === null) return { kind: 'stopped' };
       if (found.hex !== digest) return { kind: 'unfit', reason: 'the image is not what its digest says' };

@@ -1,5 +1,5 @@
 # Drives the slots of a BASE on this Windows machine and prints one JSON object.
-# Reads its order from standard input: {"action":"read|offer|withdraw|start_once|start_by_default|size|apply", ...}.
+# Reads its order from standard input: {"action":"read|offer|withdraw|start_once|start_by_default|size|partition_of|apply", ...}.
 # A slot is named by the GPT GUID of its system partition, never by a drive letter. Boot entries are read through the BCD WMI
 # provider, whose answers do not depend on the language of Windows, and changed by bcdedit and bcdboot:
 #   https://learn.microsoft.com/previous-versions/windows/desktop/bcd/bcdstore
@@ -132,6 +132,8 @@ try {
   switch ($order.action) {
     'read' { Write-Answer (Read-State) }
     'size' { Write-Answer @{ result = 'done'; bytes = [long](Get-SlotPartition $order.partition).Size } }
+    # Get-Volume -FilePath follows mounted folders: https://learn.microsoft.com/powershell/module/storage/get-volume
+    'partition_of' { Write-Answer @{ result = 'done'; partition = ([string](Get-Volume -FilePath $order.folder | Get-Partition).Guid).ToLowerInvariant() } }
     'apply' { Write-Answer (Write-Slot $order) }
     'offer' {
       # The slot that runs keeps the entry that has started it.

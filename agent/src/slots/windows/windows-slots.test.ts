@@ -57,7 +57,7 @@ function slotsOf(windows: ReturnType<typeof replay>, boot: () => string) {
   };
   const loader = createWindowsBootLoader(windows.ask, places);
   const store = createLoaderStore({ loader, record, parse: readEnvironment, bootId: async () => boot() });
-  const partitions = createWindowsPartitions(windows.ask, [{ name: 'windows', places }]);
+  const partitions = createWindowsPartitions(windows.ask, [{ name: 'windows', places }], []);
   return createSlots({ store, partitions });
 }
 
@@ -101,7 +101,7 @@ test('a partition whose files are not those of the image is unfit, and an image 
     onFlushed: () => undefined,
   };
   const different = replay('different');
-  const partitions = createWindowsPartitions(different.ask, [{ name: 'windows', places }]);
+  const partitions = createWindowsPartitions(different.ask, [{ name: 'windows', places }], []);
   const end = await partitions.write('b', 'windows', image, order);
   assert.ok(end.kind === 'unfit' && /does not hold what was written: .*ntoskrnl/.test(end.reason));
   const wrong = await partitions.write('b', 'windows', { ...image, digest: '0'.repeat(64) }, order);
@@ -110,7 +110,7 @@ test('a partition whose files are not those of the image is unfit, and an image 
 });
 
 test('what a tool says when it fails is told, and an order that was not kept is an error', async () => {
-  const failing = createWindowsPartitions(replay('dism-failed').ask, [{ name: 'windows', places }]);
+  const failing = createWindowsPartitions(replay('dism-failed').ask, [{ name: 'windows', places }], []);
   await assert.rejects(
     failing.bytes('windows'),
     (error) =>
@@ -128,4 +128,21 @@ test('a Windows that runs from neither slot is not touched', async () => {
     loader.read(),
     (error) => error instanceof SlotsError && error.reason === 'running_slot_unknown',
   );
+});
+
+test('a partition that holds the agent’s own folder is refused before anything is written', async (t) => {
+  const image = imageIn(t);
+  const windows = replay('partition-of', 'partition-of');
+  const kept = ['C:\\ProgramData\\iotdh-agent'];
+  const partitions = createWindowsPartitions(windows.ask, [{ name: 'windows', places }], kept);
+  const isRefused = (error: unknown) =>
+    error instanceof SlotsError && error.reason === 'partition_unfit' && /holds C:/.test(error.message);
+  const order = {
+    signal: new AbortController().signal,
+    onPiece: () => undefined,
+    onFlushed: () => undefined,
+  };
+  await assert.rejects(partitions.bytes('windows'), isRefused);
+  await assert.rejects(partitions.write('b', 'windows', image, order), isRefused);
+  assert.ok(windows.orders.every(({ action }) => action === 'partition_of'));
 });
