@@ -1,7 +1,7 @@
 # Every target does its own set-up; nothing but git, make, Node 20+ with npm and python3 with venv is assumed.
 # npm puts the pinned Node (node_modules/.bin/node) first on PATH for every script.
 
-.PHONY: demo test check bench fuzz chaos generate format clean
+.PHONY: demo test check bench fuzz chaos rehearse-base generate format clean
 
 setup = node_modules/.installed
 
@@ -23,6 +23,9 @@ fuzz: $(setup)
 
 chaos: $(setup)
 	@npm run --silent chaos -- $(ARGS)
+
+rehearse-base: $(setup)
+	@npm run --silent rehearse-base -- $(ARGS)
 
 generate: $(setup)
 	@npm run --silent generate

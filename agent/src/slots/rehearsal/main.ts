@@ -1,5 +1,5 @@
 /**
- * `node agent/src/slots/rehearsal/main.ts [--packages FOLDER] [--console] [--record FILE]`: brings bases in on a machine in
+ * `make rehearse-base ARGS="[--packages FOLDER] [--console] [--record FILE]"`: brings bases in on a machine in
  * qemu with UEFI firmware and systemd-boot. `FOLDER` has packages unpacked by `dpkg -x` that are not installed; `FILE` gets
  * the transcript that the tests replay.
  */
