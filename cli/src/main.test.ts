@@ -1,6 +1,6 @@
 /** The command as people run it: a process of its own. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -99,4 +99,35 @@ test('bash completes commands from the tree as it is', async (t) => {
     );
   });
   assert.equal(completed.trim(), 'declare -a COMPREPLY=([0]="register" [1]="retire")');
+});
+
+/** Why this shell cannot be tried; undefined: it is here. */
+const lacking = (shell: string): string | undefined =>
+  spawnSync(shell, ['--version']).error === undefined ? undefined : `there is no ${shell} on this machine`;
+
+test('fish completes commands with what they do, and no files beside them', {
+  skip: lacking('fish'),
+}, async (t) => {
+  const { folder, iotdh } = workplace(t);
+  await writeFile(join(folder, 'completion.fish'), (await iotdh('completion', 'fish')).out);
+  const completed = (line: string): string =>
+    execFileSync('fish', ['--no-config', '-c', `source completion.fish; complete -C '${line}'`], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+  const words = completed('iotdh dev ')
+    .trim()
+    .split('\n')
+    .map((one) => one.split('\t')[0]);
+  assert.deepEqual(words.sort(), ['doctor', 'down', 'reset', 'status', 'up']);
+  assert.match(completed('iotdh assign --car'), /^--carrier\t/);
+  assert.doesNotMatch(completed('iotdh dev up --'), /supervised/);
+});
+
+test('zsh takes the script', { skip: lacking('zsh') }, async (t) => {
+  const { folder, iotdh } = workplace(t);
+  await writeFile(join(folder, 'completion.zsh'), (await iotdh('completion', 'zsh')).out);
+  const script = 'autoload -Uz compinit; compinit -u -D; source completion.zsh; print -r -- $_comps[iotdh]';
+  const said = execFileSync('zsh', ['-f', '-c', script], { cwd: folder, encoding: 'utf8' });
+  assert.match(said, /_iotdh_complete/);
 });

@@ -10,7 +10,9 @@ function wordsByPath(root: Command): Map<string, { word: string; about: string }
   const shared = root.options.map(({ long, description }) => ({ word: long ?? '', about: description }));
   function visit(command: Command, path: string): void {
     const below = command.commands.filter((one) => one.name() !== 'help');
-    const own = command.options.map(({ long, description }) => ({ word: long ?? '', about: description }));
+    const own = command.options
+      .filter(({ hidden }) => !hidden)
+      .map(({ long, description }) => ({ word: long ?? '', about: description }));
     found.set(path, [
       ...below.map((one) => ({ word: one.name(), about: one.summary() || one.description() })),
       ...command.registeredArguments.flatMap(({ argChoices = [] }) =>
@@ -66,6 +68,9 @@ complete -o default -F _${name}_complete ${name}
 `;
 }
 
+const isBelow = (path: string, above: string): boolean =>
+  path !== above && path.startsWith(above === '' ? '' : `${above} `);
+
 function fishScript(name: string, words: ReturnType<typeof wordsByPath>): string {
   const quoted = (text: string) => `'${text.replace(/['\\]/g, (one) => `\\${one}`)}'`;
   const lines = [...words].flatMap(([path, known]) =>
@@ -75,6 +80,9 @@ function fishScript(name: string, words: ReturnType<typeof wordsByPath>): string
     }),
   );
   const paths = [...words.keys()].filter((path) => path !== '').map((path) => `"${path}"`);
+  // Where a command has others below it, no file can follow.
+  const groups = [...words.keys()].filter((path) => [...words.keys()].some((one) => isBelow(one, path)));
+  const noFiles = groups.map((path) => `complete -c ${name} -f -n '__${name}_at "${path}"'`);
   return `# fish completion for ${name}
 function __${name}_at
   set -l path ''
@@ -86,7 +94,7 @@ function __${name}_at
   end
   test "$path" = "$argv[1]"
 end
-complete -c ${name} -f -n '__${name}_at ""'
+${noFiles.join('\n')}
 ${lines.join('\n')}
 `;
 }
