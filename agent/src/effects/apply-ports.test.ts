@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Preflight } from '../install/installer.ts';
 import type { InstallOutcome } from '../install/outcome.ts';
 import type { Update } from '../machine/update.ts';
 import { createApplyPorts } from './apply-ports.ts';
@@ -10,8 +11,8 @@ const update: Update = {
   manifest: { transferId: 't-1', digest: 'ab'.repeat(32), version: '2.0' },
 };
 
-/** The port over an installer that answers these in turn. */
-function applying(outcomes: InstallOutcome[]) {
+/** The ports over an installer, and over looks at what a base needs, that answer these in turn. */
+function applying(outcomes: InstallOutcome[], looks: Preflight[] = []) {
   const said: string[] = [];
   let [waits, progress] = [0, 0];
   const stopping = new AbortController();
@@ -19,8 +20,8 @@ function applying(outcomes: InstallOutcome[]) {
     updates: { get: () => null, change() {}, traceOf: () => '' } as never,
     manifests: { of: () => ({}) } as never,
     installer: { apply: async () => outcomes.shift() } as never,
-    base: null,
-    preflight: async () => ({ kind: 'met' }),
+    base: { applyBase: async () => ({ kind: 'done' }) } as never,
+    preflight: async () => looks.shift() ?? { kind: 'met' },
     contentPath: () => '',
     async sleep() {
       waits += 1;
@@ -38,6 +39,7 @@ function applying(outcomes: InstallOutcome[]) {
   };
   return {
     end: () => ports.apply_patch({ kind: 'apply_patch', update }, context),
+    endOfBase: () => ports.apply_base({ kind: 'apply_base', update: { ...update, target: 'base' } }, context),
     said,
     counts: () => ({ waits, progress }),
   };
@@ -64,4 +66,18 @@ test('a wait ends with the agent, and other failures are attempts', async () => 
   const port = applying([failure]);
   assert.deepEqual(await port.end(), failure);
   assert.deepEqual(port.counts(), { waits: 0, progress: 0 });
+});
+
+test('a base waits for mains power too, and what does not pass by itself is told at once', async () => {
+  const { reason } = onBattery;
+  const plugged = applying([], Array<Preflight>(30).fill({ kind: 'unmet', reason, passing: true }));
+  assert.deepEqual(await plugged.endOfBase(), { kind: 'done' });
+  assert.deepEqual(plugged.counts(), { waits: 30, progress: 30 });
+  assert.deepEqual(plugged.said, [`the base waits: ${reason}`, 'the base is being written']);
+  const stopped = applying([], Array<Preflight>(101).fill({ kind: 'unmet', reason, passing: true }));
+  assert.deepEqual(await stopped.endOfBase(), { kind: 'failed', reason });
+  const small = { kind: 'unmet', reason: 'system has 1 bytes, 2 are needed' } as const;
+  const unfit = applying([], [small]);
+  assert.deepEqual(await unfit.endOfBase(), { kind: 'failed', reason: small.reason });
+  assert.equal(unfit.counts().waits, 0);
 });

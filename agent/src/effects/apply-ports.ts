@@ -112,12 +112,13 @@ export function createApplyPorts(
   }
 
   /** Hours may have passed since it was carried, and the machine may have been unplugged: what passes is waited for. */
-  async function unmetNow(update: Update, { manifest, signal }: BaseJob): Promise<string | null> {
+  async function unmetNow(update: Update, { manifest, signal, progress }: BaseJob): Promise<string | null> {
     for (let look = 1; ; look += 1) {
       const answer = await preflight(manifest, 0);
       if (answer.kind === 'met') return null;
       if (answer.passing !== true || signal.aborted) return answer.reason;
       if (look === 1) say(update, 'warn', `the base waits: ${answer.reason}`);
+      progress();
       await sleep(lookAgainMs, signal);
     }
   }
