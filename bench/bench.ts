@@ -8,6 +8,10 @@ export type RunOptions = {
   quick: boolean;
   /** Also the sizes that take minutes and gigabytes. */
   large?: boolean;
+  /** Of the deltas: the pairs of releases by name. Default: all of that size. */
+  pairs?: readonly string[];
+  /** Of the deltas: how long one command of a peer may take. */
+  limitSeconds?: number;
   progress: (line: string) => void;
 };
 
@@ -16,5 +20,7 @@ export type Bench = {
   title: string;
   /** What ours is compared with, in words. */
   peer: string;
+  /** How the figures come from the rounds, as a sentence. Default: medians. */
+  method?: string;
   run(options: RunOptions): Promise<Row[]>;
 };

@@ -11,6 +11,8 @@ const usage = `Usage: npm run bench -- [${names.join('|')} …] [options]
   --rounds N    turns of each measurement; the median is recorded (default 3)
   --quick       small sizes, to see that the benchmark itself works
   --large       also the sizes that take minutes and gigabytes of disk
+  --pairs A,B   of the deltas: only these pairs of releases
+  --limit N     of the deltas: seconds that one command may take (default 1200)
   --dry-run     print the tables, do not write them to bench/RESULTS.md
   --help        this text`;
 
@@ -20,6 +22,8 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     quick: { type: 'boolean', default: false },
     large: { type: 'boolean', default: false },
+    pairs: { type: 'string' },
+    limit: { type: 'string' },
     'dry-run': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -27,19 +31,25 @@ const { values, positionals } = parseArgs({
 
 async function main(): Promise<void> {
   const rounds = Number(values.rounds);
+  const limitSeconds = values.limit === undefined ? undefined : Number(values.limit);
   const unknown = positionals.find((name) => !names.includes(name));
-  if (values.help || unknown !== undefined || !Number.isInteger(rounds) || rounds < 1) {
+  const isUsable = [rounds, limitSeconds ?? 1].every((figure) => Number.isInteger(figure) && figure > 0);
+  if (values.help || unknown !== undefined || !isUsable) {
     console.error(unknown === undefined ? usage : `There is no benchmark "${unknown}".\n\n${usage}`);
     process.exitCode = values.help ? 0 : 2;
     return;
   }
   for (const name of positionals.length > 0 ? positionals : names) {
-    const { title, peer, run } = await benches[name]!();
-    const { quick, large } = values;
-    const rows = await run({ rounds, quick, large, progress: (line) => console.error(line) });
-    const text = section(title, peer, rows, new Date());
+    const bench = await benches[name]!();
+    const { quick, large, pairs } = values;
+    const rows = await bench.run({
+      ...{ rounds, quick, large, progress: (line) => console.error(line) },
+      ...(pairs !== undefined && { pairs: pairs.split(',') }),
+      ...(limitSeconds !== undefined && { limitSeconds }),
+    });
+    const text = section(bench, rows, new Date());
     console.log(text);
-    if (!values['dry-run']) await record(title, text);
+    if (!values['dry-run']) await record(bench.title, text);
   }
 }
 

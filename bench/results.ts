@@ -14,13 +14,19 @@ export function median(figures: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The rows as a Markdown table under the machine that they were measured on. */
-export function section(title: string, peer: string, rows: readonly Row[], now: Date): string {
+const medians = 'Medians over the rounds; each ratio is the median of the ratios round by round.';
+
+/** The rows as a Markdown table under the machine that they were measured on. `method`: how they come from the rounds. */
+export function section(
+  { title, peer, method = medians }: { title: string; peer: string; method?: string },
+  rows: readonly Row[],
+  now: Date,
+): string {
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
   return [
     `## ${title}`,
     '',
-    `${now.toISOString().slice(0, 10)}, ${machine}. The peer: ${peer}. Medians over the rounds; each ratio is the median of the ratios round by round.`,
+    `${now.toISOString().slice(0, 10)}, ${machine}. The peer: ${peer}. ${method}`,
     '',
     '| what | ours | peer | ratio | goal |',
     '| --- | --- | --- | --- | --- |',

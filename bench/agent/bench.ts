@@ -82,7 +82,7 @@ export async function benchAgent({ rounds, quick, large, progress }: RunOptions)
 }
 
 function rowsOf(turns: readonly Measured[][], sizes: readonly number[]): Row[] {
-  const inMb = (figures: number[]) => `${(median(figures) / 2 ** 20).toFixed(1)} MiB`;
+  const inMb = (figures: number[]) => `${(median(figures) / megabyte).toFixed(1)} MB`;
   const of = (index: number, figure: keyof Measured) => turns.map((turn) => turn[index]![figure]);
   const row = (what: string, ours: number[], peer: number[], goal: string): Row => ({
     what,
@@ -99,16 +99,16 @@ function rowsOf(turns: readonly Measured[][], sizes: readonly number[]): Row[] {
         `peak while ${pack} is received (${speed})`,
         of(index, 'transferred'),
         of(index, 'idle'),
-        '≤ 130 MiB',
+        '≤ 130 MB',
       ),
-      row(`the same until ${pack} is applied`, of(index, 'applied'), of(index, 'idle'), '≤ 130 MiB'),
+      row(`the same until ${pack} is applied`, of(index, 'applied'), of(index, 'idle'), '≤ 130 MB'),
     ];
   });
   if (sizes.length < 2) return rows;
   const small = of(0, 'transferred');
   return [
     ...rows,
-    row('received: the larger pack beside the smaller one', of(1, 'transferred'), small, '≤ 10 MiB more'),
+    row('received: the larger pack beside the smaller one', of(1, 'transferred'), small, '≤ 10 MB more'),
   ];
 }
 

@@ -18,9 +18,13 @@ type Measured = Record<string, Figures | 'stopped' | 'failed'>;
 
 const run = promisify(execFile);
 /** Each command; bsdiff takes hours on some pairs when the machine is busy. */
-const limitSeconds = Number(process.env.BENCH_DELTA_LIMIT_SECONDS ?? 1_200);
+const defaultLimitSeconds = 1_200;
 
-async function measure(tool: Tool, [old, next]: [Release, Release]): Promise<Figures | 'stopped'> {
+async function measure(
+  tool: Tool,
+  [old, next]: [Release, Release],
+  limitSeconds: number,
+): Promise<Figures | 'stopped'> {
   const folder = await mkdtemp(join(tmpdir(), 'iotdh-bench-delta-'));
   const preset = `OLD='${old.tar}' NEW='${next.tar}' OLD_TREE='${old.tree}' NEW_TREE='${next.tree}'`;
   const shell = (text: string) => ['sh', '-c', `${preset}; ${text}`];
@@ -96,7 +100,8 @@ async function madeUpPair(folder: string): Promise<[Release, Release]> {
   return made as [Release, Release];
 }
 
-export async function benchDelta({ quick, large, progress }: RunOptions): Promise<Row[]> {
+export async function benchDelta(options: RunOptions): Promise<Row[]> {
+  const { quick, large, progress, pairs: only, limitSeconds = defaultLimitSeconds } = options;
   const folder = quick
     ? await mkdtemp(join(tmpdir(), 'iotdh-bench-delta-'))
     : join(root, '.iotdh', 'bench-delta');
@@ -105,7 +110,6 @@ export async function benchDelta({ quick, large, progress }: RunOptions): Promis
   const chosen = quick
     ? [{ name: 'made up', title: '', fetch: '', versions: ['', ''] as [string, string] }]
     : pairs.filter((pair) => large === true || pair.large !== true);
-  const only = process.env.BENCH_DELTA_PAIRS?.split(',');
   for (const pair of chosen) {
     if (only !== undefined && !only.includes(pair.name)) continue;
     const pairFolder = join(folder, pair.name);
@@ -121,7 +125,7 @@ export async function benchDelta({ quick, large, progress }: RunOptions): Promis
       }
       if (peerTools.includes(tool) && tool.name in found) continue;
       progress(`${pair.name}: ${tool.name}`);
-      found[tool.name] = await measure(tool, releases).catch((error: unknown) => {
+      found[tool.name] = await measure(tool, releases, limitSeconds).catch((error: unknown) => {
         progress(`${pair.name}: ${tool.name}: ${error instanceof Error ? error.message : String(error)}`);
         return 'failed' as const;
       });
@@ -138,6 +142,7 @@ export async function benchDelta({ quick, large, progress }: RunOptions): Promis
 
 export const deltaBench: Bench = {
   title: 'Segmented delta',
-  peer: `Debian’s tools, one run each. Each cell: bytes to send; CPU and peak memory to encode; the same to apply. Every decoded file was compared. “stopped”: took longer than ${limitSeconds / 60} min. The ratio is that of bytes, unless the row is of CPU`,
+  peer: 'Debian’s tools',
+  method: `One run each. Each cell: bytes to send; CPU and peak memory to encode; the same to apply. Every decoded file was compared. “stopped”: took longer than the limit, ${defaultLimitSeconds / 60} min unless another was given. The ratio is that of bytes, unless the row is of CPU.`,
   run: benchDelta,
 };

@@ -25,7 +25,7 @@ const maxChunks = 262_144;
 const maxAverage = 1024 * kibibyte;
 /**
  * How many bytes of contents a group has, unless a chunk alone has more. A device carries whole groups: larger ones are smaller
- * together, and are carried more often for one chunk. See bench/RESULTS.md for what others would cost.
+ * together, and are carried more often for one chunk.
  */
 const groupBytes = 256 * kibibyte;
 /** A device carries whole segments, so they are small; larger only where they would be too many. */
