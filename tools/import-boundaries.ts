@@ -71,6 +71,11 @@ export const rules: readonly Rule[] = [
     reason: 'subsystems of the agent meet only in its composition',
   },
   {
+    from: /^agent\/(?!.*(?:testing\/|\.test\.ts$))/,
+    to: /^@iotdh\/trust\/(author|testing)$|^trust\/src\/(author|testing)\//,
+    reason: 'a device verifies and never signs',
+  },
+  {
     from: /^agent\/src\/host-service\//,
     to: /^agent\/src\/(bus|journal|outbox|transfer|machine|cloud|effects|updates)\//,
     reason:

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createAzureBus } from '../../agent/src/bus/azure-bus.ts';
 import type { Bus } from '../../agent/src/bus/bus.ts';
 import { openOutbox } from '../../agent/src/outbox/open-outbox.ts';
+import { vouched } from '../../agent/src/transfer/testing/vouched.ts';
 import { createTransfer, type Transfer } from '../../agent/src/transfer/transfer.ts';
 import { answerRequests } from '../processes.ts';
 import type { Assigned } from './updater-process.ts';
@@ -58,6 +59,7 @@ async function open({ connectionString, ca, folder }: Extract<Request, { kind: '
 async function bring({ assigned, folder }: Extract<Request, { kind: 'transfer' }>): Promise<number> {
   const { transferId, frameSize, manifest } = assigned;
   const current = createTransfer({
+    vouching: vouched,
     transferId,
     manifest: { digest: Buffer.from(manifest.digest, 'hex'), size: manifest.size },
     frameSize,

@@ -13,6 +13,7 @@ import { realClock } from '../transfer/testing/bench.ts';
 import { writeBundle } from '../transfer/testing/bundle.ts';
 import { createPatchPack } from '../transfer/testing/forms.ts';
 import { addObject, type Blobs, bytesOf, hex } from '../transfer/testing/pack.ts';
+import { vouched } from '../transfer/testing/vouched.ts';
 import { createManifestTrust } from '../trust/manifest-trust.ts';
 import { openMedia } from '../updates/media.ts';
 import { manifestOf, newRecord } from '../updates/record.ts';
@@ -21,9 +22,7 @@ import { createBundleImport, openWaiting } from './bundle-import.ts';
 import type { Taken } from './offers.ts';
 
 /** Whether manifests are signed is not what most of these tests are about. */
-const trustsAll: Trust = {
-  vouchingFor: () => ({ lacking: () => [], verify: async () => ({ kind: 'here' }) }),
-};
+const trustsAll: Trust = { vouchingFor: () => vouched };
 type Trust = Parameters<typeof createBundleImport>[0]['trust'];
 
 function createBench(t: TestContext, answers: Taken[] = []) {

@@ -5,6 +5,7 @@ import { createRig, tapTelemetry } from '../bus/testing/rig.ts';
 import { isWhole, realClock, temporaryFolder, transferId } from './testing/bench.ts';
 import { answer, type Misbehaviour, misbehaviour } from './testing/cloud.ts';
 import { samplePack } from './testing/pack.ts';
+import { vouched } from './testing/vouched.ts';
 import { createTransfer } from './transfer.ts';
 
 type Rig = Awaited<ReturnType<typeof createRig>>;
@@ -42,6 +43,7 @@ async function bring(
   });
   let progressed = 0;
   const transfer = createTransfer({
+    vouching: vouched,
     transferId,
     manifest: pack.manifest,
     frameSize: 4_096,

@@ -27,7 +27,7 @@ export type TransferOptions = Omit<CarryOptions, 'progress'> &
     /** From the offer. Sizes in bytes. */
     manifest: { digest: Uint8Array; size: number };
     /** Asked before a byte of the manifest is, by each run. */
-    vouching?: Vouching;
+    vouching: Vouching;
     /** Holds this update alone; made if absent. Removing it discards the update. */
     folder: string;
     /** Where contents, bases and chunks are looked for. Default: nowhere. */
@@ -77,7 +77,6 @@ export function createTransfer(options: TransferOptions): Transfer {
   }
 
   async function vouchedFor(bringing: Bringing): Promise<{ kind: 'here' } | Pause | Failure> {
-    if (options.vouching === undefined) return { kind: 'here' };
     return vouch(options.vouching, async (file) => {
       const brought = await bringPlain(file.digest, file.size, bringing);
       if (brought.kind !== 'here') return brought;

@@ -109,12 +109,15 @@ async function readRoot(file: string): Promise<Buffer> {
 
 export type VerifyOptions = { root: string; output?: Format };
 
-/** Whether those whom the root names have signed the pack, and its objects are what it says. Needs no fleet. */
-export async function verify(terminal: Terminal, path: string, options: VerifyOptions): Promise<void> {
+/** The pack, and by which metadata those whom the root names have signed it. Throws a `Failure` when they have not. Needs no fleet. */
+async function openSigned(
+  path: string,
+  rootFile: string,
+): Promise<{ pack: PackFolder; root: number; targets: number }> {
   const pack = await fromAuthor(() => openPack(path));
   const found = repositoryIn(pack);
   if (found === null) throw new Failure(exitCode.failed, `${path} is not signed: it has no metadata/`);
-  const root = await requireDescent(found, options.root);
+  const root = await requireDescent(found, rootFile);
   const newest = found.root?.signed.version ?? 0;
   if (newest < root.version) {
     throw new Failure(
@@ -132,15 +135,33 @@ export async function verify(terminal: Terminal, path: string, options: VerifyOp
         : `${path} has ${signed.length} of the ${needed} signatures that root ${root.version} asks for`,
     );
   }
+  return { pack, root: root.version, targets: found.targets?.metadata.signed.version ?? 0 };
+}
+
+/** The bill of materials that was signed with the pack. */
+export async function printSbom(terminal: Terminal, path: string, options: VerifyOptions): Promise<void> {
+  const { pack, root, targets } = await openSigned(path, options.root);
+  const { sbom, manifest } = pack;
+  if (sbom === null) {
+    throw new Failure(exitCode.notFound, `${path} was signed without a bill of materials`, {
+      next: 'Build it again: iotdh pack build',
+    });
+  }
+  terminal.out(Buffer.from(sbom.bytes).toString('utf8'));
+  terminal.note(`Signed with ${manifest.name}@${manifest.version}, by root ${root}, targets ${targets}.`);
+}
+
+/** Whether those whom the root names have signed the pack, and its objects are what it says. */
+export async function verify(terminal: Terminal, path: string, options: VerifyOptions): Promise<void> {
+  const { pack, root, targets } = await openSigned(path, options.root);
   await verifyObjects(terminal, pack);
   const format = formatOf(options.output, terminal);
   const { manifest, digest } = pack;
-  const targets = found.targets?.metadata.signed.version ?? 0;
   if (format === 'name') terminal.out(`${manifest.name}@${manifest.version}\n`);
-  else if (format !== 'table') await printJson(terminal, format, { digest, root: root.version, targets });
+  else if (format !== 'table') await printJson(terminal, format, { digest, root, targets });
   else {
     terminal.out(`${terminal.style('green', 'Signed')} ${manifest.name}@${manifest.version}\n`);
-    terminal.out(`  manifest ${digest}\n  root ${root.version}, targets ${targets}\n`);
+    terminal.out(`  manifest ${digest}\n  root ${root}, targets ${targets}\n`);
     terminal.out(`  ${manifest.objects.length} objects are what the manifest says\n`);
   }
 }

@@ -16,10 +16,11 @@ import { contentNames } from './content-names.ts';
 import type { Draft } from './draft.ts';
 import { type GroupLimits, groupContents } from './group-contents.ts';
 import { inParallel } from './in-parallel.ts';
-import { manifestFile, objectsFolder, openPack, readManifest } from './pack-folder.ts';
+import { manifestFile, objectsFolder, openPack, readManifest, sbomFile } from './pack-folder.ts';
 import { InvalidInput, type Problem } from './problem.ts';
 import { readDescription } from './read-description.ts';
 import { copyObject, reusableObjects } from './reuse-objects.ts';
+import { sbomOf } from './sbom.ts';
 import { writeForms } from './write-forms.ts';
 import { maxDescriptionBytes } from './yaml-field.ts';
 
@@ -247,10 +248,12 @@ async function fill(
   draft.manifest.objects = [...plain, ...deltas];
   requireValid(draft, options.description);
   const bytes = toBinary(ManifestSchema, draft.manifest);
+  const digest = createHash('sha256').update(bytes).digest('hex');
   await writeFile(join(staging, manifestFile), bytes);
+  await writeFile(join(staging, sbomFile), sbomOf(draft.manifest, digest));
   return {
     manifest: draft.manifest,
-    digest: createHash('sha256').update(bytes).digest('hex'),
+    digest,
     manifestBytes: bytes.length,
     contentBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
     objectBytes: bytesOf(draft.manifest.objects),

@@ -1,4 +1,7 @@
-/** A pack on disk: `manifest.bin`, and `objects/` with each object under its SHA-256 in lower-case hex. */
+/**
+ * A pack on disk: `manifest.bin`, its bill of materials `sbom.cdx.json`, and `objects/` with each object under its SHA-256 in lower-case
+ * hex.
+ */
 import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +11,9 @@ import { InvalidInput } from './problem.ts';
 
 export const manifestFile = 'manifest.bin';
 export const objectsFolder = 'objects';
+export const sbomFile = 'sbom.cdx.json';
+/** A manifest has at most 16 MiB, and each of its files takes some 400 bytes of the bill. */
+const maxSbomBytes = 128 * 1024 * 1024;
 
 /** Reads manifests; the rules are compiled once, which takes a good part of a second. */
 export const readManifest = createPayloadReader(ManifestSchema, { maxBytes: maxManifestBytes });
@@ -18,6 +24,8 @@ export type PackFolder = {
   manifestBytes: Uint8Array;
   /** SHA-256 of the manifest's bytes, in hex. */
   digest: string;
+  /** Its bill of materials; null: it was built without. `digest`: SHA-256 in hex. */
+  sbom: { bytes: Uint8Array; digest: string } | null;
   objectPath(digest: string): string;
 };
 
@@ -27,13 +35,17 @@ export async function openPack(path: string): Promise<PackFolder> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) throw invalid('does not exist');
   const folder = found.isDirectory() ? path : join(path, '..');
-  const manifestBytes = await readBounded(found.isDirectory() ? join(path, manifestFile) : path);
+  const manifestBytes = await readBounded(
+    found.isDirectory() ? join(path, manifestFile) : path,
+    maxManifestBytes,
+  );
   if (manifestBytes === 'missing') throw invalid(`is no pack: it has no ${manifestFile}`);
   const payload =
     manifestBytes === 'too-large' ? { kind: 'too-large' as const } : readManifest(manifestBytes);
   switch (payload.kind) {
     case 'valid':
       return {
+        sbom: await readSbom(join(folder, sbomFile), invalid),
         folder,
         manifest: payload.message,
         manifestBytes: manifestBytes as Uint8Array,
@@ -51,7 +63,17 @@ export async function openPack(path: string): Promise<PackFolder> {
   }
 }
 
-async function readBounded(path: string): Promise<Uint8Array | 'missing' | 'too-large'> {
+async function readSbom(
+  path: string,
+  invalid: (message: string) => InvalidInput,
+): Promise<PackFolder['sbom']> {
+  const bytes = await readBounded(path, maxSbomBytes);
+  if (bytes === 'missing') return null;
+  if (bytes === 'too-large') throw invalid(`has a ${sbomFile} of more than ${maxSbomBytes} bytes`);
+  return { bytes, digest: createHash('sha256').update(bytes).digest('hex') };
+}
+
+async function readBounded(path: string, maxBytes: number): Promise<Uint8Array | 'missing' | 'too-large'> {
   let file: Awaited<ReturnType<typeof open>>;
   try {
     file = await open(path);
@@ -61,7 +83,7 @@ async function readBounded(path: string): Promise<Uint8Array | 'missing' | 'too-
   }
   try {
     const { size } = await file.stat();
-    if (size > maxManifestBytes) return 'too-large';
+    if (size > maxBytes) return 'too-large';
     return await file.readFile();
   } finally {
     await file.close();

@@ -34,22 +34,23 @@ export type SignedPack = {
   removed: string[];
 };
 
-export type PackToSign = Pick<PackFolder, 'folder' | 'manifest' | 'manifestBytes' | 'digest'>;
+export type PackToSign = Pick<PackFolder, 'folder' | 'manifest' | 'manifestBytes' | 'digest' | 'sbom'>;
 
 const metadataFolderOf = ({ folder }: Pick<PackToSign, 'folder'>): string => join(folder, 'metadata');
 
 /** The manifest as targets name it. */
-export function manifestToSign({ manifest, manifestBytes, digest }: PackToSign): SignedManifest {
+export function manifestToSign({ manifest, manifestBytes, digest, sbom }: PackToSign): SignedManifest {
   const { name, version, content } = manifest;
   return {
     ...{ name, version, digest, size: manifestBytes.length },
     kind: content.case === 'base' ? 'base' : 'patch',
+    ...(sbom !== null && { sbom: { digest: sbom.digest, size: sbom.bytes.length } }),
   };
 }
 
 /** Whether the newest targets sign this pack as it is. */
 export function isSigned({ targets }: Repository, pack: PackToSign): boolean {
-  const { name, version, digest, size, kind } = manifestToSign(pack);
+  const { name, version, digest, size, kind, sbom } = manifestToSign(pack);
   return (
     targets !== null &&
     signedManifests(targets.metadata.signed).some(
@@ -58,7 +59,8 @@ export function isSigned({ targets }: Repository, pack: PackToSign): boolean {
         one.version === version &&
         one.digest === digest &&
         one.size === size &&
-        one.kind === kind,
+        one.kind === kind &&
+        one.sbom?.digest === sbom?.digest,
     )
   );
 }
@@ -71,8 +73,11 @@ export function pendingTargets(repository: Repository, pack: PackToSign): Signed
   const targets = parsedTargets(readFileSync(path));
   const wanted = manifestToSign(pack);
   const names = signedManifests(targets.signed).some(
-    ({ name, version, digest }) =>
-      name === wanted.name && version === wanted.version && digest === wanted.digest,
+    ({ name, version, digest, sbom }) =>
+      name === wanted.name &&
+      version === wanted.version &&
+      digest === wanted.digest &&
+      sbom?.digest === wanted.sbom?.digest,
   );
   return names ? signedPack(repository, targets) : null;
 }

@@ -53,6 +53,15 @@ test('with a threshold of two no author signs alone, and what two have signed is
   assert.equal(second.code, 0, second.notes);
   assert.equal((await verify()).code, 0);
 
+  const sbom = () => runHere(['pack', 'sbom', packFolder, '--root', rootFileIn(keys)], {});
+  const bill = await sbom();
+  assert.equal(bill.code, 0, bill.notes);
+  assert.equal(JSON.parse(bill.out).metadata.component.hashes[0].content, pack.digest);
+  const billFile = join(packFolder, 'sbom.cdx.json');
+  writeFileSync(billFile, bill.out.replace('data/map.bin', 'data/mop.bin'));
+  for (const run of [sbom, verify]) assert.match((await run()).notes, /is not signed as it is/);
+  writeFileSync(billFile, bill.out);
+
   const object = pack.objectPath(Buffer.from(pack.manifest.objects[0]!.digest).toString('hex'));
   const bytes = readFileSync(object);
   writeFileSync(

@@ -89,6 +89,22 @@ export function packCommand(tree: Tree): Command {
     });
 
   pack
+    .command('sbom')
+    .argument('<folder>', 'the folder of a pack')
+    .description(
+      'Prints the bill of materials (CycloneDX 1.6, JSON) that was signed with a pack. Needs no fleet.',
+    )
+    .requiredOption('--root <file>', 'the root that is trusted')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ iotdh pack sbom carto-8.2.1 --root 1.root.json > carto-8.2.1.cdx.json',
+    )
+    .action(async (folder: string, _options: unknown, command: Command) => {
+      const { printSbom } = await import('../commands/sign.ts');
+      await printSbom(terminal, folder, command.optsWithGlobals<VerifyOptions>());
+    });
+
+  pack
     .command('export')
     .argument('<folder...>', 'the folder of a PATCH, of the BASE that it falls back to, or both')
     .description(

@@ -27,9 +27,16 @@ export function signedManifests({ targets }: Targets): SignedManifest[] {
         kind,
         digest: hashes.sha256,
         size: length,
+        ...sbomIn(custom),
       },
     ];
   });
+}
+
+function sbomIn({ sbom }: Record<string, unknown>): Pick<SignedManifest, 'sbom'> {
+  const { sha256, length } = (sbom ?? {}) as { sha256?: unknown; length?: unknown };
+  if (typeof sha256 !== 'string' || typeof length !== 'number') return {};
+  return { sbom: { digest: sha256, size: length } };
 }
 
 /** The next targets: what was signed before, without what is removed, and with what is added. `previous` null: the first ones. */

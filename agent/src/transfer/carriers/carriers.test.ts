@@ -12,6 +12,7 @@ import { writeBundle } from '../testing/bundle.ts';
 import { answer } from '../testing/cloud.ts';
 import { addObject, type Blobs, bytesOf, createPack, hex, type Pack } from '../testing/pack.ts';
 import { createStorage } from '../testing/storage.ts';
+import { vouched } from '../testing/vouched.ts';
 import { createTransfer, type Transfer } from '../transfer.ts';
 import type { Carrier, CarrierKind } from './carrier.ts';
 import { type CarrierChoice, createCarrierChoice } from './choose-carrier.ts';
@@ -92,6 +93,7 @@ async function createBench(t: TestContext, kinds: readonly CarrierKind[], isLarg
     ...{ clock: quickClock, random: () => 0, signal: abort.signal },
   });
   const transfer: Transfer = createTransfer({
+    vouching: vouched,
     ...{ transferId, frameSize, manifest: pack.manifest, source: choice, clock: quickClock, random: () => 0 },
     folder: join(folder, 'transfer'),
     patienceMs: 15_000,

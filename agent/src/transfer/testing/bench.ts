@@ -10,6 +10,7 @@ import type { FrameSource } from '../frame-source.ts';
 import { createTransfer, type Transfer, type TransferOptions } from '../transfer.ts';
 import { answer } from './cloud.ts';
 import { hex, type Pack, sha256 } from './pack.ts';
+import { vouched } from './vouched.ts';
 
 export const transferId = '7d1f3a52-9a55-4a4e-8f0a-6f0f3f6b2a10';
 
@@ -53,6 +54,7 @@ export function createBench(
     },
   };
   const transfer: Transfer = createTransfer({
+    vouching: vouched,
     transferId,
     manifest: pack.manifest,
     frameSize: 1_500,

@@ -3,6 +3,7 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { FrameRequestSchema, FrameSchema } from '@iotdh/proto/bus/v1';
 import { createTransfer } from '../transfer.ts';
 import { realClock, transferId } from './bench.ts';
+import { vouched } from './vouched.ts';
 
 export type Orders = {
   folder: string;
@@ -13,6 +14,7 @@ export type Orders = {
 
 const { folder, frameSize, manifest } = JSON.parse(process.argv[2] ?? '') as Orders;
 const transfer = createTransfer({
+  vouching: vouched,
   transferId,
   manifest: { digest: Buffer.from(manifest.digest, 'hex'), size: manifest.size },
   frameSize,
