@@ -79,18 +79,21 @@ test('the bill of a PATCH has every product, file, package and script by its dig
   const lines = parts.map(({ type, name, version = '', hashes }) => {
     return `${type} ${name} ${version || (hashes?.[0]?.content.slice(0, 2) ?? '')}`;
   });
-  assert.deepEqual(lines.toSorted((a, b) => (a < b ? -1 : 1)), [
-    'application Carto 8.2',
-    'application Viewer 8.2',
-    'file app/a 01',
-    'file app/a 02',
-    'file app/b 01',
-    'file app/c 03',
-    'file host/script-1 08',
-    'file tidy/script-1 09',
-    'library openssl 3.0.15-1',
-    'operating-system Linux ',
-  ]);
+  assert.deepEqual(
+    lines.toSorted((a, b) => (a < b ? -1 : 1)),
+    [
+      'application Carto 8.2',
+      'application Viewer 8.2',
+      'file app/a 01',
+      'file app/a 02',
+      'file app/b 01',
+      'file app/c 03',
+      'file host/script-1 08',
+      'file tidy/script-1 09',
+      'library openssl 3.0.15-1',
+      'operating-system Linux ',
+    ],
+  );
   const refs = parts.map((one) => one['bom-ref']);
   assert.equal(new Set(refs).size, refs.length);
 });
