@@ -44,6 +44,7 @@ export function devCommand({ terminal, setExitCode }: Tree): Command {
     .command('down')
     .description('Stops what runs; the data stay.')
     .addOption(folderOption())
+    .addHelpText('after', '\nExample:\n  $ iotdh dev down')
     .action(async (_options: unknown, command: Command) =>
       (await import('../dev/down.ts')).down(terminal, folderOf(command)),
     );
@@ -51,6 +52,7 @@ export function devCommand({ terminal, setExitCode }: Tree): Command {
     .command('status')
     .description('Shows what runs. Exits with 1 unless all of it is ready.')
     .addOption(folderOption())
+    .addHelpText('after', '\nExample:\n  $ iotdh dev status -o json')
     .action(async (_options: unknown, command: Command) =>
       setExitCode(
         await (await import('../dev/down.ts')).status(terminal, folderOf(command), outputOf(command)),
@@ -61,6 +63,7 @@ export function devCommand({ terminal, setExitCode }: Tree): Command {
     .description('Removes the data, after asking.')
     .addOption(folderOption())
     .option('--yes', 'do not ask')
+    .addHelpText('after', '\nExample:\n  $ iotdh dev down && iotdh dev reset --yes')
     .action(async ({ yes = false }: { yes?: boolean }, command: Command) =>
       (await import('../dev/down.ts')).reset(terminal, folderOf(command), yes),
     );
@@ -68,6 +71,7 @@ export function devCommand({ terminal, setExitCode }: Tree): Command {
     .command('doctor')
     .description('Looks for what could keep it from running.')
     .addOption(folderOption())
+    .addHelpText('after', '\nExample:\n  $ iotdh dev doctor')
     .action(async (_options: unknown, command: Command) =>
       setExitCode(
         await (await import('../dev/doctor.ts')).doctor(terminal, folderOf(command), outputOf(command)),

@@ -10,12 +10,14 @@ export function profileCommand({ terminal }: Tree): Command {
   profile
     .command('list')
     .description('Lists the profiles; the one in use has a star.')
+    .addHelpText('after', '\nExample:\n  $ iotdh profile list')
     .action(async (_options: unknown, command: Command) =>
       (await load()).listProfiles(terminal, command.optsWithGlobals<GlobalOptions>().output),
     );
   profile
     .command('show')
     .description('Shows the profile in use.')
+    .addHelpText('after', '\nExample:\n  $ iotdh profile show')
     .action(async (_options: unknown, command: Command) =>
       (await load()).showProfile(terminal, command.optsWithGlobals<GlobalOptions>()),
     );
@@ -23,6 +25,7 @@ export function profileCommand({ terminal }: Tree): Command {
     .command('use')
     .argument('<name>', 'the profile')
     .description('Uses another profile from now on.')
+    .addHelpText('after', '\nExample:\n  $ iotdh profile use boston')
     .action(async (name: string) => (await load()).useProfile(terminal, name));
   profile
     .command('set')
@@ -39,6 +42,7 @@ export function profileCommand({ terminal }: Tree): Command {
     .command('remove')
     .argument('<name>', 'the profile')
     .description('Forgets a profile. Files that it names stay.')
+    .addHelpText('after', '\nExample:\n  $ iotdh profile remove boston')
     .action(async (name: string) => (await load()).removeProfile(terminal, name));
   return profile;
 }
