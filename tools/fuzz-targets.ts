@@ -47,6 +47,12 @@ export const fuzzTargets: readonly FuzzTarget[] = [
     inputs: 1_000_000,
     run: async (options) => (await import('../delta/fuzz/fuzz.ts')).fuzzDelta(options),
   },
+  {
+    name: 'metadata',
+    title: 'signed metadata that are damaged, crafted or of a server that was broken into',
+    inputs: 1_000_000,
+    run: async (options) => (await import('../trust/fuzz/fuzz.ts')).fuzzMetadata(options),
+  },
   ...(
     [
       ['manifest', 'damaged manifests, read and planned'],
