@@ -7,5 +7,6 @@ export const benches: Record<string, () => Promise<Bench>> = {
   agent: async () => (await import('./agent/bench.ts')).agentBench,
   transfer: async () => (await import('./transfer/bench.ts')).transferBench,
   delta: async () => (await import('./delta/bench.ts')).deltaBench,
+  slots: async () => (await import('./slots/bench.ts')).slotsBench,
   sdk: async () => (await import('./sdk/bench.ts')).sdkBench,
 };
