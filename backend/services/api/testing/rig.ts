@@ -11,6 +11,7 @@ import {
 } from '@connectrpc/connect-node';
 import {
   AssignmentService,
+  AuditService,
   DeviceService,
   EventService,
   LogService,
@@ -37,6 +38,7 @@ export type Clients = {
   devices: Client<typeof DeviceService>;
   packs: Client<typeof PackService>;
   assignments: Client<typeof AssignmentService>;
+  audit: Client<typeof AuditService>;
   events: Client<typeof EventService>;
   logs: Client<typeof LogService>;
   plans: Client<typeof PlanService>;
@@ -127,6 +129,7 @@ export function clientsOf(
     devices: createClient(DeviceService, transport),
     packs: createClient(PackService, transport),
     assignments: createClient(AssignmentService, transport),
+    audit: createClient(AuditService, transport),
     events: createClient(EventService, transport),
     logs: createClient(LogService, transport),
     plans: createClient(PlanService, transport),
