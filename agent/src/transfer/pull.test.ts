@@ -14,13 +14,17 @@ import { bytesOf, sha256 } from './testing/pack.ts';
 const layout: Layout = { size: 40_000, frameSize: 256, segmentSize: 1_024 };
 const content = bytesOf(layout.size, 5);
 
-/** A clock that moves when it is told to. */
-function createManualClock(): Clock & { advance(ms: number): void } {
+/** A clock that moves when it is told to, and by `readingMs` with each reading; its timers fire a little early, as those of Node may. */
+function createManualClock(readingMs: number): Clock & { advance(ms: number): void } {
   let nowMs = 1_000;
   const timers = new Set<{ dueMs: number; callback(): void }>();
   return {
     now: () => nowMs,
-    monotonicMs: () => nowMs,
+    monotonicMs() {
+      const before = nowMs;
+      nowMs += readingMs;
+      return before;
+    },
     after(ms, callback) {
       const timer = { dueMs: nowMs + ms, callback };
       timers.add(timer);
@@ -28,7 +32,7 @@ function createManualClock(): Clock & { advance(ms: number): void } {
     },
     advance(ms) {
       nowMs += ms;
-      for (const timer of [...timers].filter(({ dueMs }) => dueMs <= nowMs)) {
+      for (const timer of [...timers].filter(({ dueMs }) => dueMs <= nowMs + 3 * readingMs)) {
         timers.delete(timer);
         timer.callback();
       }
@@ -36,7 +40,7 @@ function createManualClock(): Clock & { advance(ms: number): void } {
   };
 }
 
-async function bench(t: TestContext) {
+async function bench(t: TestContext, { readingMs = 0, isOffline = (): boolean => false } = {}) {
   const folder = temporaryFolder(t);
   const journal = openSegmentJournal(`${folder}/segments.db`);
   const segmentDigests = Array.from({ length: segmentCount(layout) }, (_, segment) => {
@@ -44,7 +48,7 @@ async function bench(t: TestContext) {
     return sha256(content.subarray(offset, offset + length));
   });
   const spool = await openSpool({ object: 'o', layout, segmentDigests, path: `${folder}/o.part`, journal });
-  const clock = createManualClock();
+  const clock = createManualClock(readingMs);
   const requests: FrameRequest[] = [];
   const commits: number[] = [];
   const abort = new AbortController();
@@ -58,7 +62,7 @@ async function bench(t: TestContext) {
     source: {
       async ask(request) {
         requests.push(request);
-        return { kind: 'sent' };
+        return { kind: isOffline() ? 'offline' : 'sent' };
       },
     },
     receivedBytes: () => spool.countedBytes,
@@ -146,4 +150,18 @@ test('when nothing comes, the same frames are asked for after ten seconds, then 
     assert.equal(requests.length, expected);
   }
   assert.deepEqual(framesOf(requests[2]!), framesOf(requests[0]!));
+});
+
+test('the moment to ask again is not missed when it passes while the clock is read', async (t) => {
+  let offline = true;
+  const { clock, requests } = await bench(t, { readingMs: 0.5, isOffline: () => offline });
+  await settle();
+  assert.equal(requests.length, 1);
+  offline = false;
+  clock.advance(990);
+  for (let turn = 0; turn < 500 && requests.length === 1; turn += 1) {
+    clock.advance(0.1);
+    await settle();
+  }
+  assert.equal(requests.length, 2);
 });

@@ -117,9 +117,9 @@ export function createPull(options: PullOptions): Pull {
 
   const askFromMs = () => Math.max(offlineUntilMs, refusedUntilMs);
 
-  function ask(): void {
-    if (signal.aborted || clock.monotonicMs() < askFromMs()) return;
-    const wanted = window.next(clock.monotonicMs(), arrivals.length);
+  function ask(nowMs: number): void {
+    if (signal.aborted || nowMs < askFromMs()) return;
+    const wanted = window.next(nowMs, arrivals.length);
     if (wanted === undefined) return;
     source.ask(requestFor(wanted.ranges)).then(
       ({ kind }) => {
@@ -150,12 +150,13 @@ export function createPull(options: PullOptions): Pull {
     });
   }
 
-  /** Waits until something has happened or is due. */
-  function rest(): Promise<void> {
+  /** Waits until something has happened or is due; `nowMs`: when it was last looked whether to ask. */
+  function rest(nowMs: number): Promise<void> {
     const dueMs = Math.min(
       committing === undefined ? commitAtMs : Number.POSITIVE_INFINITY,
       window.lapsesAtMs ?? Number.POSITIVE_INFINITY,
-      askDueMs(),
+      // By the same reading of the clock that put it off: a moment that has passed since would be waited for without end.
+      askFromMs() > nowMs ? askFromMs() : Number.POSITIVE_INFINITY,
     );
     return new Promise((resolve) => {
       const cancel = Number.isFinite(dueMs)
@@ -169,8 +170,6 @@ export function createPull(options: PullOptions): Pull {
       if (arrivals.length > 0 || signal.aborted || failure !== undefined || broken !== undefined) wake();
     });
   }
-
-  const askDueMs = () => (askFromMs() > clock.monotonicMs() ? askFromMs() : Number.POSITIVE_INFINITY);
 
   async function work(): Promise<{ kind: 'complete' } | Pause | Failure> {
     for (;;) {
@@ -196,8 +195,9 @@ export function createPull(options: PullOptions): Pull {
       if (broken !== undefined) throw broken.error;
       if (failure !== undefined) return failure;
       if (signal.aborted) return { kind: 'paused', reason: 'aborted' };
-      ask();
-      await rest();
+      const nowMs = clock.monotonicMs();
+      ask(nowMs);
+      await rest(nowMs);
     }
   }
 
@@ -207,7 +207,7 @@ export function createPull(options: PullOptions): Pull {
       const { promise, resolve } = Promise.withResolvers<void>();
       arrivals.push({ frame, carrier, done: resolve });
       // Not only once it is on disk: a write may wait for a flush, and the link must not wait with it.
-      ask();
+      ask(clock.monotonicMs());
       wake();
       return arrivals.length < size ? Promise.resolve() : promise;
     },

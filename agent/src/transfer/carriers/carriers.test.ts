@@ -5,7 +5,13 @@ import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { type Frame, TransferRefusal, TransferRefusedSchema } from '@iotdh/proto/bus/v1';
+import {
+  type Frame,
+  FrameRangesSchema,
+  FrameRequestSchema,
+  TransferRefusal,
+  TransferRefusedSchema,
+} from '@iotdh/proto/bus/v1';
 import { Codec } from '@iotdh/proto/update/v1';
 import { isWhole, realClock, temporaryFolder, transferId } from '../testing/bench.ts';
 import { writeBundle } from '../testing/bundle.ts';
@@ -174,6 +180,29 @@ test('an address that ends in the middle of an object is renewed, and the range 
   // The manifest's, the object's, and twice anew.
   assert.equal(bench.accesses(), 4);
   assert.equal(bench.brought.length, Math.ceil(400_000 / frameSize));
+});
+
+test('two requests that find the same address at its end ask for one new address', async () => {
+  let given = 0;
+  const carrier = createHttpsCarrier({
+    async access() {
+      given += 1;
+      return { kind: 'granted', url: `https://storage/?sig=${given}`, expiresAtMs: Date.now() + 3_300_000 };
+    },
+    read: async ({ url }) =>
+      url.endsWith('sig=1') ? { kind: 'expired', detail: 'signature' } : { kind: 'read' },
+    deliver: async () => {},
+    sizeOf: () => frameSize,
+    clock: realClock,
+  });
+  const missing = {
+    case: 'ranges' as const,
+    value: create(FrameRangesSchema, { ranges: [{ first: 0n, count: 1 }] }),
+  };
+  const request = create(FrameRequestSchema, { objectDigest: bytesOf(32, 1), frameSize, missing });
+  const asked = [1, 2].map(() => carrier.ask(request, AbortSignal.timeout(5_000)));
+  assert.deepEqual(await Promise.all(asked), [{ kind: 'sent' }, { kind: 'sent' }]);
+  assert.equal(given, 2);
 });
 
 test('what is small comes over the hub, and what the hub has no quota for by HTTPS', async (t) => {

@@ -34,16 +34,25 @@ const maxKnown = 4;
 export function createHttpsCarrier(options: HttpsCarrierOptions): Carrier {
   const { access, read, deliver, sizeOf, clock } = options;
   const known = new Map<string, { url: string; expiresAtMs: number }>();
+  /** What the broker was asked for and has not answered: two requests that find an address at its end ask once. */
+  const asked = new Map<string, Promise<BlobAccess>>();
 
+  /** `ended`: an address that the storage no longer takes. */
   async function addressOf(
     objectDigest: Uint8Array,
-    fresh: boolean,
+    ended: string | null,
     signal: AbortSignal,
-  ): Promise<{ kind: 'granted'; url: string } | Exclude<BlobAccess, { kind: 'granted' }>> {
+  ): Promise<BlobAccess> {
     const name = Buffer.from(objectDigest).toString('hex');
     const before = known.get(name);
-    if (!fresh && before !== undefined && clock.now() < before.expiresAtMs - renewBeforeMs)
-      return { kind: 'granted', url: before.url };
+    if (before !== undefined && before.url !== ended && clock.now() < before.expiresAtMs - renewBeforeMs)
+      return { kind: 'granted', ...before };
+    const pending = asked.get(name) ?? renew(name, objectDigest, signal).finally(() => asked.delete(name));
+    asked.set(name, pending);
+    return pending;
+  }
+
+  async function renew(name: string, objectDigest: Uint8Array, signal: AbortSignal): Promise<BlobAccess> {
     known.delete(name);
     const granted = await access(objectDigest, signal);
     if (granted.kind !== 'granted') return granted;
@@ -52,7 +61,7 @@ export function createHttpsCarrier(options: HttpsCarrierOptions): Carrier {
     // A device whose clock is ahead would renew for ever: what was granted just now is good for a while by any clock.
     const expiresAtMs = Math.max(granted.expiresAtMs, clock.now() + 2 * renewBeforeMs);
     known.set(name, { url: granted.url, expiresAtMs });
-    return { kind: 'granted', url: granted.url };
+    return granted;
   }
 
   async function bring(
@@ -61,8 +70,9 @@ export function createHttpsCarrier(options: HttpsCarrierOptions): Carrier {
     signal: AbortSignal,
   ): Promise<AskOutcome> {
     let { offset, length } = range;
+    let ended: string | null = null;
     for (let attempt = 0; ; attempt += 1) {
-      const address = await addressOf(request.objectDigest, attempt > 0, signal);
+      const address = await addressOf(request.objectDigest, ended, signal);
       if (address.kind === 'refused') return { kind: 'refused', reason: address.detail };
       if (address.kind === 'unreachable') return { kind: 'offline' };
       const from = offset;
@@ -78,6 +88,7 @@ export function createHttpsCarrier(options: HttpsCarrierOptions): Carrier {
       // An address that has just been made and has brought nothing is not made once more.
       if (outcome.kind !== 'expired') return { kind: 'offline', ...retryOf(outcome) };
       if (attempt > 0 && offset === from) return { kind: 'refused', reason: outcome.detail };
+      ended = address.url;
     }
   }
 
