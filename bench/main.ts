@@ -1,5 +1,5 @@
 /** `npm run bench [-- NAME …] [--rounds N] [--quick] [--dry-run]`: runs the comparisons and records them in bench/RESULTS.md. */
-import { parseArgs } from 'node:util';
+import { readCommandLine, refuse, wholeNumber } from '../tools/command-line.ts';
 import { benches } from './benches.ts';
 import { record, section } from './results.ts';
 
@@ -16,7 +16,7 @@ const usage = `Usage: npm run bench -- [${names.join('|')} …] [options]
   --dry-run     print the tables, do not write them to bench/RESULTS.md
   --help        this text`;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = readCommandLine(usage, {
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '3' },
@@ -25,20 +25,14 @@ const { values, positionals } = parseArgs({
     pairs: { type: 'string' },
     limit: { type: 'string' },
     'dry-run': { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
   },
 });
 
 async function main(): Promise<void> {
-  const rounds = Number(values.rounds);
-  const limitSeconds = values.limit === undefined ? undefined : Number(values.limit);
+  const rounds = wholeNumber('rounds', values.rounds);
+  const limitSeconds = values.limit === undefined ? undefined : wholeNumber('limit', values.limit);
   const unknown = positionals.find((name) => !names.includes(name));
-  const isUsable = [rounds, limitSeconds ?? 1].every((figure) => Number.isInteger(figure) && figure > 0);
-  if (values.help || unknown !== undefined || !isUsable) {
-    console.error(unknown === undefined ? usage : `There is no benchmark "${unknown}".\n\n${usage}`);
-    process.exitCode = values.help ? 0 : 2;
-    return;
-  }
+  if (unknown !== undefined) refuse(`there is no benchmark "${unknown}", only ${names.join(', ')}`);
   for (const name of positionals.length > 0 ? positionals : names) {
     const bench = await benches[name]!();
     const { quick, large, pairs } = values;

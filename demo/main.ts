@@ -3,24 +3,19 @@
  * behind, also after Ctrl-C.
  */
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readCommandLine } from '../tools/command-line.ts';
 import { runDemo } from './demo.ts';
 import { createScreen } from './story/screen.ts';
 
-const help = `make demo                 asks at each decision
-make demo ARGS=--yes      answers every question with yes, for machines
-`;
+const usage = `Usage: make demo [ARGS=--yes]
+
+  --yes    answers every question with yes, for machines; without it you are asked
+  --help   this text`;
 
 const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: { yes: { type: 'boolean', short: 'y' }, help: { type: 'boolean', short: 'h' } },
-  });
-  if (values.help === true) {
-    process.stdout.write(help);
-    return exitCodes.ok;
-  }
+  const { values } = readCommandLine(usage, { options: { yes: { type: 'boolean', short: 'y' } } });
   const yes = values.yes === true;
   if (!yes && !process.stdin.isTTY) {
     process.stderr.write(

@@ -3,10 +3,16 @@
  * prints one line, and its output only when it failed.
  */
 import { breaking } from './breaking.ts';
+import { readCommandLine } from './command-line.ts';
 import { generatedDrift } from './generated-drift.ts';
 import { importBoundaries } from './import-boundaries.ts';
 import { lockfileHosts } from './lockfile-hosts.ts';
 import { type Outcome, run } from './run.ts';
+
+const usage = `Usage: npm run check
+
+  Types, lint, format, contract, generated code, import boundaries and lockfile: side by side, a line for each.`;
+readCommandLine(usage, {});
 
 const checks: Record<string, () => Promise<Outcome>> = {
   types: () => run('tsc', ['-p', '.']),

@@ -1,27 +1,12 @@
 /** `npm run fuzz [-- TARGET …] [options]`: fuzzes one target after another, and says how to replay what it finds. */
-import { parseArgs } from 'node:util';
+import { readCommandLine, refuse, wholeNumber } from './command-line.ts';
 import { fuzzTargets, localHubTarget } from './fuzz-targets.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    inputs: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    first: { type: 'string' },
-    tls: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
-const hubOptions = [
-  ...(values.first === undefined ? [] : ['--first', values.first]),
-  ...(values.tls ? ['--tls'] : []),
-];
-const targets = [localHubTarget(hubOptions), ...fuzzTargets];
 const usage = `Usage: npm run fuzz -- [TARGET …] [options]
 
   Without a target: all of them, one after the other.
 
-${targets.map(({ name, title, inputs }) => `  ${name.padEnd(14)}${title} (${inputs} inputs)`).join('\n')}
+${[localHubTarget([]), ...fuzzTargets].map(({ name, title, inputs }) => `  ${name.padEnd(14)}${title} (${inputs} inputs)`).join('\n')}
 
   --inputs N    so many inputs, for each target
   --seed N      which ones; the same seed makes the same inputs (default 1)
@@ -29,19 +14,29 @@ ${targets.map(({ name, title, inputs }) => `  ${name.padEnd(14)}${title} (${inpu
   --tls         of local-hub, which it then means: over TLS
   --help        this text`;
 
+const { values, positionals } = readCommandLine(usage, {
+  allowPositionals: true,
+  options: {
+    inputs: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    first: { type: 'string' },
+    tls: { type: 'boolean', default: false },
+  },
+});
+const hubOptions = [
+  ...(values.first === undefined ? [] : ['--first', `${wholeNumber('first', values.first, 0)}`]),
+  ...(values.tls ? ['--tls'] : []),
+];
+const targets = [localHubTarget(hubOptions), ...fuzzTargets];
+
 const names = positionals.length > 0 || hubOptions.length === 0 ? positionals : ['local-hub'];
 const unknown = names.find((name) => targets.every((target) => target.name !== name));
-const inputs = values.inputs === undefined ? undefined : Number(values.inputs);
-const seed = Number(values.seed);
-const wrong =
-  unknown !== undefined || !Number.isSafeInteger(seed) || !Number.isSafeInteger(inputs ?? 1) || inputs === 0;
+if (unknown !== undefined)
+  refuse(`there is no target "${unknown}", only ${targets.map(({ name }) => name).join(', ')}`);
+const inputs = values.inputs === undefined ? undefined : wholeNumber('inputs', values.inputs);
+const seed = wholeNumber('seed', values.seed, 0);
 
 async function main(): Promise<void> {
-  if (values.help || wrong) {
-    console.error(unknown === undefined ? usage : `There is no target "${unknown}".\n\n${usage}`);
-    process.exitCode = values.help ? 0 : 2;
-    return;
-  }
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   for (const target of targets.filter(({ name }) => names.length === 0 || names.includes(name))) {

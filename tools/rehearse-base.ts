@@ -1,16 +1,21 @@
-/**
- * `make rehearse-base ARGS="[--packages FOLDER] [--console] [--record FILE]"`: brings bases in on a machine in
- * qemu with UEFI firmware and systemd-boot. `FOLDER` has packages unpacked by `dpkg -x` that are not installed; `FILE` gets
- * the transcript that the tests replay.
- */
+/** `npm run rehearse-base [-- options]`: brings bases in on a machine in qemu with UEFI firmware and systemd-boot. */
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import type { Line } from './machine.ts';
-import { findPackages } from './packages.ts';
-import { rehearse } from './rehearse.ts';
+import type { Line } from '../agent/src/slots/rehearsal/machine.ts';
+import { findPackages } from '../agent/src/slots/rehearsal/packages.ts';
+import { rehearse } from '../agent/src/slots/rehearsal/rehearse.ts';
+import { readCommandLine } from './command-line.ts';
+import { root } from './run.ts';
 
-const { values } = parseArgs({
+const usage = `Usage: npm run rehearse-base -- [options]
+
+  Brings bases in on a machine in qemu with UEFI firmware and systemd-boot.
+
+  --packages FOLDER   Debian packages that are not installed, unpacked there by dpkg -x
+  --console           also what the machine prints
+  --record FILE       writes the transcript that the tests replay
+  --help              this text`;
+
+const { values } = readCommandLine(usage, {
   options: {
     packages: { type: 'string', default: '/' },
     console: { type: 'boolean', default: false },
@@ -37,7 +42,7 @@ function print({ what, ...rest }: Line): void {
 
 const lines = await rehearse({
   found: packages.found,
-  repository: join(import.meta.dirname, '..', '..', '..', '..'),
+  repository: root,
   signal: abort.signal,
   onLine: print,
   ...(values.console ? { onConsole: (text: string) => console.log(text) } : {}),
