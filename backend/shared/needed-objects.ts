@@ -1,10 +1,11 @@
-/** The objects that a manifest needs in Blob Storage: its own, and the lists of their segments and chunks. */
+/** The objects that a pack needs in Blob Storage: its manifest's, the lists of their segments and chunks, and its bill of materials. */
 import type { Manifest } from '@iotdh/proto/update/v1';
+import type { SbomReference } from './database/collections.ts';
 
 /** Bytes of each object by its SHA-256 in hex. Null: not said, of lists of segments. */
 export type NeededObjects = Map<string, number | null>;
 
-export function neededObjects(manifest: Manifest): NeededObjects {
+export function neededObjects(manifest: Manifest, sbom?: SbomReference | null): NeededObjects {
   const needed: NeededObjects = new Map();
   const name = (digest: Uint8Array) => Buffer.from(digest).toString('hex');
   for (const { segmentDigests, encoding } of manifest.objects) {
@@ -13,6 +14,7 @@ export function neededObjects(manifest: Manifest): NeededObjects {
       needed.set(name(encoding.value.chunkListDigest), encoding.value.chunkListSize);
   }
   for (const { digest, size } of manifest.objects) needed.set(name(digest), Number(size));
+  if (sbom) needed.set(sbom.digest, sbom.size);
   return needed;
 }
 

@@ -65,6 +65,26 @@ test('operators work with packs, assignments, events and logs', async (t) => {
     },
   );
 
+  await t.test(
+    'a bill of materials is an object of its pack, and nobody else’s than the signers’',
+    async () => {
+      const tested = testManifest({ name: 'billed', version: '1.0' });
+      const { bytes, content } = tested;
+      const bill = Buffer.from('{"bomFormat":"CycloneDX"}');
+      const sbom = { digest: sha256(bill), size: bill.length };
+      await rig.blobs.objects.put(sha256(content).toString('hex'), content);
+      assert.equal((await packs.createPack({ manifest: bytes })).pack?.sbom, undefined);
+      const made = await packs.createPack({ manifest: bytes, sbom });
+      assert.deepEqual(Buffer.from(made.pack?.sbom?.digest ?? []), sbom.digest);
+      assert.deepEqual(made.missingObjectDigests.map(Buffer.from), [sbom.digest]);
+      const packId = made.pack?.packId ?? '';
+      await rig.sign(tested);
+      await assert.rejects(packs.publishPack({ packId }), /1 objects of pack/);
+      await rig.blobs.objects.put(sbom.digest.toString('hex'), bill);
+      await assert.rejects(packs.publishPack({ packId }), /is not signed.*billed\/1\.0/);
+    },
+  );
+
   const packId = await publishedPack(rig);
   const fallbackPackId = await publishedPack(rig, { kind: 'base' });
 

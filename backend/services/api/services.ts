@@ -69,7 +69,7 @@ const devices = (fleet: Fleet): ServiceImpl<typeof DeviceService> => ({
 });
 
 const packs = (fleet: Fleet, intake: PackIntake): ServiceImpl<typeof PackService> => ({
-  createPack: ({ manifest }) => createPack(fleet, intake, manifest),
+  createPack: (request) => createPack(fleet, intake, request),
   publishPack: async ({ packId }) => ({ pack: packMessage(await publishPack(fleet, intake.check, packId)) }),
   getPack: async ({ packId }) => ({ pack: packMessage(await packNamed(fleet, packId)) }),
   getPackManifest: async ({ packId }) => ({

@@ -352,8 +352,21 @@ test('a device enrols, connects, and renews; operators write what a draft lacks'
     );
     assert.deepEqual([code, reason], [Code.PermissionDenied, ErrorReason.ACCESS_REFUSED]);
     assert.deepEqual(Buffer.from(error.findDetails(AccessRefusedSchema)[0]!.objectDigest), foreign);
+    const bill = Buffer.from('{"bomFormat":"CycloneDX"}');
+    const sbom = { digest: sha256(bill).toString('hex'), size: bill.length };
+    const ofBill = { ...write, objectDigests: [sha256(bill)] };
+    assert.equal((await refused(operator.issueBlobAccess(ofBill))).reason, ErrorReason.ACCESS_REFUSED);
+    await database.collections.packs.updateOne({ _id: packId }, { $set: { sbom } });
+    const toWrite = (await operator.issueBlobAccess(ofBill)).accesses[0]!.url;
+    assert.equal((await fetch(toWrite, { ...put, body: bill })).status, 201);
     await database.collections.packs.updateOne({ _id: packId }, { $set: { state: 'published' } });
     assert.equal((await refused(operator.issueBlobAccess(write))).reason, ErrorReason.ACCESS_REFUSED);
+    const toRead = { ...ofBill, purpose: BlobPurpose.READ_SBOM };
+    assert.equal((await refused(proven.issueBlobAccess(toRead))).code, Code.Unauthenticated);
+    const read = await fetch((await operator.issueBlobAccess(toRead)).accesses[0]!.url);
+    assert.deepEqual(Buffer.from(await read.arrayBuffer()), bill);
+    const others = { ...toRead, objectDigests: [sha256(content)] };
+    assert.equal((await refused(operator.issueBlobAccess(others))).reason, ErrorReason.ACCESS_REFUSED);
   });
 
   await t.test('a device reads what is assigned to it, by its certificate', async () => {

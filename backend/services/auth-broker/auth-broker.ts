@@ -175,11 +175,12 @@ function serviceOf(parts: Parts): ServiceImpl<typeof BrokerService> {
     },
     async issueBlobAccess({ purpose, subjectId, objectDigests }, context) {
       const digests = objectDigests.map((digest) => Buffer.from(digest).toString('hex'));
-      if (purpose === BlobPurpose.WRITE_OBJECT) {
+      if (purpose === BlobPurpose.WRITE_OBJECT || purpose === BlobPurpose.READ_SBOM) {
         if (operators.authenticate(context.requestHeader.get('authorization')) === null) {
           refuse({ kind: 'unauthenticated', what: 'the bearer token of an operator is missing or unknown' });
         }
-        return { accesses: await blobAccess.toWrite(subjectId, digests) };
+        const toDo = purpose === BlobPurpose.WRITE_OBJECT ? blobAccess.toWrite : blobAccess.toReadSbom;
+        return { accesses: await toDo(subjectId, digests) };
       }
       const deviceId = await certificates.deviceOf(presented(context));
       return { accesses: await blobAccess.toRead(deviceId, subjectId, digests) };

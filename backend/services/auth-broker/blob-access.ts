@@ -6,7 +6,7 @@ import { ManifestSchema } from '@iotdh/proto/update/v1';
 import { LRUCache } from 'lru-cache';
 import type { Objects } from '../../shared/blobs.ts';
 import type { Clock } from '../../shared/clock.ts';
-import type { Collections, ManifestReference } from '../../shared/database/collections.ts';
+import type { Collections, ManifestReference, PackDocument } from '../../shared/database/collections.ts';
 import { neededObjects } from '../../shared/needed-objects.ts';
 import { refuse } from './refusal.ts';
 
@@ -17,8 +17,10 @@ export type BlobAccessOptions = {
 };
 
 export type BlobAccessIssuer = {
-  /** To create objects of a draft; one that exists cannot be replaced. Digests in hex. */
+  /** To create objects of a draft, its bill of materials among them; one that exists cannot be replaced. Digests in hex. */
   toWrite(packId: string, digests: readonly string[]): Promise<BlobAccess[]>;
+  /** To read the bill of materials of a pack. */
+  toReadSbom(packId: string, digests: readonly string[]): Promise<BlobAccess[]>;
   /** To read objects of an assignment of this device that goes on, and the signed metadata that vouch for its manifest. */
   toRead(deviceId: string, assignmentId: string, digests: readonly string[]): Promise<BlobAccess[]>;
 };
@@ -27,6 +29,8 @@ export type BlobAccessIssuer = {
 const lifeMs = 55 * 60_000;
 /** Digests of a manifest's objects are asked for in many small requests. */
 const maxManifests = 16;
+
+const sbomOf = ({ sbom }: PackDocument): ReadonlySet<string> => new Set(sbom ? [sbom.digest] : []);
 
 export function createBlobAccess({ collections, objects, clock }: BlobAccessOptions): BlobAccessIssuer {
   const known = new LRUCache<string, ReadonlySet<string>>({ max: maxManifests });
@@ -72,8 +76,12 @@ export function createBlobAccess({ collections, objects, clock }: BlobAccessOpti
   return {
     async toWrite(packId, digests) {
       const pack = await collections.packs.findOne({ _id: packId, state: 'draft' });
-      const permitted = pack === null ? [] : [await objectsOf(pack.manifest)];
+      const permitted = pack === null ? [] : [await objectsOf(pack.manifest), sbomOf(pack)];
       return grant(digests, permitted, objects.writeUrl);
+    },
+    async toReadSbom(packId, digests) {
+      const pack = await collections.packs.findOne({ _id: packId });
+      return grant(digests, pack === null ? [] : [sbomOf(pack)], objects.readUrl);
     },
     async toRead(deviceId, assignmentId, digests) {
       const assignment = await collections.assignments.findOne({ _id: assignmentId, deviceId, goesOn: true });

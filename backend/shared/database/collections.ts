@@ -38,6 +38,9 @@ export type ManifestReference = {
   version: string;
 };
 
+/** A bill of materials: the object of its digest. */
+export type SbomReference = { digest: string; size: number };
+
 /** `_id` is the pack id. The manifest's bytes are the object of its digest in Blob Storage. */
 export type PackDocument = {
   _id: string;
@@ -49,6 +52,8 @@ export type PackDocument = {
   createTime: Date;
   publishTime: Date | null;
   yankReason: string;
+  /** Its bill of materials, an object too. Null, or absent in packs of before: it was handed in without. */
+  sbom?: SbomReference | null;
   /** What it brings, and what a machine must have had before it; absent in packs of before. */
   products?: ProductVersionRecord[];
   mustPassThrough?: ProductVersionRecord[];

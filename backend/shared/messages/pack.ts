@@ -25,7 +25,7 @@ export function manifestRefMessage(reference: ManifestReference): ManifestRef {
 }
 
 export function packMessage(document: PackDocument): Pack {
-  const { publishTime } = document;
+  const { publishTime, sbom } = document;
   return create(PackSchema, {
     packId: document._id,
     manifest: manifestRefMessage(document.manifest),
@@ -36,5 +36,6 @@ export function packMessage(document: PackDocument): Pack {
     createTime: timestampFromDate(document.createTime),
     ...(publishTime && { publishTime: timestampFromDate(publishTime) }),
     yankReason: document.yankReason,
+    ...(sbom && { sbom: { digest: Buffer.from(sbom.digest, 'hex'), size: sbom.size } }),
   });
 }

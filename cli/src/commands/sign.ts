@@ -88,7 +88,7 @@ const short = (keyId: string): string => keyId.slice(0, 12);
 const keysOf = (root: Root): string[] => settingsOf(root).targets.keys.map(({ keyID }) => keyID);
 
 /** Each root after the one in the file, accepted by the one before. Throws a `Failure` when the chain does not begin there. */
-async function requireDescent({ roots }: Repository, file: string): Promise<Root> {
+export async function requireDescent({ roots }: Repository, file: string): Promise<Root> {
   let trusted = parsedRoot(await readRoot(file)).signed;
   for (const { version, bytes } of roots) {
     if (version <= trusted.version) continue;
@@ -110,7 +110,7 @@ async function readRoot(file: string): Promise<Buffer> {
 export type VerifyOptions = { root: string; output?: Format };
 
 /** The pack, and by which metadata those whom the root names have signed it. Throws a `Failure` when they have not. Needs no fleet. */
-async function openSigned(
+export async function openSigned(
   path: string,
   rootFile: string,
 ): Promise<{ pack: PackFolder; root: number; targets: number }> {
@@ -136,19 +136,6 @@ async function openSigned(
     );
   }
   return { pack, root: root.version, targets: found.targets?.metadata.signed.version ?? 0 };
-}
-
-/** The bill of materials that was signed with the pack. */
-export async function printSbom(terminal: Terminal, path: string, options: VerifyOptions): Promise<void> {
-  const { pack, root, targets } = await openSigned(path, options.root);
-  const { sbom, manifest } = pack;
-  if (sbom === null) {
-    throw new Failure(exitCode.notFound, `${path} was signed without a bill of materials`, {
-      next: 'Build it again: iotdh pack build',
-    });
-  }
-  terminal.out(Buffer.from(sbom.bytes).toString('utf8'));
-  terminal.note(`Signed with ${manifest.name}@${manifest.version}, by root ${root}, targets ${targets}.`);
 }
 
 /** Whether those whom the root names have signed the pack, and its objects are what it says. */

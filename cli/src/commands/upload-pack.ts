@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { BlockBlobClient, RestError } from '@azure/storage-blob';
 import { BlobPurpose } from '@iotdh/proto/broker/v1';
 import type { Pack } from '@iotdh/proto/fleet/v1';
@@ -10,7 +11,7 @@ import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
 import { hexText } from '../output/words.ts';
 import { inParallel } from '../pack-build/in-parallel.ts';
-import type { PackFolder } from '../pack-build/pack-folder.ts';
+import { type PackFolder, sbomFile, sbomRef } from '../pack-build/pack-folder.ts';
 import { InvalidInput } from '../pack-build/problem.ts';
 import { type HandedIn, handIn } from '../signing/hand-in.ts';
 
@@ -45,7 +46,7 @@ type Lacking = { digest: Uint8Array; path: string; bytes: number };
 export async function uploadPack(options: UploadPackOptions): Promise<UploadedPack> {
   const { pack: local, fleet, signal, publish } = options;
   const created = await fleet.packs.createPack(
-    { manifest: local.manifestBytes },
+    { manifest: local.manifestBytes, ...(local.sbom && { sbom: sbomRef(local.sbom) }) },
     { signal, timeoutMs: 300_000 },
   );
   const { pack } = created;
@@ -86,7 +87,8 @@ export async function uploadPack(options: UploadPackOptions): Promise<UploadedPa
 }
 
 async function findLocal(local: PackFolder, digest: Uint8Array): Promise<Lacking> {
-  const path = local.objectPath(hexText(digest));
+  const isSbom = hexText(digest) === local.sbom?.digest;
+  const path = isSbom ? join(local.folder, sbomFile) : local.objectPath(hexText(digest));
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile()) return { digest, path, bytes: found.size };
   throw new InvalidInput([

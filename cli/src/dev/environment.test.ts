@@ -1,11 +1,13 @@
 /** The commands against the services themselves: a hub, Blob Storage, a database and every service, as processes. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bytesOf } from '../../../agent/src/transfer/testing/pack.ts';
 import { build, patchYaml, writeTree } from '../pack-build/testing/description.ts';
+import { rootFileIn } from '../signing/key-folder.ts';
 import { runHere } from '../testing/fake-fleet.ts';
 import { startEnvironment } from './environment.ts';
 import { isAlive } from './folder-lock.ts';
@@ -35,6 +37,19 @@ test('a pack is uploaded, taken up where an upload was cut, assigned and withdra
   const published = await iotdh('pack', 'upload', first.folder);
   assert.equal(published.json().state, 'PACK_STATE_PUBLISHED', published.notes);
   assert.match(published.notes, /Sent 0 B/);
+
+  const root = ['--root', rootFileIn(keysFolder)];
+  const bill = await readFile(join(first.folder, 'sbom.cdx.json'), 'utf8');
+  const kept = await iotdh('pack', 'sbom', 'carto', ...root);
+  assert.deepEqual([kept.code, kept.out], [0, bill], kept.notes);
+  const stick = join(folder, 'stick');
+  assert.equal((await iotdh('pack', 'export', first.folder, '--to', stick)).code, 0);
+  const { packs } = JSON.parse(await readFile(join(stick, 'bundle.json'), 'utf8'));
+  const bundled = join(stick, 'sboms', Buffer.from(packs[0].sbom.digest, 'base64').toString('hex'));
+  assert.equal(await readFile(bundled, 'utf8'), bill);
+  await writeFile(join(first.folder, 'sbom.cdx.json'), bill.replace('a.txt', 'b.txt'));
+  const other = await iotdh('pack', 'export', first.folder, '--to', stick);
+  assert.deepEqual([other.code, /not the one that was signed/.test(other.notes)], [1, true], other.notes);
 
   assert.match((await iotdh('device', 'register', 'ws-1')).json().enrolmentToken ?? '', /^.{32,}$/);
   assert.equal((await iotdh('device', 'register', 'ws-1')).code, 1);

@@ -1,6 +1,6 @@
 /**
- * Writes packs as a bundle for removable media: an index, the manifests, the objects and the signed metadata, each named by its digest. The index comes last,
- * so that a folder which was interrupted is no bundle; what is there already is not written again.
+ * Writes packs as a bundle for removable media: an index, the manifests, the objects, the signed metadata and the bills of materials, each
+ * named by its digest. The index comes last, so that a folder which was interrupted is no bundle; what is there already is not written again.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -10,11 +10,11 @@ import { create, toJsonString } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { BundleSchema, type ManifestRef, type MetadataFile, UpdateKind } from '@iotdh/proto/update/v1';
 import { writeWhole } from '../write-whole.ts';
-import type { PackFolder } from './pack-folder.ts';
+import { type PackFolder, sbomRef } from './pack-folder.ts';
 import { InvalidInput } from './problem.ts';
 
 export const bundleIndex = 'bundle.json';
-const parts = ['manifests', 'objects', 'metadata'] as const;
+const parts = ['manifests', 'objects', 'metadata', 'sboms'] as const;
 
 export type ExportOptions = {
   packs: readonly PackFolder[];
@@ -55,8 +55,9 @@ export async function exportBundle(options: ExportOptions): Promise<ExportedBund
     doneBytes += bytes;
     onProgress(doneBytes, totalBytes);
   }
-  for (const { digest, manifestBytes } of packs) {
+  for (const { digest, manifestBytes, sbom } of packs) {
     await writeWhole(join(folder, 'manifests', digest), Buffer.from(manifestBytes), 0o644);
+    if (sbom) await writeWhole(join(folder, 'sboms', sbom.digest), Buffer.from(sbom.bytes), 0o644);
   }
   for (const { file, bytes } of metadata) {
     const name = Buffer.from(file.digest).toString('hex');
@@ -64,7 +65,11 @@ export async function exportBundle(options: ExportOptions): Promise<ExportedBund
   }
   const bundle = create(BundleSchema, {
     formatVersion: 1,
-    packs: packs.map((pack) => ({ manifest: refOf(pack), title: pack.manifest.title })),
+    packs: packs.map((pack) => ({
+      manifest: refOf(pack),
+      title: pack.manifest.title,
+      ...(pack.sbom && { sbom: sbomRef(pack.sbom) }),
+    })),
     createTime: timestampFromDate(createTime),
     metadata: metadata.map(({ file }) => file),
   });

@@ -13,7 +13,7 @@ export const manifestFile = 'manifest.bin';
 export const objectsFolder = 'objects';
 export const sbomFile = 'sbom.cdx.json';
 /** A manifest has at most 16 MiB, and each of its files takes some 400 bytes of the bill. */
-const maxSbomBytes = 128 * 1024 * 1024;
+export const maxSbomBytes = 128 * 1024 * 1024;
 
 /** Reads manifests; the rules are compiled once, which takes a good part of a second. */
 export const readManifest = createPayloadReader(ManifestSchema, { maxBytes: maxManifestBytes });
@@ -28,6 +28,12 @@ export type PackFolder = {
   sbom: { bytes: Uint8Array; digest: string } | null;
   objectPath(digest: string): string;
 };
+
+/** The bill as the contract names it. */
+export const sbomRef = ({ bytes, digest }: NonNullable<PackFolder['sbom']>) => ({
+  digest: Buffer.from(digest, 'hex'),
+  size: bytes.length,
+});
 
 /** Reads a pack, or a manifest alone. Throws `InvalidInput` when it is none. */
 export async function openPack(path: string): Promise<PackFolder> {

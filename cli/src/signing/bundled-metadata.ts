@@ -54,8 +54,16 @@ export async function requireSigned(
   });
   for (const pack of packs) {
     const verdict = await trust.verify(manifestToSign(pack), files, '');
-    if (verdict.kind === 'signed') continue;
     const { name, version } = pack.manifest;
+    if (verdict.kind === 'signed') {
+      const { sha256 } = (verdict.custom.sbom ?? {}) as { sha256?: unknown };
+      if (sha256 === pack.sbom?.digest) continue;
+      throw new Failure(
+        exitCode.failed,
+        `the bill of materials of ${name}@${version} is not the one that was signed with it`,
+        { next: 'Build the pack again: iotdh pack build' },
+      );
+    }
     const message = `no device would take ${name}@${version} (${verdict.rule}): ${verdict.detail}`;
     throw new Failure(exitCode.failed, message, {
       next: 'Sign it and hand it in: iotdh pack sign, pack upload',

@@ -90,18 +90,23 @@ export function packCommand(tree: Tree): Command {
 
   pack
     .command('sbom')
-    .argument('<folder>', 'the folder of a pack')
+    .argument(
+      '<pack>',
+      'the folder of a pack, which needs no fleet; or NAME, NAME@VERSION or the id of one in the fleet',
+    )
     .description(
-      'Prints the bill of materials (CycloneDX 1.6, JSON) that was signed with a pack. Needs no fleet.',
+      'Prints the bill of materials (CycloneDX 1.6, JSON) that was signed with a pack, once that is proven.',
     )
     .requiredOption('--root <file>', 'the root that is trusted')
     .addHelpText(
       'after',
-      '\nExample:\n  $ iotdh pack sbom carto-8.2.1 --root 1.root.json > carto-8.2.1.cdx.json',
+      '\nExample:\n  $ iotdh pack sbom carto@8.2.1 --root 1.root.json > carto-8.2.1.cdx.json',
     )
-    .action(async (folder: string, _options: unknown, command: Command) => {
-      const { printSbom } = await import('../commands/sign.ts');
-      await printSbom(terminal, folder, command.optsWithGlobals<VerifyOptions>());
+    .action(async (word: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<VerifyOptions & GlobalOptions>();
+      const { printSbom } = await import('../commands/pack-sbom.ts');
+      const { openContext } = await import('../commands/context.ts');
+      await printSbom(terminal, word, options, async () => (await openContext(options, terminal)).fleet);
     });
 
   pack

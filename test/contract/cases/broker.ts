@@ -65,6 +65,7 @@ export const brokerCases = [
       objectDigests: [digest(0xb1), digest(0xb2)],
     },
     write: { purpose: BlobPurpose.WRITE_OBJECT, subjectId: uuid(81), objectDigests: [digest(0xb1)] },
+    sbom: { purpose: BlobPurpose.READ_SBOM, subjectId: uuid(81), objectDigests: [digest(0xb3)] },
   }),
   cases(IssueBlobAccessResponseSchema, { full: { accesses: [access] } }),
   cases(ErrorInfoSchema, {

@@ -39,7 +39,7 @@ import { progress } from './agent.ts';
 import { updateResult } from './bus.ts';
 import { cases } from './cases.ts';
 import { at, digest, lasting, mapping, uuid } from './examples.ts';
-import { manifestRef } from './manifest.ts';
+import { manifestRef, sbomRef } from './manifest.ts';
 
 const packId = uuid(81);
 export const pack = {
@@ -56,6 +56,7 @@ const yankedPack = {
   objectBytes: 2_670_000n,
   publishTime: at(60),
   yankReason: 'Freezes on start',
+  sbom: sbomRef,
 };
 export const assignment = {
   assignmentId: uuid(61),
@@ -80,7 +81,7 @@ const manifest = new Uint8Array([0x08, 0x01]);
 
 export const fleetPackCases = [
   cases(PackSchema, { minimal: pack, full: yankedPack }),
-  cases(CreatePackRequestSchema, { full: { manifest } }),
+  cases(CreatePackRequestSchema, { minimal: { manifest }, full: { manifest, sbom: sbomRef } }),
   cases(CreatePackResponseSchema, {
     minimal: { pack },
     full: { pack, missingObjectDigests: [digest(0xb1)] },

@@ -10,6 +10,7 @@ import {
   PartitionSchema,
   PatchSchema,
   RequirementsSchema,
+  SbomRefSchema,
   UpdateKind,
 } from '@iotdh/proto/update/v1';
 import { cases } from './cases.ts';
@@ -56,6 +57,7 @@ export const manifestRef = {
   version: '8.1.0',
 };
 
+export const sbomRef = { digest: digest(0x5b), size: 4_096 };
 export const baseRef = { ...manifestRef, digest: digest(0x0e), kind: UpdateKind.BASE, name: 'carto-base' };
 
 export const manifestCases = [
@@ -134,7 +136,11 @@ export const manifestCases = [
     },
   ),
   cases(ManifestRefSchema, { full: manifestRef, base: baseRef }),
-  cases(BundledPackSchema, { full: { manifest: manifestRef, title: 'Carto Mapping 8.1.0' } }),
+  cases(SbomRefSchema, { full: sbomRef }, { 'nothing-in-it': [{ size: 0 }, 'size: uint32.gte_lte'] }),
+  cases(BundledPackSchema, {
+    minimal: { manifest: baseRef, title: 'B' },
+    full: { manifest: manifestRef, title: 'Carto Mapping 8.1.0', sbom: sbomRef },
+  }),
   cases(
     BundleSchema,
     {

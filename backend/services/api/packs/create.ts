@@ -1,10 +1,18 @@
 /** Takes a manifest in: its bytes become an object, and then a draft. A crash between the two leaves an object that a retry finds. */
 import { createHash } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { type CreatePackResponse, CreatePackResponseSchema } from '@iotdh/proto/fleet/v1';
+import {
+  type CreatePackRequest,
+  type CreatePackResponse,
+  CreatePackResponseSchema,
+} from '@iotdh/proto/fleet/v1';
 import type { Manifest, ProductVersion } from '@iotdh/proto/update/v1';
 import { Long } from 'mongodb';
-import type { PackDocument, ProductVersionRecord } from '../../../shared/database/collections.ts';
+import type {
+  PackDocument,
+  ProductVersionRecord,
+  SbomReference,
+} from '../../../shared/database/collections.ts';
 import { appendEvents } from '../../../shared/database/events.ts';
 import { packEvent } from '../../../shared/messages/fleet-event.ts';
 import { packMessage } from '../../../shared/messages/pack.ts';
@@ -22,14 +30,18 @@ export type PackIntake = {
 export async function createPack(
   fleet: Fleet,
   { readManifest, check }: PackIntake,
-  bytes: Uint8Array,
+  { manifest: bytes, sbom: named }: Pick<CreatePackRequest, 'manifest' | 'sbom'>,
 ): Promise<CreatePackResponse> {
   const read = readManifest(bytes);
   if (read.kind === 'rejected') return refuse({ kind: 'manifest_rejected', problems: read.problems });
   const digest = createHash('sha256').update(bytes).digest('hex');
   const { manifest } = read;
-  const pack = (await existing(fleet, digest, manifest)) ?? (await keep(fleet, bytes, digest, manifest));
-  const missing = await check.absent(neededObjects(manifest));
+  const sbom = named ? { digest: Buffer.from(named.digest).toString('hex'), size: named.size } : null;
+  const before = await existing(fleet, digest, manifest);
+  const pack = before
+    ? await withSbom(fleet, before, sbom)
+    : await keep(fleet, bytes, { digest, manifest, sbom });
+  const missing = await check.absent(neededObjects(manifest, pack.sbom));
   return create(CreatePackResponseSchema, {
     pack: packMessage(pack),
     missingObjectDigests: missing.map((name) => Buffer.from(name, 'hex')),
@@ -46,11 +58,18 @@ async function existing(fleet: Fleet, digest: string, manifest: Manifest): Promi
   return other === null ? null : refuse({ kind: 'conflict', resource: 'pack', id: other._id });
 }
 
+/** What is published, or was, keeps the bill of materials that was signed. */
+async function withSbom(fleet: Fleet, pack: PackDocument, sbom: SbomReference | null): Promise<PackDocument> {
+  if (sbom === null || pack.state !== 'draft') return pack;
+  const { packs } = fleet.database.collections;
+  await packs.updateOne({ _id: pack._id, state: 'draft' }, { $set: { sbom } });
+  return (await packs.findOne({ _id: pack._id })) ?? pack;
+}
+
 async function keep(
   fleet: Fleet,
   bytes: Uint8Array,
-  digest: string,
-  manifest: Manifest,
+  { digest, manifest, sbom }: { digest: string; manifest: Manifest; sbom: SbomReference | null },
 ): Promise<PackDocument> {
   const { packs, events, counters } = fleet.database.collections;
   await fleet.objects.put(digest, bytes);
@@ -72,6 +91,7 @@ async function keep(
     createTime: now,
     publishTime: null,
     yankReason: '',
+    sbom,
     products: productsOf(manifest),
     mustPassThrough: (manifest.requirements?.mustPassThrough ?? []).map(recordOf),
   };

@@ -15,11 +15,11 @@ export async function publishPack(fleet: Fleet, check: ObjectCheck, packId: stri
   const pack = await packNamed(fleet, packId);
   if (pack.state === 'published') return pack;
   refuseYanked(pack);
-  const needed = neededObjects(fromBinary(ManifestSchema, await manifestBytes(fleet, pack)));
+  const needed = neededObjects(fromBinary(ManifestSchema, await manifestBytes(fleet, pack)), pack.sbom);
   const wrong = await check.wrong(needed);
   if (wrong.length > 0) return refuse({ kind: 'objects_missing', packId, digests: wrong });
   const { name, version } = pack.manifest;
-  if (!(await fleet.repository.signs(pack.manifest))) {
+  if (!(await fleet.repository.signs(pack.manifest, pack.sbom ?? null))) {
     return refuse({ kind: 'pack_not_signed', packId, path: `${name}/${version}` });
   }
   return change(fleet, packId, (current, now) => {

@@ -23,7 +23,11 @@ import {
 import { Long } from 'mongodb';
 import type { Objects } from '../../../shared/blobs.ts';
 import type { Clock } from '../../../shared/clock.ts';
-import type { ManifestReference, MetadataDocument } from '../../../shared/database/collections.ts';
+import type {
+  ManifestReference,
+  MetadataDocument,
+  SbomReference,
+} from '../../../shared/database/collections.ts';
 import type { Database } from '../../../shared/database/connect.ts';
 import { metadataInForce } from '../../../shared/messages/metadata.ts';
 import { isDuplicate } from '../fleet.ts';
@@ -39,7 +43,7 @@ export type Repository = {
   /** Refuses with `metadata_rejected`. */
   publish(roots: readonly Uint8Array[], targets: Uint8Array | null): Promise<void>;
   /** Whether the newest targets sign this manifest as it is. */
-  signs(manifest: ManifestReference): Promise<boolean>;
+  signs(manifest: ManifestReference, sbom: SbomReference | null): Promise<boolean>;
   /** Signs a new timestamp, and a new snapshot, where the one that is in force has less than its reserve to go. */
   renew(): Promise<'renewed' | 'fresh' | 'nothing'>;
 };
@@ -206,7 +210,7 @@ export function createRepository({ database, objects, keys, clock }: RepositoryO
         const online = changed === null ? [] : await signOnline(after, changed);
         return { files: [...files, ...(targets === null ? [] : [targets]), ...online], result: undefined };
       }),
-    async signs({ name, version, digest, size, kind }) {
+    async signs({ name, version, digest, size, kind }, sbom) {
       const { targets } = await newest();
       return (
         targets !== null &&
@@ -216,7 +220,8 @@ export function createRepository({ database, objects, keys, clock }: RepositoryO
             one.version === version &&
             one.digest === digest &&
             one.size === size &&
-            one.kind === kind,
+            one.kind === kind &&
+            (sbom === null || (one.sbom?.digest === sbom.digest && one.sbom.size === sbom.size)),
         )
       );
     },

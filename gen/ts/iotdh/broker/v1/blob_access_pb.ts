@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file iotdh/broker/v1/blob_access.proto.
  */
 export const file_iotdh_broker_v1_blob_access: GenFile = /*@__PURE__*/
-  fileDesc("CiFpb3RkaC9icm9rZXIvdjEvYmxvYl9hY2Nlc3MucHJvdG8SD2lvdGRoLmJyb2tlci52MSKJAQoKQmxvYkFjY2VzcxIeCg1vYmplY3RfZGlnZXN0GAEgASgMQge6SAR6AmggEiIKA3VybBgCIAEoCUIVukgSchAYgBA6CGh0dHBzOi8viAEBEjcKC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBKmgKC0Jsb2JQdXJwb3NlEhwKGEJMT0JfUFVSUE9TRV9VTlNQRUNJRklFRBAAEhwKGEJMT0JfUFVSUE9TRV9SRUFEX09CSkVDVBABEh0KGUJMT0JfUFVSUE9TRV9XUklURV9PQkpFQ1QQAkJhChNjb20uaW90ZGguYnJva2VyLnYxQg9CbG9iQWNjZXNzUHJvdG9QAVolaW90ZGgvZ2VuL2dvL2lvdGRoL2Jyb2tlci92MTticm9rZXJ2MaoCD0lvdGRoLkJyb2tlci5WMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CiFpb3RkaC9icm9rZXIvdjEvYmxvYl9hY2Nlc3MucHJvdG8SD2lvdGRoLmJyb2tlci52MSKJAQoKQmxvYkFjY2VzcxIeCg1vYmplY3RfZGlnZXN0GAEgASgMQge6SAR6AmggEiIKA3VybBgCIAEoCUIVukgSchAYgBA6CGh0dHBzOi8viAEBEjcKC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBKoQBCgtCbG9iUHVycG9zZRIcChhCTE9CX1BVUlBPU0VfVU5TUEVDSUZJRUQQABIcChhCTE9CX1BVUlBPU0VfUkVBRF9PQkpFQ1QQARIdChlCTE9CX1BVUlBPU0VfV1JJVEVfT0JKRUNUEAISGgoWQkxPQl9QVVJQT1NFX1JFQURfU0JPTRADQmEKE2NvbS5pb3RkaC5icm9rZXIudjFCD0Jsb2JBY2Nlc3NQcm90b1ABWiVpb3RkaC9nZW4vZ28vaW90ZGgvYnJva2VyL3YxO2Jyb2tlcnYxqgIPSW90ZGguQnJva2VyLlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Access to one blob.
@@ -73,11 +73,18 @@ export const BlobPurpose = {
   READ_OBJECT: 1,
 
   /**
-   * An operator's tool writes one object of a pack that is a draft. An object that exists cannot be overwritten.
+   * An operator's tool writes one object of a pack that is a draft, or its bill of materials. An object that exists cannot be overwritten.
    *
    * @generated from enum value: BLOB_PURPOSE_WRITE_OBJECT = 2;
    */
   WRITE_OBJECT: 2,
+
+  /**
+   * An operator's tool reads the bill of materials of a pack.
+   *
+   * @generated from enum value: BLOB_PURPOSE_READ_SBOM = 3;
+   */
+  READ_SBOM: 3,
 } as const;
 
 /**

@@ -152,7 +152,7 @@ export type IssueBlobAccessRequest = Message<"iotdh.broker.v1.IssueBlobAccessReq
   purpose: BlobPurpose;
 
   /**
-   * What the caller's business is: the assignment to read for, or the pack to write for.
+   * What the caller's business is: the assignment to read for, or the pack.
    *
    * @generated from field: string subject_id = 2;
    */

@@ -9,7 +9,7 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { ManifestRef } from "../../update/v1/manifest_pb.ts";
+import type { ManifestRef, SbomRef } from "../../update/v1/manifest_pb.ts";
 import { file_iotdh_update_v1_manifest } from "../../update/v1/manifest_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file iotdh/fleet/v1/pack.proto.
  */
 export const file_iotdh_fleet_v1_pack: GenFile = /*@__PURE__*/
-  fileDesc("Chlpb3RkaC9mbGVldC92MS9wYWNrLnByb3RvEg5pb3RkaC5mbGVldC52MSLlAgoEUGFjaxIZCgdwYWNrX2lkGAEgASgJQgi6SAVyA7ABARI2CghtYW5pZmVzdBgCIAEoCzIcLmlvdGRoLnVwZGF0ZS52MS5NYW5pZmVzdFJlZkIGukgDyAEBEhkKBXRpdGxlGAMgASgJQgq6SAdyBRABGMgBEhkKB3N1bW1hcnkYBCABKAlCCLpIBXIDGKAfEjQKBXN0YXRlGAUgASgOMhkuaW90ZGguZmxlZXQudjEuUGFja1N0YXRlQgq6SAeCAQQQASAAEhQKDG9iamVjdF9ieXRlcxgGIAEoBBI3CgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIwCgxwdWJsaXNoX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KC3lhbmtfcmVhc29uGAkgASgJQgi6SAVyAxj0AypuCglQYWNrU3RhdGUSGgoWUEFDS19TVEFURV9VTlNQRUNJRklFRBAAEhQKEFBBQ0tfU1RBVEVfRFJBRlQQARIYChRQQUNLX1NUQVRFX1BVQkxJU0hFRBACEhUKEVBBQ0tfU1RBVEVfWUFOS0VEEANCVwoSY29tLmlvdGRoLmZsZWV0LnYxQglQYWNrUHJvdG9QAVojaW90ZGgvZ2VuL2dvL2lvdGRoL2ZsZWV0L3YxO2ZsZWV0djGqAg5Jb3RkaC5GbGVldC5WMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_update_v1_manifest]);
+  fileDesc("Chlpb3RkaC9mbGVldC92MS9wYWNrLnByb3RvEg5pb3RkaC5mbGVldC52MSKNAwoEUGFjaxIZCgdwYWNrX2lkGAEgASgJQgi6SAVyA7ABARI2CghtYW5pZmVzdBgCIAEoCzIcLmlvdGRoLnVwZGF0ZS52MS5NYW5pZmVzdFJlZkIGukgDyAEBEhkKBXRpdGxlGAMgASgJQgq6SAdyBRABGMgBEhkKB3N1bW1hcnkYBCABKAlCCLpIBXIDGKAfEjQKBXN0YXRlGAUgASgOMhkuaW90ZGguZmxlZXQudjEuUGFja1N0YXRlQgq6SAeCAQQQASAAEhQKDG9iamVjdF9ieXRlcxgGIAEoBBI3CgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIwCgxwdWJsaXNoX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KC3lhbmtfcmVhc29uGAkgASgJQgi6SAVyAxj0AxImCgRzYm9tGAogASgLMhguaW90ZGgudXBkYXRlLnYxLlNib21SZWYqbgoJUGFja1N0YXRlEhoKFlBBQ0tfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBQQUNLX1NUQVRFX0RSQUZUEAESGAoUUEFDS19TVEFURV9QVUJMSVNIRUQQAhIVChFQQUNLX1NUQVRFX1lBTktFRBADQlcKEmNvbS5pb3RkaC5mbGVldC52MUIJUGFja1Byb3RvUAFaI2lvdGRoL2dlbi9nby9pb3RkaC9mbGVldC92MTtmbGVldHYxqgIOSW90ZGguRmxlZXQuVjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_update_v1_manifest]);
 
 /**
  * A service pack.
@@ -87,6 +87,13 @@ export type Pack = Message<"iotdh.fleet.v1.Pack"> & {
    * @generated from field: string yank_reason = 9;
    */
   yankReason: string;
+
+  /**
+   * Its bill of materials. Unset: it was handed in without.
+   *
+   * @generated from field: iotdh.update.v1.SbomRef sbom = 10;
+   */
+  sbom?: SbomRef | undefined;
 };
 
 /**

@@ -9,13 +9,15 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import type { Pack, PackState } from "./pack_pb.ts";
 import { file_iotdh_fleet_v1_pack } from "./pack_pb.ts";
+import type { SbomRef } from "../../update/v1/manifest_pb.ts";
+import { file_iotdh_update_v1_manifest } from "../../update/v1/manifest_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file iotdh/fleet/v1/pack_service.proto.
  */
 export const file_iotdh_fleet_v1_pack_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFpb3RkaC9mbGVldC92MS9wYWNrX3NlcnZpY2UucHJvdG8SDmlvdGRoLmZsZWV0LnYxIjMKEUNyZWF0ZVBhY2tSZXF1ZXN0Eh4KCG1hbmlmZXN0GAEgASgMQgy6SAl6BxABGICAgAgicgoSQ3JlYXRlUGFja1Jlc3BvbnNlEioKBHBhY2sYASABKAsyFC5pb3RkaC5mbGVldC52MS5QYWNrQga6SAPIAQESMAoWbWlzc2luZ19vYmplY3RfZGlnZXN0cxgCIAMoDEIQukgNkgEKEKCNBiIEegJoICIvChJQdWJsaXNoUGFja1JlcXVlc3QSGQoHcGFja19pZBgBIAEoCUIIukgFcgOwAQEiQQoTUHVibGlzaFBhY2tSZXNwb25zZRIqCgRwYWNrGAEgASgLMhQuaW90ZGguZmxlZXQudjEuUGFja0IGukgDyAEBIisKDkdldFBhY2tSZXF1ZXN0EhkKB3BhY2tfaWQYASABKAlCCLpIBXIDsAEBIj0KD0dldFBhY2tSZXNwb25zZRIqCgRwYWNrGAEgASgLMhQuaW90ZGguZmxlZXQudjEuUGFja0IGukgDyAEBIjMKFkdldFBhY2tNYW5pZmVzdFJlcXVlc3QSGQoHcGFja19pZBgBIAEoCUIIukgFcgOwAQEiOQoXR2V0UGFja01hbmlmZXN0UmVzcG9uc2USHgoIbWFuaWZlc3QYASABKAxCDLpICXoHEAEYgICACCLIAQoQTGlzdFBhY2tzUmVxdWVzdBI5CgRuYW1lGAEgASgJQiu6SCjYAQFyIxhAMh9eW2EtejAtOV0oW2EtejAtOS1dKlthLXowLTldKT8kEj4KBnN0YXRlcxgCIAMoDjIZLmlvdGRoLmZsZWV0LnYxLlBhY2tTdGF0ZUITukgQkgENEAMYASIHggEEEAEgABIbCglwYWdlX3NpemUYAyABKA1CCLpIBSoDGOgHEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDGIAIImYKEUxpc3RQYWNrc1Jlc3BvbnNlEi4KBXBhY2tzGAEgAygLMhQuaW90ZGguZmxlZXQudjEuUGFja0IJukgGkgEDEOgHEiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgiSAoPWWFua1BhY2tSZXF1ZXN0EhkKB3BhY2tfaWQYASABKAlCCLpIBXIDsAEBEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARj0AyI+ChBZYW5rUGFja1Jlc3BvbnNlEioKBHBhY2sYASABKAsyFC5pb3RkaC5mbGVldC52MS5QYWNrQga6SAPIAQEyqQQKC1BhY2tTZXJ2aWNlElgKCkNyZWF0ZVBhY2sSIS5pb3RkaC5mbGVldC52MS5DcmVhdGVQYWNrUmVxdWVzdBoiLmlvdGRoLmZsZWV0LnYxLkNyZWF0ZVBhY2tSZXNwb25zZSIDkAICElsKC1B1Ymxpc2hQYWNrEiIuaW90ZGguZmxlZXQudjEuUHVibGlzaFBhY2tSZXF1ZXN0GiMuaW90ZGguZmxlZXQudjEuUHVibGlzaFBhY2tSZXNwb25zZSIDkAICEk8KB0dldFBhY2sSHi5pb3RkaC5mbGVldC52MS5HZXRQYWNrUmVxdWVzdBofLmlvdGRoLmZsZWV0LnYxLkdldFBhY2tSZXNwb25zZSIDkAIBEmcKD0dldFBhY2tNYW5pZmVzdBImLmlvdGRoLmZsZWV0LnYxLkdldFBhY2tNYW5pZmVzdFJlcXVlc3QaJy5pb3RkaC5mbGVldC52MS5HZXRQYWNrTWFuaWZlc3RSZXNwb25zZSIDkAIBElUKCUxpc3RQYWNrcxIgLmlvdGRoLmZsZWV0LnYxLkxpc3RQYWNrc1JlcXVlc3QaIS5pb3RkaC5mbGVldC52MS5MaXN0UGFja3NSZXNwb25zZSIDkAIBElIKCFlhbmtQYWNrEh8uaW90ZGguZmxlZXQudjEuWWFua1BhY2tSZXF1ZXN0GiAuaW90ZGguZmxlZXQudjEuWWFua1BhY2tSZXNwb25zZSIDkAICQl4KEmNvbS5pb3RkaC5mbGVldC52MUIQUGFja1NlcnZpY2VQcm90b1ABWiNpb3RkaC9nZW4vZ28vaW90ZGgvZmxlZXQvdjE7ZmxlZXR2MaoCDklvdGRoLkZsZWV0LlYxYgZwcm90bzM", [file_buf_validate_validate, file_iotdh_fleet_v1_pack]);
+  fileDesc("CiFpb3RkaC9mbGVldC92MS9wYWNrX3NlcnZpY2UucHJvdG8SDmlvdGRoLmZsZWV0LnYxIlsKEUNyZWF0ZVBhY2tSZXF1ZXN0Eh4KCG1hbmlmZXN0GAEgASgMQgy6SAl6BxABGICAgAgSJgoEc2JvbRgCIAEoCzIYLmlvdGRoLnVwZGF0ZS52MS5TYm9tUmVmInIKEkNyZWF0ZVBhY2tSZXNwb25zZRIqCgRwYWNrGAEgASgLMhQuaW90ZGguZmxlZXQudjEuUGFja0IGukgDyAEBEjAKFm1pc3Npbmdfb2JqZWN0X2RpZ2VzdHMYAiADKAxCELpIDZIBChCgjQYiBHoCaCAiLwoSUHVibGlzaFBhY2tSZXF1ZXN0EhkKB3BhY2tfaWQYASABKAlCCLpIBXIDsAEBIkEKE1B1Ymxpc2hQYWNrUmVzcG9uc2USKgoEcGFjaxgBIAEoCzIULmlvdGRoLmZsZWV0LnYxLlBhY2tCBrpIA8gBASIrCg5HZXRQYWNrUmVxdWVzdBIZCgdwYWNrX2lkGAEgASgJQgi6SAVyA7ABASI9Cg9HZXRQYWNrUmVzcG9uc2USKgoEcGFjaxgBIAEoCzIULmlvdGRoLmZsZWV0LnYxLlBhY2tCBrpIA8gBASIzChZHZXRQYWNrTWFuaWZlc3RSZXF1ZXN0EhkKB3BhY2tfaWQYASABKAlCCLpIBXIDsAEBIjkKF0dldFBhY2tNYW5pZmVzdFJlc3BvbnNlEh4KCG1hbmlmZXN0GAEgASgMQgy6SAl6BxABGICAgAgiyAEKEExpc3RQYWNrc1JlcXVlc3QSOQoEbmFtZRgBIAEoCUIrukgo2AEBciMYQDIfXlthLXowLTldKFthLXowLTktXSpbYS16MC05XSk/JBI+CgZzdGF0ZXMYAiADKA4yGS5pb3RkaC5mbGVldC52MS5QYWNrU3RhdGVCE7pIEJIBDRADGAEiB4IBBBABIAASGwoJcGFnZV9zaXplGAMgASgNQgi6SAUqAxjoBxIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiACCJmChFMaXN0UGFja3NSZXNwb25zZRIuCgVwYWNrcxgBIAMoCzIULmlvdGRoLmZsZWV0LnYxLlBhY2tCCbpIBpIBAxDoBxIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIIkgKD1lhbmtQYWNrUmVxdWVzdBIZCgdwYWNrX2lkGAEgASgJQgi6SAVyA7ABARIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMiPgoQWWFua1BhY2tSZXNwb25zZRIqCgRwYWNrGAEgASgLMhQuaW90ZGguZmxlZXQudjEuUGFja0IGukgDyAEBMqkECgtQYWNrU2VydmljZRJYCgpDcmVhdGVQYWNrEiEuaW90ZGguZmxlZXQudjEuQ3JlYXRlUGFja1JlcXVlc3QaIi5pb3RkaC5mbGVldC52MS5DcmVhdGVQYWNrUmVzcG9uc2UiA5ACAhJbCgtQdWJsaXNoUGFjaxIiLmlvdGRoLmZsZWV0LnYxLlB1Ymxpc2hQYWNrUmVxdWVzdBojLmlvdGRoLmZsZWV0LnYxLlB1Ymxpc2hQYWNrUmVzcG9uc2UiA5ACAhJPCgdHZXRQYWNrEh4uaW90ZGguZmxlZXQudjEuR2V0UGFja1JlcXVlc3QaHy5pb3RkaC5mbGVldC52MS5HZXRQYWNrUmVzcG9uc2UiA5ACARJnCg9HZXRQYWNrTWFuaWZlc3QSJi5pb3RkaC5mbGVldC52MS5HZXRQYWNrTWFuaWZlc3RSZXF1ZXN0GicuaW90ZGguZmxlZXQudjEuR2V0UGFja01hbmlmZXN0UmVzcG9uc2UiA5ACARJVCglMaXN0UGFja3MSIC5pb3RkaC5mbGVldC52MS5MaXN0UGFja3NSZXF1ZXN0GiEuaW90ZGguZmxlZXQudjEuTGlzdFBhY2tzUmVzcG9uc2UiA5ACARJSCghZYW5rUGFjaxIfLmlvdGRoLmZsZWV0LnYxLllhbmtQYWNrUmVxdWVzdBogLmlvdGRoLmZsZWV0LnYxLllhbmtQYWNrUmVzcG9uc2UiA5ACAkJeChJjb20uaW90ZGguZmxlZXQudjFCEFBhY2tTZXJ2aWNlUHJvdG9QAVojaW90ZGgvZ2VuL2dvL2lvdGRoL2ZsZWV0L3YxO2ZsZWV0djGqAg5Jb3RkaC5GbGVldC5WMWIGcHJvdG8z", [file_buf_validate_validate, file_iotdh_fleet_v1_pack, file_iotdh_update_v1_manifest]);
 
 /**
  * Hands in a manifest.
@@ -29,6 +31,14 @@ export type CreatePackRequest = Message<"iotdh.fleet.v1.CreatePackRequest"> & {
    * @generated from field: bytes manifest = 1;
    */
   manifest: Uint8Array;
+
+  /**
+   * Its bill of materials, as it is signed with the manifest. A draft takes the one that came last; a pack that was published
+   * keeps the one that it has. Unset: none, or the one that came before.
+   *
+   * @generated from field: iotdh.update.v1.SbomRef sbom = 2;
+   */
+  sbom?: SbomRef | undefined;
 };
 
 /**
@@ -52,7 +62,7 @@ export type CreatePackResponse = Message<"iotdh.fleet.v1.CreatePackResponse"> & 
   pack?: Pack | undefined;
 
   /**
-   * SHA-256 of the objects that are not in Blob Storage yet. Empty: it can be published.
+   * SHA-256 of the objects, the bill of materials among them, that are not in Blob Storage yet. Empty: it can be published.
    *
    * @generated from field: repeated bytes missing_object_digests = 2;
    */
@@ -335,7 +345,8 @@ export const PackService: GenService<{
     output: typeof CreatePackResponseSchema;
   },
   /**
-   * Make a pack assignable, once all its objects are there with the digests and sizes of its manifest.
+   * Make a pack assignable, once all its objects are there with the digests and sizes of its manifest, and it is signed with the
+   * bill of materials that it has.
    * To publish it again changes nothing.
    *
    * Fails with NOT_FOUND and ResourceNotFound, and with FAILED_PRECONDITION and either ObjectsMissing, or

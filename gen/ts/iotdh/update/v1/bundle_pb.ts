@@ -9,7 +9,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { ManifestRef } from "./manifest_pb.ts";
+import type { ManifestRef, SbomRef } from "./manifest_pb.ts";
 import { file_iotdh_update_v1_manifest } from "./manifest_pb.ts";
 import type { MetadataFile } from "./metadata_pb.ts";
 import { file_iotdh_update_v1_metadata } from "./metadata_pb.ts";
@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file iotdh/update/v1/bundle.proto.
  */
 export const file_iotdh_update_v1_bundle: GenFile = /*@__PURE__*/
-  fileDesc("Chxpb3RkaC91cGRhdGUvdjEvYnVuZGxlLnByb3RvEg9pb3RkaC51cGRhdGUudjEiYAoLQnVuZGxlZFBhY2sSNgoIbWFuaWZlc3QYASABKAsyHC5pb3RkaC51cGRhdGUudjEuTWFuaWZlc3RSZWZCBrpIA8gBARIZCgV0aXRsZRgCIAEoCUIKukgHcgUQARjIASLGAgoGQnVuZGxlEh8KDmZvcm1hdF92ZXJzaW9uGAEgASgNQge6SAQqAggBEjcKBXBhY2tzGAIgAygLMhwuaW90ZGgudXBkYXRlLnYxLkJ1bmRsZWRQYWNrQgq6SAeSAQQIARACEjcKC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjkKCG1ldGFkYXRhGAQgAygLMh0uaW90ZGgudXBkYXRlLnYxLk1ldGFkYXRhRmlsZUIIukgFkgECEEM6brpIaxppChdidW5kbGUub25lX29mX2VhY2hfa2luZBIhbXVzdCBub3QgaGF2ZSB0d28gcGFja3Mgb2YgYSBraW5kGit0aGlzLnBhY2tzLm1hcChwLCBwLm1hbmlmZXN0LmtpbmQpLnVuaXF1ZSgpQl0KE2NvbS5pb3RkaC51cGRhdGUudjFCC0J1bmRsZVByb3RvUAFaJWlvdGRoL2dlbi9nby9pb3RkaC91cGRhdGUvdjE7dXBkYXRldjGqAg9Jb3RkaC5VcGRhdGUuVjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_update_v1_manifest, file_iotdh_update_v1_metadata]);
+  fileDesc("Chxpb3RkaC91cGRhdGUvdjEvYnVuZGxlLnByb3RvEg9pb3RkaC51cGRhdGUudjEiiAEKC0J1bmRsZWRQYWNrEjYKCG1hbmlmZXN0GAEgASgLMhwuaW90ZGgudXBkYXRlLnYxLk1hbmlmZXN0UmVmQga6SAPIAQESGQoFdGl0bGUYAiABKAlCCrpIB3IFEAEYyAESJgoEc2JvbRgDIAEoCzIYLmlvdGRoLnVwZGF0ZS52MS5TYm9tUmVmIsYCCgZCdW5kbGUSHwoOZm9ybWF0X3ZlcnNpb24YASABKA1CB7pIBCoCCAESNwoFcGFja3MYAiADKAsyHC5pb3RkaC51cGRhdGUudjEuQnVuZGxlZFBhY2tCCrpIB5IBBAgBEAISNwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESOQoIbWV0YWRhdGEYBCADKAsyHS5pb3RkaC51cGRhdGUudjEuTWV0YWRhdGFGaWxlQgi6SAWSAQIQQzpuukhrGmkKF2J1bmRsZS5vbmVfb2ZfZWFjaF9raW5kEiFtdXN0IG5vdCBoYXZlIHR3byBwYWNrcyBvZiBhIGtpbmQaK3RoaXMucGFja3MubWFwKHAsIHAubWFuaWZlc3Qua2luZCkudW5pcXVlKClCXQoTY29tLmlvdGRoLnVwZGF0ZS52MUILQnVuZGxlUHJvdG9QAVolaW90ZGgvZ2VuL2dvL2lvdGRoL3VwZGF0ZS92MTt1cGRhdGV2MaoCD0lvdGRoLlVwZGF0ZS5WMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_update_v1_manifest, file_iotdh_update_v1_metadata]);
 
 /**
  * A pack of a bundle.
@@ -40,6 +40,14 @@ export type BundledPack = Message<"iotdh.update.v1.BundledPack"> & {
    * @generated from field: string title = 2;
    */
   title: string;
+
+  /**
+   * The bill of materials that was signed with the manifest: the file sboms/DIGEST of the bundle, for people. A device needs it
+   * for nothing. Unset: the pack has none.
+   *
+   * @generated from field: iotdh.update.v1.SbomRef sbom = 3;
+   */
+  sbom?: SbomRef | undefined;
 };
 
 /**
@@ -51,7 +59,7 @@ export const BundledPackSchema: GenMessage<BundledPack> = /*@__PURE__*/
 
 /**
  * What a bundle holds: the file bundle.json at its top, in ProtoJSON and of at most 64 KiB. Beside it are
- * manifests/, objects/ and metadata/, in which each file is named by its SHA-256 in lower-case hex. objects/ has every object
+ * manifests/, objects/, metadata/ and, if a pack has a bill of materials, sboms/, in which each file is named by its SHA-256 in lower-case hex. objects/ has every object
  * that one of the manifests names, lists of segments and of chunks included. Everything is a plain file: a reader follows no link. Nothing in a bundle is believed but what a digest or a
  * signature covers, and no path is taken from it.
  *
