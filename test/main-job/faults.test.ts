@@ -11,7 +11,7 @@ import { buildBase, buildPatch } from './packs.ts';
 import { rigOfFile } from './rig.ts';
 import { person, wholeWay } from './workstation.ts';
 
-const rig = rigOfFile();
+const rig = rigOfFile({ services: 'apart' });
 
 /** As many bytes as keep a transfer on its way while something else is killed. */
 const largeBytes = 12_000_000;

@@ -25,7 +25,7 @@ describe('killed once at each point of its way', { concurrency: 2 }, () => {
     const workstation = await rig.workstation(t, 'killed-patch');
     const packId = await operator.publish(await buildPatch({ folder: rig.folder('patch'), version: '2.0' }));
     const deaths = workstation.dieEverywhere();
-    await workstation.host.ready({ timeoutMs: 60_000 });
+    await workstation.host.ready({ signal: t.signal, timeoutMs: Number.POSITIVE_INFINITY });
     await workstation.reached('READY');
     const assignmentId = await operator.assign('killed-patch', packId);
     await workstation.confirm('WAIT_CONFIRM_PATCH');

@@ -3,7 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, type TestContext } from 'node:test';
-import { type Environment, startEnvironment } from '../../cli/src/dev/environment.ts';
+import {
+  type Environment,
+  type EnvironmentOptions,
+  startEnvironment,
+} from '../../cli/src/dev/environment.ts';
 import { createOperator, type Operator } from './operator.ts';
 import { startWorkstation, type Workstation } from './workstation.ts';
 
@@ -16,8 +20,11 @@ export type Rig = {
   workstation(t: TestContext, deviceId: string, env?: Readonly<Record<string, string>>): Promise<Workstation>;
 };
 
-/** Starts the environment before the file's first test and stops it after the last. */
-export function rigOfFile(): Rig {
+/**
+ * Starts the environment before the file's first test and stops it after the last. The services are processes of their own only
+ * where one of them is killed.
+ */
+export function rigOfFile({ services }: Pick<EnvironmentOptions, 'services'> = {}): Rig {
   let folder = '';
   let environment: Environment | undefined;
   let operator: Operator | undefined;
@@ -26,6 +33,7 @@ export function rigOfFile(): Rig {
     folder = await mkdtemp(join(tmpdir(), 'iotdh-main-job-'));
     environment = await startEnvironment({
       folder: join(folder, 'cloud'),
+      services: services ?? 'together',
       // What a killed service leaves is taken over sooner than in a cluster.
       serviceEnv: { TAKEOVER_MS: '3000' },
     });

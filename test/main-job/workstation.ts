@@ -7,7 +7,6 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { createWriteStream, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
@@ -80,7 +79,6 @@ export type WorkstationOptions = {
 };
 
 const partitionBytes = 1_000_000;
-const compileCache = join(tmpdir(), 'iotdh-compiled');
 const program = join(import.meta.dirname, 'agent-process.ts');
 const agentProgram = join(import.meta.dirname, '..', '..', 'agent', 'bin', 'iotdh-agent.js');
 
@@ -134,13 +132,7 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
   function spawnAgent(): void {
     const spawned = spawn(process.execPath, [program, '--config', at('config.json')], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A life begins three times as fast when the code of the one before is kept.
-      env: {
-        ...process.env,
-        ...options.env,
-        NODE_COMPILE_CACHE: compileCache,
-        ...dying,
-      },
+      env: { ...process.env, ...options.env, ...dying },
     });
     spawned.stdout.pipe(log, { end: false });
     spawned.stderr.pipe(log, { end: false });
@@ -176,7 +168,9 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
     async confirm(state, n) {
       const { pendingUpdate } = await workstation.reached(state, n);
       assert.ok(pendingUpdate);
-      await host.confirm(pendingUpdate, { decision: 'confirm', person }, { timeoutMs: 60_000 });
+      // The agent may die many times before it answers: as long as the test may take.
+      const patience = { signal: t.signal, timeoutMs: Number.POSITIVE_INFINITY };
+      await host.confirm(pendingUpdate, { decision: 'confirm', person }, patience);
     },
     chain: () => changes.all.map((change) => change.to),
     async start() {
@@ -208,9 +202,7 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
     },
     async importBundle(bundle) {
       const command = [agentProgram, 'import', bundle, '--config', at('config.json')];
-      const { stdout } = await promisify(execFile)(process.execPath, command, {
-        env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
-      });
+      const { stdout } = await promisify(execFile)(process.execPath, command);
       return stdout;
     },
     said: () => readFile(at('agent.log'), 'utf8'),

@@ -82,8 +82,9 @@ export async function createWorkstation(
   let output = '';
   const onOutput = new EventEmitter();
   async function start(): Promise<void> {
+    const { PATH, NODE_COMPILE_CACHE } = process.env;
     const child = spawn(process.execPath, [program, '--config', inFolder('config.json')], {
-      env: { PATH: process.env.PATH, TEST_FOLDER: folder },
+      env: { PATH, NODE_COMPILE_CACHE, TEST_FOLDER: folder },
       stdio: ['ignore', 'inherit', 'pipe'],
     });
     agent = child;
@@ -227,6 +228,12 @@ function createCloud(hub: LocalHub, blobs: Blobs, repository: Repository) {
     async asked(times: number): Promise<void> {
       let count = 0;
       await messages.find(({ payload }) => payload.case === 'frameRequest' && ++count >= times);
+    },
+    /** Resolves once the device has said that so many bytes of its update count. */
+    async counted(bytes: number): Promise<void> {
+      await messages.find(
+        ({ payload }) => payload.case === 'frameRequest' && payload.value.receivedBytes >= bytes,
+      );
     },
     results: (): UpdateResult[] =>
       messages.all.flatMap(({ payload }) => (payload.case === 'updateResult' ? [payload.value] : [])),
