@@ -44,6 +44,8 @@ async function send(id: number, message: C2dMessage): Promise<void> {
     const sending = client.send(message.deviceId, sent);
     linked ??= sending.catch(() => {});
     await sending;
+    // The hub has it. Given back at once: the collector, which sees little of this memory, would leave it to its costliest rounds.
+    body.buffer.transfer(0);
     tell({ kind: 'outcome', id, outcome: { kind: 'sent' } });
   } catch (error) {
     tell({ kind: 'outcome', id, outcome: outcomeOfError(error as Error) });

@@ -42,6 +42,12 @@ type Connection = { worker: Worker; waiting: Map<number, Waiting>; gone: Promise
 
 const goodbyeMs = 2_000;
 
+/**
+ * Of the thread's young generation. Each message leaves several times its bytes outside the heap, held by a few small objects in it:
+ * the default size would have nearly all of that freed by collections of the whole heap, ten of them for each hundred MB sent.
+ */
+const youngMebibytes = 2;
+
 /** Connects with the first message. */
 export function createSender(options: SenderOptions): Sender {
   const { clock, random, timeoutMs = 60_000, backoff = { baseMs: 200, maxMs: 30_000 } } = options;
@@ -81,7 +87,10 @@ export function createSender(options: SenderOptions): Sender {
       `./sender-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
       import.meta.url,
     );
-    const worker = new Worker(program, { workerData: data });
+    const worker = new Worker(program, {
+      workerData: data,
+      resourceLimits: { maxYoungGenerationSizeMb: youngMebibytes },
+    });
     const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     const made: Connection = { worker, waiting: new Map(), gone };
     worker.on('message', (told: FromThread) => {
