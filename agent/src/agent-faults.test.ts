@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { CollectLogsSchema, LogRoute, UpdateOutcome } from '@iotdh/proto/bus/v1';
+import { trust } from '../../local-hub/conformance/endpoint.ts';
+import { createService } from '../../local-hub/conformance/sdk.ts';
+import { deviceId } from './bus/testing/rig.ts';
 import { addBase, addPatch } from './testing/pack.ts';
 import { createWorkstation, type Workstation } from './testing/workstation.ts';
 
@@ -201,6 +205,61 @@ test(
     const { payload } = await cloud.said('offerRequest');
     assert.equal(payload.value.assignmentId, assignmentId);
     await station.reached('WAIT_CONFIRM_PATCH');
+  },
+);
+
+test(
+  'cloudtodevicepurge by Microsoft’s service SDK drops what waits for the device and says how many',
+  limit,
+  async (t) => {
+    const station = await createWorkstation(t);
+    const { cloud, hub } = station;
+    await cloud.said('hello');
+    // Everything is on the device's side of the link before it reads the first of it, and the call is behind it.
+    station.freeze();
+    const collections = Array.from({ length: 40 }, (): string => randomUUID());
+    for (const collectionId of collections) {
+      const value = create(CollectLogsSchema, { collectionId, components: ['none'], route: LogRoute.BUS });
+      await cloud.send({ case: 'collectLogs', value });
+    }
+    const session = hub.engine.presence.session(deviceId) ?? assert.fail();
+    const { methodHandler } = session;
+    const arrived = Promise.withResolvers<void>();
+    session.onMethod((call) => {
+      arrived.resolve();
+      return methodHandler?.(call);
+    });
+    trust(hub.caPem);
+    const service = createService({
+      ...{ hostName: hub.hostName, port: hub.port },
+      policy(name) {
+        const { primaryKey } = hub.engine.policies.get(name) ?? assert.fail();
+        return { name, key: primaryKey };
+      },
+      onStop: (cleanup) => t.after(() => void cleanup()),
+    });
+    const called = service.invokeDeviceMethod(deviceId, { methodName: 'cloudtodevicepurge' });
+    await arrived.promise;
+    station.goOn();
+    const { result } = await called;
+    const { status, payload } = result as { status: number; payload: { totalMessagesPurged: number } };
+    assert.equal(status, 200);
+    const dropped = payload.totalMessagesPurged;
+    assert.ok(dropped > 0 && dropped <= 40, `${dropped}`);
+    assert.equal(hub.engine.cloudToDevice.pending(deviceId), 0);
+    // What it did not drop it has carried out, and what comes afterwards it carries out as before.
+    const last = randomUUID();
+    const value = create(CollectLogsSchema, {
+      collectionId: last,
+      components: ['none'],
+      route: LogRoute.BUS,
+    });
+    await cloud.send({ case: 'collectLogs', value });
+    await cloud.said('logBatch', ({ collectionId }) => collectionId === last);
+    const carriedOut = cloud.messages.all.filter(
+      ({ payload }) => payload.case === 'logBatch' && collections.includes(payload.value.collectionId),
+    );
+    assert.equal(carriedOut.length, 40 - dropped);
   },
 );
 

@@ -45,9 +45,12 @@ class MappedRest extends rest.RestApiClient {
   override setOptions(): void {}
 }
 
+/** What the clients of services need to know of a hub. */
+export type ServiceEndpoint = Pick<Endpoint, 'port' | 'hostName' | 'policy' | 'onStop'>;
+
 /** The client under Registry, JobClient and Client, for calls that none of them offers. */
 export function createRest(
-  hub: Endpoint,
+  hub: ServiceEndpoint,
   policy = 'iothubowner',
   config: rest.RestApiClient.TransportConfig = serviceConfig(hub, policy),
 ): rest.RestApiClient {
@@ -58,7 +61,7 @@ export function createRest(
   return new MappedRest(config, 'conformance', base);
 }
 
-function serviceConfig(hub: Endpoint, policy: string) {
+function serviceConfig(hub: ServiceEndpoint, policy: string) {
   const { name, key } = hub.policy(policy);
   const expiry = Math.floor((Date.now() + hourMs) / 1000);
   const sharedAccessSignature = sas.SharedAccessSignature.create(hub.hostName, name, key, expiry);
@@ -80,7 +83,7 @@ export function createJobs(hub: Endpoint): iothub.JobClient {
 }
 
 /** The service client with direct methods. It does not retry, so that errors come at once. */
-export function createService(hub: Endpoint, policy = 'iothubowner'): iothub.Client {
+export function createService(hub: ServiceEndpoint, policy = 'iothubowner'): iothub.Client {
   const transport = new serviceAmqp.Amqp(serviceConfig(hub, policy));
   const client = new iothub.Client(transport, createRest(hub, policy));
   client.setRetryPolicy(new NoRetry());

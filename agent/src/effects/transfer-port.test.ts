@@ -30,6 +30,7 @@ type Machine = {
   anchored: boolean;
   builtAtMs: number;
   imported?: boolean;
+  carriers?: Carrier[];
 };
 
 const plenty = 1_000_000_000;
@@ -47,7 +48,7 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
   await repository.publish(signedManifest(pack.ref));
   const offer = () =>
     create(UpgradeOfferSchema, {
-      ...{ ...ids, manifest: pack.ref, frameSize: 4096, carriers: [Carrier.BUS] },
+      ...{ ...ids, manifest: pack.ref, frameSize: 4096, carriers: machine.carriers ?? [Carrier.BUS] },
       metadata: offeredMetadata(repository, blobs),
     });
   const record = newRecord(offer(), '', machine.imported);
@@ -122,6 +123,20 @@ test('a requirement that may be met later is waited for, and one that may not en
   const never = await createRig(t, { ...fit, preflight: { kind: 'unmet', reason } }, []);
   assert.equal((await never.start()).kind, 'failed');
   assert.deepEqual(never.withdrawn, [`refused: ${reason}`]);
+});
+
+test('without a certificate what a device may choose comes over the hub, and what must come by HTTPS is refused at once', async (t) => {
+  const auto = await createRig(t, { ...fit, carriers: [Carrier.BUS, Carrier.HTTPS, Carrier.OFFLINE] }, []);
+  assert.equal((await auto.start()).kind, 'event');
+  assert.ok(auto.lines.includes('the update comes by bus'));
+  const { carriers } = auto.updates.get(auto.update.updateId)?.patch ?? assert.fail();
+  assert.deepEqual(
+    carriers?.map(({ carrier }) => carrier),
+    ['bus'],
+  );
+  const https = await createRig(t, { ...fit, carriers: [Carrier.HTTPS] }, []);
+  assert.equal((await https.start()).kind, 'failed');
+  assert.match(https.withdrawn[0] ?? '', /^refused: .*HTTPS only if it was enrolled.*carrier auto/);
 });
 
 const dayMs = 86_400_000;

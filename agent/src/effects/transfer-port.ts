@@ -192,7 +192,8 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
         return failed('the offer is no longer on this disk');
       }
       if (!made.hasCarrier) {
-        const detail = 'this machine has none of the carriers that the offer names';
+        const detail =
+          'this machine has none of the carriers that the offer names, and HTTPS only if it was enrolled: assign it with the carrier auto';
         await end(update, { kind: 'failed', reason: 'unsupported', detail });
         return failed(detail);
       }

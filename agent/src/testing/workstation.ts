@@ -104,6 +104,9 @@ export async function createWorkstation(
     await once(child, 'exit');
     return child.exitCode;
   }
+  /** Stops the process where it is, until it is told to go on: what is sent to it meanwhile waits. */
+  const freeze = (): void => void agent?.kill('SIGSTOP');
+  const goOn = (): void => void agent?.kill('SIGCONT');
   t.after(() => kill());
   // What the agent said is what tells why a test failed.
   t.after((context) => {
@@ -118,7 +121,7 @@ export async function createWorkstation(
   }
 
   return {
-    ...{ folder, root, hub, blobs, cloud, client, start, kill, repository },
+    ...{ folder, root, hub, blobs, cloud, client, start, kill, freeze, goOn, repository },
     get output() {
       return output;
     },

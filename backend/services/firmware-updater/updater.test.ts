@@ -152,7 +152,7 @@ test('the firmware updater with its surroundings', { timeout: 240_000 }, async (
       await rig.hub.engine.registry.remove('gone', '*');
       const assignment = await rig.assign('gone', pack);
       await rig.settled();
-      const order = await collections.orders.findOne({ assignmentId: assignment._id });
+      const order = await collections.orders.findOne({ assignmentId: assignment._id, kind: 'offer' });
       assert.equal(order?.state, 'given_up');
       assert.match(order.lastError, /does not know the device/);
       const found = await collections.assignments.findOne({ _id: assignment._id });
@@ -174,6 +174,31 @@ test('the firmware updater with its surroundings', { timeout: 240_000 }, async (
       await rig.settled();
       const withdrawn = await collections.assignments.findOne({ _id: taken._id });
       assert.equal(withdrawn?.goesOn, false);
+    },
+  );
+
+  await t.test(
+    'an offer that the hub refuses leaves the twin pointing at nothing, and the next one is taken',
+    async () => {
+      const { deviceId, device } = await connected();
+      // More than a C2D message holds.
+      const refused = await rig.assign(deviceId, pack, { title: 'x'.repeat(70_000) });
+      await rig.settled();
+      const found = await collections.assignments.findOne({ _id: refused._id });
+      assert.deepEqual([found?.state, found?.goesOn], ['ended', false]);
+      const orders = await collections.orders.find({ deviceId }).sort({ sequence: 1 }).toArray();
+      assert.deepEqual(
+        orders.map(({ kind, state }) => [kind, state]),
+        [
+          ['offer', 'given_up'],
+          ['pointer', 'sent'],
+        ],
+      );
+      assert.equal(rig.pointer(deviceId), undefined);
+      const next = await rig.assign(deviceId, pack);
+      await device.find('upgradeOffer');
+      await rig.settled();
+      assert.equal((rig.pointer(deviceId) as { assignmentId: string }).assignmentId, next._id);
     },
   );
 

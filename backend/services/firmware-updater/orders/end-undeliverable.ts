@@ -2,6 +2,7 @@
 import type { Clock } from '../../../shared/clock.ts';
 import type { AssignmentDocument, Collections, OrderDocument } from '../../../shared/database/collections.ts';
 import { appendEvents } from '../../../shared/database/events.ts';
+import { appendOrder } from '../../../shared/database/orders.ts';
 import type { Transact } from '../../../shared/database/transaction.ts';
 import { cancelledResult, undeliverableResult } from '../../../shared/messages/backend-result.ts';
 import { assignmentEvent } from '../../../shared/messages/fleet-event.ts';
@@ -10,7 +11,7 @@ export type EndUndeliverableOptions = { transact: Transact; collections: Collect
 
 /**
  * Ends the assignment of an order that is given up: as withdrawn if it is, else as refused with the reason. One that the device has
- * taken up stays, because the device will tell its end. Called again, it does nothing. Rejects when the database does not answer.
+ * taken up stays, because the device will tell its end. The twin may point at it already, and is told that it points at nothing. Called again, it does nothing. Rejects when the database does not answer.
  */
 export function createEndUndeliverable({ transact, collections, clock }: EndUndeliverableOptions) {
   const { assignments, devices } = collections;
@@ -31,6 +32,12 @@ export function createEndUndeliverable({ transact, collections, clock }: EndUnde
             : cancelledResult(before, device, now),
       };
       await assignments.updateOne({ _id: assignmentId }, { $set: ended }, { session });
+      if (kind === 'offer') {
+        await appendOrder(session, collections, {
+          ...{ deviceId, kind: 'pointer', assignmentId, payload: null, pointer: null },
+          ...{ traceParent: before.traceParent, now },
+        });
+      }
       const after: AssignmentDocument = { ...before, ...ended };
       await appendEvents(session, collections, [assignmentEvent(after)], now);
     });

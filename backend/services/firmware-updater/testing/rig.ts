@@ -119,7 +119,11 @@ export async function createRig(t: TestContext, hubOptions: Parameters<typeof te
       return pack;
     },
     /** What the API does: an assignment, and the order to offer it. */
-    async assign(deviceId: string, { manifest }: TestPack, frameSize = 4_096): Promise<AssignmentDocument> {
+    async assign(
+      deviceId: string,
+      { manifest }: TestPack,
+      { frameSize = 4_096, title = 'A test' } = {},
+    ): Promise<AssignmentDocument> {
       const assignment: AssignmentDocument = {
         _id: randomUUID(),
         deviceId,
@@ -127,7 +131,7 @@ export async function createRig(t: TestContext, hubOptions: Parameters<typeof te
         fallbackPackId: null,
         manifest,
         fallback: null,
-        title: 'A test',
+        title,
         transferId: randomUUID(),
         frameSize,
         state: 'waiting',
