@@ -1,8 +1,11 @@
 /** The command as people run it: a process of its own. */
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -85,6 +88,23 @@ test('a profile is kept for its owner alone and used by the next command', async
   const other = await iotdh('device', 'list', '--profile', 'bostn');
   assert.equal(other.code, 2);
   assert.match(other.notes, /Did you mean boston\?/);
+});
+
+test('interrupted while it waits for the fleet, it ends with 130', async (t) => {
+  const { folder } = workplace(t);
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  t.after(() => server.closeAllConnections());
+  const { port } = server.address() as AddressInfo;
+  const child = spawn(process.execPath, [command, 'device', 'list'], {
+    env: { PATH: process.env.PATH, IOTDH_CONFIG_DIR: folder, IOTDH_API_URL: `http://127.0.0.1:${port}` },
+    stdio: 'ignore',
+  });
+  await once(server, 'request');
+  child.kill('SIGINT');
+  assert.deepEqual(await once(child, 'exit'), [130, null]);
 });
 
 test('bash completes commands from the tree as it is', async (t) => {

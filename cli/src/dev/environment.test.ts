@@ -1,7 +1,7 @@
 /** The commands against the services themselves: a hub, Blob Storage, a database and every service, as processes. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -59,12 +59,33 @@ test('a pack is uploaded, taken up where an upload was cut, assigned and withdra
 
   await parts.api.kill();
   assert.equal((await iotdh('assignment', 'get', assignmentId)).code, 5);
+  await rm(join(folder, 'dev', 'trust', 'online'), { recursive: true });
   await parts.api.start();
   assert.equal((await iotdh('assignment', 'get', assignmentId)).json().state, 'ASSIGNMENT_STATE_WAITING');
   assert.equal((await iotdh('assign', 'carto', 'ws-1')).code, 1, 'one goes on');
   const cancelled = await iotdh('assignment', 'cancel', assignmentId, '--reason', 'a test');
   assert.equal(cancelled.json().state, 'ASSIGNMENT_STATE_ENDED', cancelled.notes);
   assert.equal((await iotdh('watch', assignmentId, '--exit-status')).code, 1);
+
+  // The service has made itself new keys. Once a root names them a device follows, as the export proves.
+  await writeFile(join(first.folder, 'sbom.cdx.json'), bill);
+  const sticks = [join(folder, 'stale'), join(folder, 'fresh')] as const;
+  const stale = await iotdh('pack', 'export', first.folder, '--to', sticks[0]);
+  assert.equal(stale.code, 0, 'what the old keys signed is good until it ends');
+  const key = ['--key', join(keysFolder, 'root-1.pem')];
+  const rotated = await iotdh('keys', 'rotate', join(folder, 'rotation'), ...key, '--online');
+  assert.equal(rotated.code, 0, rotated.notes);
+  assert.deepEqual([rotated.json().root, rotated.json().handedIn], [2, true]);
+  assert.equal((await iotdh('pack', 'export', first.folder, '--to', sticks[1])).code, 0);
+  const timestampKeys = await Promise.all(
+    sticks.map(async (path) => {
+      const { metadata } = JSON.parse(await readFile(join(path, 'bundle.json'), 'utf8'));
+      const { digest } = metadata.find(({ role }: { role: string }) => role === 'METADATA_ROLE_TIMESTAMP');
+      const name = Buffer.from(digest, 'base64').toString('hex');
+      return JSON.parse(await readFile(join(path, 'metadata', name), 'utf8')).signatures[0].keyid as string;
+    }),
+  );
+  assert.notEqual(timestampKeys[0], timestampKeys[1]);
 
   const owners = Object.values(parts).map(({ pid }) => ({ pid, began: '' }));
   assert.ok(owners.every(isAlive));
