@@ -59,6 +59,7 @@ export function quotaCommand(tree: Tree): Command {
   const quota = new Command('quota').description(
     'show what is used of the hub, and set what updates may have',
   );
+  quota.addHelpText('after', '\nExample:\n  $ iotdh quota');
   quota
     .command('show', { isDefault: true })
     .description('Shows the account of the hub’s day: what is used, by whom, and what is left.')
