@@ -4,17 +4,19 @@ import { join } from 'node:path';
 import { startWorker, type Worker } from '../processes.ts';
 import type { ServerAddress } from './server-process.ts';
 
-/** Service SDK → server → device SDK in three processes; answers messages per second. */
+/** Service SDK → server → device SDK in three processes; answers messages per second. `storage`: bodies are read from there. */
 export async function cloudToDevicePerSecond(
   server: ServerAddress,
   count: number,
   bytes: number,
+  { deviceId = 'bench-0', storage }: { deviceId?: string; storage?: string } = {},
 ): Promise<number> {
   const device = await openDevices(server, 1);
   const service = startWorker(join(import.meta.dirname, 'service-client.ts'), { caPath: server.caPath });
   try {
     device.onProgress((total) => void service.ask({ kind: 'received', total }));
-    await service.ask({ kind: 'open', connectionString: server.service, deviceId: 'bench-0' });
+    await service.ask({ kind: 'open', connectionString: server.service, deviceId });
+    if (storage !== undefined) await service.ask({ kind: 'store', storage, bytes, count });
     // The service has sent one message to open its link.
     let total = 1;
     // Fewer than IoT Hub's queue of 50, since a PUBACK takes its time to come back.

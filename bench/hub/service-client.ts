@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto';
 import iotCommon from 'azure-iot-common';
 import iothub from 'azure-iothub';
 import { answerRequests } from '../processes.ts';
+import { storedBodies } from './stored-bodies.ts';
 
 type Request =
   | { kind: 'open'; connectionString: string; deviceId: string }
+  | { kind: 'store'; storage: string; bytes: number; count: number }
   | { kind: 'send'; count: number; bytes: number; inFlight: number; mayBeAhead: number }
   | { kind: 'received'; total: number };
 
@@ -13,6 +15,8 @@ const { Client } = iothub;
 const { Message, NoRetry } = iotCommon;
 let client: iothub.Client;
 let deviceId: string;
+/** The body of a message by its number. */
+let bodyOf: ((index: number) => Promise<Buffer>) | undefined;
 let received = 0;
 let sent = 0;
 const wake: (() => void)[] = [];
@@ -28,6 +32,10 @@ answerRequests(async (request: Request) => {
     sent += 1;
     return undefined;
   }
+  if (request.kind === 'store') {
+    bodyOf = await storedBodies(request);
+    return undefined;
+  }
   if (request.kind === 'received') {
     received = Math.max(received, request.total);
     for (const resolve of wake.splice(0)) resolve();
@@ -40,13 +48,14 @@ answerRequests(async (request: Request) => {
 async function send(options: Extract<Request, { kind: 'send' }>): Promise<number> {
   const body = randomBytes(options.bytes);
   const started = performance.timeOrigin + performance.now();
-  let left = options.count;
+  let next = 0;
   const lane = async (): Promise<void> => {
-    while (left > 0) {
-      left -= 1;
+    while (next < options.count) {
+      const index = next;
+      next += 1;
       sent += 1;
       while (sent - received > options.mayBeAhead) await new Promise<void>((resolve) => wake.push(resolve));
-      await client.send(deviceId, new Message(body));
+      await client.send(deviceId, new Message((await bodyOf?.(index)) ?? body));
     }
   };
   await Promise.all(Array.from({ length: options.inFlight }, lane));

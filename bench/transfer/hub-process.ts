@@ -27,6 +27,8 @@ answerRequests(async ({ dataDir }: { dataDir: string }): Promise<HubAddress> => 
     owner: hub.connectionString(),
     events: hub.eventHubConnectionString(),
     storage: hub.storageConnectionString ?? '',
-    devices: await Promise.all(['bench-0', 'bench-agent'].map((id) => hub.deviceConnectionString(id))),
+    devices: await Promise.all(
+      ['bench-0', 'bench-agent', 'bench-1'].map((id) => hub.deviceConnectionString(id)),
+    ),
   };
 });
