@@ -1,22 +1,9 @@
 /** `node apply-process.ts OLD DELTA NEW`: applies a delta. Its last line is how much memory that added, in bytes. */
-import { open, stat } from 'node:fs/promises';
-import { applyDelta, type Reader } from '../../delta/src/apply.ts';
+import { open } from 'node:fs/promises';
+import { applyDelta } from '../../delta/src/apply.ts';
+import { fileReader } from './file-reader.ts';
 
 const [oldPath, deltaPath, newPath] = process.argv.slice(2) as [string, string, string];
-
-async function fileReader(path: string): Promise<Reader> {
-  const file = await open(path);
-  return {
-    size: (await stat(path)).size,
-    async read(into, position) {
-      for (let at = 0; at < into.length; ) {
-        const { bytesRead } = await file.read(into, at, into.length - at, position + at);
-        if (bytesRead === 0) throw new Error(`${path} ends early`);
-        at += bytesRead;
-      }
-    },
-  };
-}
 
 const output = await open(newPath, 'w');
 const [base, delta] = [await fileReader(oldPath), await fileReader(deltaPath)];

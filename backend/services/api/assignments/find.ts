@@ -47,6 +47,7 @@ export async function listAssignments(
   const { assignments } = fleet.database.collections;
   const { page, nextPageToken } = await newestPage(
     assignments,
+    'createTime',
     filter,
     ListAssignmentsRequestSchema,
     request,

@@ -1,5 +1,5 @@
 /** The audit trail as it was received: decisions with their evidence, and the moves with which updates began to be applied. */
-import { create, type DescMessage, fromJson, type MessageShape } from '@bufbuild/protobuf';
+import { create, fromJson } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { ConsentSchema, StateChangedSchema } from '@iotdh/proto/agent/v1';
 import {
@@ -12,32 +12,10 @@ import {
   type ListConsentsResponse,
   ListConsentsResponseSchema,
 } from '@iotdh/proto/fleet/v1';
-import type { Collection, Filter } from 'mongodb';
 import type { Fleet } from '../fleet.ts';
-import { listBinding, olderThan, pageOf, pageSizeOf, positionOf } from '../page-token.ts';
+import { newestPage } from '../newest-page.ts';
 
 const reading = { ignoreUnknownFields: true };
-
-/** Of documents that were received, a page of those that were last. */
-async function receivedPage<Row extends { _id: string; receivedTime: Date }, Desc extends DescMessage>(
-  collection: Collection<Row>,
-  filter: Filter<Row>,
-  schema: Desc,
-  request: MessageShape<Desc> & { pageSize: number; pageToken: string },
-): Promise<{ page: Row[]; nextPageToken: string }> {
-  const binding = listBinding(schema, request);
-  const position = positionOf(binding, request.pageToken);
-  const pageSize = pageSizeOf(request.pageSize);
-  const rows = (await collection
-    .find({ ...filter, ...olderThan(position, 'receivedTime') })
-    .sort({ receivedTime: -1, _id: -1 })
-    .limit(pageSize + 1)
-    .toArray()) as Row[];
-  return pageOf(rows, pageSize, binding, ({ _id, receivedTime }) => ({
-    id: _id,
-    timeMs: receivedTime.getTime(),
-  }));
-}
 
 export async function listConsents(
   { database }: Fleet,
@@ -45,8 +23,9 @@ export async function listConsents(
 ): Promise<ListConsentsResponse> {
   const { deviceId } = request;
   const filter = deviceId === '' ? {} : { deviceId };
-  const { page, nextPageToken } = await receivedPage(
+  const { page, nextPageToken } = await newestPage(
     database.collections.consents,
+    'receivedTime',
     filter,
     ListConsentsRequestSchema,
     request,
@@ -70,8 +49,9 @@ export async function listApplications(
     to: { $in: ['applying_patch', 'applying_base'] },
     ...(deviceId !== '' && { deviceId }),
   };
-  const { page, nextPageToken } = await receivedPage(
+  const { page, nextPageToken } = await newestPage(
     database.collections.states,
+    'receivedTime',
     filter,
     ListApplicationsRequestSchema,
     request,

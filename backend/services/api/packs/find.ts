@@ -48,6 +48,12 @@ export async function listPacks(fleet: Fleet, request: ListPacksRequest): Promis
     ...(wanted.length > 0 && { state: { $in: wanted } }),
   };
   const { packs } = fleet.database.collections;
-  const { page, nextPageToken } = await newestPage(packs, filter, ListPacksRequestSchema, request);
+  const { page, nextPageToken } = await newestPage(
+    packs,
+    'createTime',
+    filter,
+    ListPacksRequestSchema,
+    request,
+  );
   return create(ListPacksResponseSchema, { packs: page.map(packMessage), nextPageToken });
 }
