@@ -14,7 +14,7 @@ import { createTracing } from '../../shared/tracing.ts';
 import { trustAuthority } from '../../shared/trust.ts';
 import { createApi } from './api.ts';
 import { originsOf, shape } from './settings.ts';
-import { openKeyFolder } from './trust/online-keys.ts';
+import { openOnlineKeys } from './trust/online-keys.ts';
 
 const service = 'api';
 const settings = readSettings(process.env, shape);
@@ -36,7 +36,7 @@ const api = createApi({
   hub,
   policy: hubPolicyOf(settings),
   operators: createOperators(readOperatorTokens(settings.operatorTokenFile)),
-  onlineKeys: openKeyFolder(settings.trustKeyFolder),
+  onlineKeys: await openOnlineKeys(settings, { now: Date.now }),
   host: settings.host,
   port: settings.port,
   ...(tls && { tls }),

@@ -13,7 +13,17 @@ export const shape = {
   /** One JSON object `{"name", "token"}` a line, readable by this user alone. */
   operatorTokenFile: text('OPERATOR_TOKEN_FILE'),
   /** Holds the keys that sign snapshots and timestamps; made at the first start, for this user alone. */
-  trustKeyFolder: text('TRUST_KEY_FOLDER'),
+  trustKeyFolder: optionalText('TRUST_KEY_FOLDER'),
+  /** Instead of a folder: versions of keys in Azure Key Vault, and what workload identity sets in a pod. */
+  snapshotKeyId: optionalText('TRUST_SNAPSHOT_KEY'),
+  timestampKeyId: optionalText('TRUST_TIMESTAMP_KEY'),
+  tenantId: optionalText('AZURE_TENANT_ID'),
+  clientId: optionalText('AZURE_CLIENT_ID'),
+  federatedTokenFile: optionalText('AZURE_FEDERATED_TOKEN_FILE'),
+  authorityHost: text('AZURE_AUTHORITY_HOST', {
+    fallback: 'https://login.microsoftonline.com/',
+    pattern: /^https:\/\//,
+  }),
   host: text('HOST', { fallback: '127.0.0.1' }),
   port: whole('PORT', { min: 0, max: 65_535, fallback: 8443 }),
   /** Both or neither; an address beyond this machine needs them. */

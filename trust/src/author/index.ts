@@ -7,6 +7,7 @@ export { type MetadataOf, readMetadata } from '../format/read-metadata.ts';
 export type { Refused, Rule } from '../format/refusal.ts';
 export { type Accepted, acceptRoot, acceptTargets } from './accept.ts';
 export { canonicalJson } from './canonical-json.ts';
+export { KeyVaultError, type KeyVaultOptions, openKeyVaultSigner } from './key-vault.ts';
 export {
   generatePrivateKey,
   isEncrypted,

@@ -4,10 +4,55 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { generatePrivateKey, keySigner, readKeyFile, type Signer, writeKeyFile } from '@iotdh/trust/author';
+import {
+  generatePrivateKey,
+  keySigner,
+  openKeyVaultSigner,
+  readKeyFile,
+  type Signer,
+  writeKeyFile,
+} from '@iotdh/trust/author';
+import { createWorkloadIdentity } from './workload-identity.ts';
 
-/** Where the private halves are is behind this: files here, a vault in production. */
+/** Where the private halves are is behind this: files of a folder, or Azure Key Vault. */
 export type OnlineKeys = { snapshot: Signer; timestamp: Signer };
+
+export type OnlineKeySettings = Readonly<
+  Record<
+    'trustKeyFolder' | 'snapshotKeyId' | 'timestampKeyId' | 'tenantId' | 'clientId' | 'federatedTokenFile',
+    string | undefined
+  > & { authorityHost: string }
+>;
+
+/** Throws for settings that name neither or half of a vault, and for keys that cannot be had. */
+export async function openOnlineKeys(
+  settings: OnlineKeySettings,
+  ways: { now: () => number; fetch?: typeof fetch },
+): Promise<OnlineKeys> {
+  const { trustKeyFolder, snapshotKeyId, timestampKeyId, authorityHost } = settings;
+  if (snapshotKeyId === undefined && timestampKeyId === undefined) {
+    if (trustKeyFolder !== undefined) return openKeyFolder(trustKeyFolder);
+    throw new Error('TRUST_KEY_FOLDER is missing, or TRUST_SNAPSHOT_KEY and TRUST_TIMESTAMP_KEY are');
+  }
+  const token = createWorkloadIdentity({
+    ...{ ...ways, authorityHost, scope: 'https://vault.azure.net/.default' },
+    tenantId: needed('AZURE_TENANT_ID', settings.tenantId),
+    clientId: needed('AZURE_CLIENT_ID', settings.clientId),
+    tokenFile: needed('AZURE_FEDERATED_TOKEN_FILE', settings.federatedTokenFile),
+  });
+  const open = (name: string, keyId: string | undefined) =>
+    openKeyVaultSigner({ ...ways, keyId: needed(name, keyId), token });
+  const [snapshot, timestamp] = await Promise.all([
+    open('TRUST_SNAPSHOT_KEY', snapshotKeyId),
+    open('TRUST_TIMESTAMP_KEY', timestampKeyId),
+  ]);
+  return { snapshot, timestamp };
+}
+
+function needed(name: string, value: string | undefined): string {
+  if (value === undefined) throw new Error(`${name} is missing: keys in Key Vault need it`);
+  return value;
+}
 
 /** Key files of this user alone, made if they are absent. Throws when others can read them. */
 export function openKeyFolder(folder: string): OnlineKeys {
