@@ -72,11 +72,15 @@ test('a pack is uploaded, taken up where an upload was cut, assigned and withdra
   const sticks = [join(folder, 'stale'), join(folder, 'fresh')] as const;
   const stale = await iotdh('pack', 'export', first.folder, '--to', sticks[0]);
   assert.equal(stale.code, 0, 'what the old keys signed is good until it ends');
+  const next = await build(folder, patchYaml.replaceAll('8.10', '8.11'), { folder: join(folder, 'next') });
+  const refused = await iotdh('pack', 'upload', next.folder);
+  assert.match(refused.notes, /names other keys for snapshot or timestamp.*keys rotate --online/);
   const key = ['--key', join(keysFolder, 'root-1.pem')];
   const rotated = await iotdh('keys', 'rotate', join(folder, 'rotation'), ...key, '--online');
   assert.equal(rotated.code, 0, rotated.notes);
   assert.deepEqual([rotated.json().root, rotated.json().handedIn], [2, true]);
   assert.equal((await iotdh('pack', 'export', first.folder, '--to', sticks[1])).code, 0);
+  assert.equal((await iotdh('pack', 'upload', next.folder)).json().state, 'PACK_STATE_PUBLISHED');
   const timestampKeys = await Promise.all(
     sticks.map(async (path) => {
       const { metadata } = JSON.parse(await readFile(join(path, 'bundle.json'), 'utf8'));

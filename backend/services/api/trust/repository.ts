@@ -169,11 +169,15 @@ export function createRepository({ database, objects, keys, clock }: RepositoryO
     if (files.length > 0 && root?.isExpired(new Date(clock.now()))) {
       return rejected({ rule: 'expired', detail: `root ${root.version} has expired` });
     }
-    if (files.length > 0 && root !== null && !signsWith(root, keys)) {
-      const detail = `root ${root.version} names other keys for snapshot or timestamp than this service signs with`;
-      return rejected({ rule: 'other_keys', detail });
-    }
+    if (files.length > 0 && root !== null) requireOurs(root);
     return { files, root };
+  }
+
+  /** What is signed by other keys than the root names, no device takes. */
+  function requireOurs(root: Root): void {
+    if (signsWith(root, keys)) return;
+    const detail = `root ${root.version} names other keys for snapshot or timestamp than this service signs with; name these with: iotdh keys rotate --online`;
+    rejected({ rule: 'other_keys', detail });
   }
 
   return {
@@ -195,6 +199,8 @@ export function createRepository({ database, objects, keys, clock }: RepositoryO
           targetBytes !== null && current !== null && Buffer.compare(targetBytes, current.bytes) === 0;
         let targets: New | null = null;
         if (targetBytes !== null && !isKnown) {
+          // Without a snapshot of them they would keep devices from those that are in force.
+          requireOurs(root);
           const accepted = acceptTargets(root, current?.metadata.signed ?? null, targetBytes, clock.now());
           if (accepted.kind === 'refused') return rejected(accepted);
           targets = { role: 'targets', version: accepted.metadata.signed.version, bytes: targetBytes };
