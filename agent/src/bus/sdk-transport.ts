@@ -1,6 +1,7 @@
 /** The SDK's MQTT transports with what its client leaves open: messages from the first instant, and an end that ends. */
 import { Mqtt, MqttWs } from 'azure-iot-device-mqtt';
 import type { Route } from './bus.ts';
+import { sparePacketIds } from './packet-ids.ts';
 
 /** The client is handed a class and makes the instance itself. */
 export type TransportHooks = { onMade(transport: Mqtt & Ending): void };
@@ -59,6 +60,7 @@ function spareDebugText(transport: Mqtt): void {
 }
 
 export function transportFor(route: Route, hooks: TransportHooks): typeof Mqtt {
+  sparePacketIds();
   const Transport: typeof Mqtt = route === 'mqtt' ? Mqtt : MqttWs;
   return class extends Transport implements Ending {
     constructor(...given: ConstructorParameters<typeof Mqtt>) {
