@@ -7,11 +7,12 @@ import { readCommandLine } from './command-line.ts';
 import { generatedDrift } from './generated-drift.ts';
 import { importBoundaries } from './import-boundaries.ts';
 import { lockfileHosts } from './lockfile-hosts.ts';
+import { markdownLinks } from './markdown-links.ts';
 import { type Outcome, run } from './run.ts';
 
 const usage = `Usage: npm run check
 
-  Types, lint, format, contract, generated code, import boundaries and lockfile: side by side, a line for each.`;
+  Types, lint, format, contract, generated code, import boundaries, lockfile and links of documents: side by side, a line for each.`;
 readCommandLine(usage, {});
 
 const checks: Record<string, () => Promise<Outcome>> = {
@@ -23,6 +24,7 @@ const checks: Record<string, () => Promise<Outcome>> = {
   'generated code': generatedDrift,
   'import boundaries': importBoundaries,
   lockfile: lockfileHosts,
+  'links of documents': markdownLinks,
 };
 
 const failed = await Promise.all(
