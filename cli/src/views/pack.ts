@@ -26,6 +26,7 @@ export const packView: View<typeof PackSchema> = {
     { header: 'State', value: ({ state }) => enumText(PackState, state) },
     { header: 'Size', value: ({ objectBytes }) => sizeText(objectBytes) },
     { header: 'Manifest', value: ({ manifest }) => (manifest === undefined ? '' : hexText(manifest.digest)) },
+    { header: 'Bill', value: ({ sbom }) => (sbom === undefined ? '' : hexText(sbom.digest)) },
     { header: 'Handed in', value: ({ createTime }) => timeText(createTime) },
     { header: 'Published', value: ({ publishTime }) => timeText(publishTime) },
     { header: 'Yanked because', value: ({ yankReason }) => yankReason },
