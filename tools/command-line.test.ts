@@ -17,14 +17,13 @@ const started = (path: string, ...args: string[]) =>
 const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
   scripts: Record<string, string>;
 };
-/** `npm test` takes files and nothing else. */
 const ours = Object.entries(scripts).flatMap(([name, line]) => {
   const path = /^node (\S+)$/.exec(line)?.[1];
-  return path === undefined || name === 'test' ? [] : [{ name, path }];
+  return path === undefined ? [] : [{ name, path }];
 });
 
-test('every command of package.json but the tests says how it is used, and names a mistake in one line', async () => {
-  assert.ok(ours.length >= 6);
+test('every command of package.json says how it is used, and names a mistake in one line', async () => {
+  assert.ok(ours.length >= 7);
   for (const { name, path } of ours) {
     const [help, mistake] = await Promise.all([started(path, '--help'), started(path, '--colour')]);
     assert.deepEqual([help.code, help.notes], [0, ''], name);

@@ -1,10 +1,11 @@
-/** `npm test [-- --slowest] [-- PATTERN …]`: every test, or those of the files given, on node:test. */
+/** `npm test`: every test, or those of the files given, on node:test. */
 import { execFileSync } from 'node:child_process';
 import { glob } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { readCommandLine } from './command-line.ts';
 import { root } from './run.ts';
 
 /** In this order, so that none of the files that take a minute begins when all others have ended. */
@@ -27,8 +28,16 @@ const everything = [
   'tools/**/*.test.ts',
 ];
 
-const args = process.argv.slice(2);
-const patterns = args.filter((arg) => arg !== '--slowest');
+const usage = `Usage: npm test -- [FILE …] [options]
+
+  Every test, or those of the files given, which may be patterns such as 'agent/src/**/*.test.ts'.
+
+  --slowest   at the end, which files took longest
+  --help      this text`;
+const { values, positionals: patterns } = readCommandLine(usage, {
+  allowPositionals: true,
+  options: { slowest: { type: 'boolean' } },
+});
 
 const files = new Set<string>();
 for (const pattern of patterns.length > 0 ? patterns : everything) {
@@ -61,7 +70,7 @@ events.on('test:complete', ({ name, file, details }) => {
   if (name === file) seconds.set(relative(root, file), details.duration_ms / 1000);
 });
 events.compose(spec).pipe(process.stdout);
-if (args.includes('--slowest')) {
+if (values.slowest === true) {
   process.once('exit', () => {
     const slowest = [...seconds].toSorted(([, one], [, other]) => other - one).slice(0, 25);
     for (const [file, took] of slowest) console.log(`${took.toFixed(1).padStart(7)} s  ${file}`);
