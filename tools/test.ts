@@ -57,7 +57,7 @@ const seconds = new Map<string, number>();
 const events = run({
   files: [...files],
   // Most files wait now and then, for a process that starts or one that ends.
-  concurrency: availableParallelism() + 2,
+  concurrency: availableParallelism() + 1,
   timeout: 300_000,
   // Microsoft's SDKs leave timers behind for minutes, as after a hub that was killed.
   execArgv: ['--test-force-exit'],

@@ -45,10 +45,12 @@ type Lacking = { digest: Uint8Array; path: string; bytes: number };
 /** Throws a `Failure` or `InvalidInput`; called again, it goes on with what is lacking. */
 export async function uploadPack(options: UploadPackOptions): Promise<UploadedPack> {
   const { pack: local, fleet, signal, publish } = options;
-  const created = await fleet.packs.createPack(
-    { manifest: local.manifestBytes, ...(local.sbom && { sbom: sbomRef(local.sbom) }) },
-    { signal, timeoutMs: 300_000 },
-  );
+  const create = () =>
+    fleet.packs.createPack(
+      { manifest: local.manifestBytes, ...(local.sbom && { sbom: sbomRef(local.sbom) }) },
+      { signal, timeoutMs: 300_000 },
+    );
+  const created = await create();
   const { pack } = created;
   if (pack === undefined) throw new Failure(exitCode.failed, 'the fleet answered without a pack');
   const lacking = await Promise.all(created.missingObjectDigests.map((digest) => findLocal(local, digest)));
@@ -60,6 +62,8 @@ export async function uploadPack(options: UploadPackOptions): Promise<UploadedPa
     doneBytes += count;
     options.onProgress(doneBytes, totalBytes);
   };
+  /** Of objects that the storage did not take although it could be reached, perhaps because somebody else was first. */
+  const refusals = new Map<string, Failure>();
   for (let first = 0; first < lacking.length; first += accessesAtOnce) {
     const batch = lacking.slice(first, first + accessesAtOnce);
     const { accesses } = await fleet.broker.issueBlobAccess(
@@ -74,9 +78,18 @@ export async function uploadPack(options: UploadPackOptions): Promise<UploadedPa
     await inParallel(
       work,
       options.parallel,
-      (one, either) => send(one, options.parallel, either, onBytes),
+      async (one, either) => {
+        const refusal = await send(one, options.parallel, either, onBytes);
+        if (refusal !== null) refusals.set(hexText(one.object.digest), refusal);
+      },
       signal,
     );
+  }
+  if (refusals.size > 0) {
+    for (const digest of (await create()).missingObjectDigests) {
+      const refusal = refusals.get(hexText(digest));
+      if (refusal !== undefined) throw refusal;
+    }
   }
   const sent = { sentBytes: totalBytes, skippedBytes: Math.max(0, allBytes - totalBytes) };
   if (!publish) return { pack, ...sent, signature: { kind: 'nothing' } };
@@ -96,12 +109,16 @@ async function findLocal(local: PackFolder, digest: Uint8Array): Promise<Lacking
   ]);
 }
 
+/**
+ * Resolves to what the storage said if it may have the object already: access that permits to create says 403 where there is
+ * something to overwrite ("UnauthorizedBlobOverwrite"). Throws what is not worth going on after.
+ */
 async function send(
   { object, url }: { object: Lacking; url: string },
   parallel: number,
   signal: AbortSignal,
   onBytes: (count: number) => void,
-): Promise<void> {
+): Promise<Failure | null> {
   await requireWhole(object, signal);
   let sent = 0;
   const advance = (to: number) => {
@@ -123,11 +140,12 @@ async function send(
       await blob.uploadFile(object.path, { ...shared, blockSize: blockBytes, concurrency: parallel });
     }
   } catch (error) {
-    if (error instanceof RestError && error.statusCode === 409) advance(object.bytes);
-    else if (error instanceof RestError) throw refused(error, object);
-    else throw error;
+    if (!(error instanceof RestError)) throw error;
+    if (error.statusCode === 403) return refused(error, object);
+    if (error.statusCode !== 409) throw refused(error, object);
   }
   advance(object.bytes);
+  return null;
 }
 
 /** What is damaged on this disk is not worth sending: the fleet would not publish it. */
