@@ -57,7 +57,11 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   const logCollection = await openLogCollection();
   ending.defer(logCollection.stop);
   const starting = startEnvironment({
-    ...{ folder: join(folder, 'cloud'), services: 'together' as const, env, log: screen.say, signal },
+    folder: join(folder, 'cloud'),
+    services: 'together',
+    env,
+    log: screen.say,
+    signal,
   });
   ending.defer(async () => (await starting.catch(() => null))?.stop());
   const [environment, descriptions] = await Promise.all([

@@ -1,10 +1,8 @@
 /** The operator's side of a test: hands packs in, registers devices, assigns, and sees what the backend knows. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { BlockBlobClient, RestError } from '@azure/storage-blob';
 import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
-import { BlobPurpose, BrokerService } from '@iotdh/proto/broker/v1';
+import { BrokerService } from '@iotdh/proto/broker/v1';
 import {
   type Assignment,
   AssignmentService,
@@ -17,11 +15,10 @@ import {
   TrustService,
 } from '@iotdh/proto/fleet/v1';
 import { trustAuthority } from '../../backend/shared/trust.ts';
+import { uploadPack } from '../../cli/src/commands/upload-pack.ts';
 import type { Environment } from '../../cli/src/dev/environment.ts';
 import type { BuiltPack } from '../../cli/src/pack-build/build-pack.ts';
 import { openPack } from '../../cli/src/pack-build/pack-folder.ts';
-import { handIn } from '../../cli/src/signing/hand-in.ts';
-import { manifestOf } from './packs.ts';
 
 export type Operator = {
   devices: Client<typeof DeviceService>;
@@ -80,30 +77,12 @@ export async function createOperator(environment: Environment): Promise<Operator
     ...{ devices, packs, assignments, logs: createClient(LogService, api) },
     plans: createClient(PlanService, api),
     async publish(built) {
-      const { pack, missingObjectDigests } = await packs.createPack({ manifest: await manifestOf(built) });
-      const packId = pack?.packId ?? '';
-      if (missingObjectDigests.length > 0) {
-        const { accesses } = await broker.issueBlobAccess({
-          purpose: BlobPurpose.WRITE_OBJECT,
-          subjectId: packId,
-          objectDigests: missingObjectDigests,
-        });
-        for (const { url, objectDigest } of accesses) {
-          const name = Buffer.from(objectDigest).toString('hex');
-          const path = join(built.folder, 'objects', name);
-          // Another test's pack may have brought the same object meanwhile.
-          await new BlockBlobClient(url).uploadFile(path).catch((error) => {
-            if (!(error instanceof RestError) || error.statusCode !== 403) throw error;
-          });
-        }
-      }
-      await handIn({
-        ...{ trust, keysFolder: environment.keysFolder, nowMs: Date.now },
+      const { pack } = await uploadPack({
+        ...{ fleet: { packs, broker, trust }, keysFolder: environment.keysFolder, nowMs: Date.now },
+        ...{ publish: true, parallel: 1, signal: new AbortController().signal, onProgress() {} },
         pack: await openPack(built.folder),
-        signal: new AbortController().signal,
       });
-      await packs.publishPack({ packId });
-      return packId;
+      return pack.packId;
     },
     async assign(deviceId, packId, fallbackPackId = '', carrierPolicy = CarrierPolicy.AUTO) {
       const request = {

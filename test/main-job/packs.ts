@@ -1,5 +1,5 @@
 /** Small packs for the tests, built by the code behind `iotdh pack build` and handed in over the API like any other. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BuiltPack, buildPack } from '../../cli/src/pack-build/build-pack.ts';
 
@@ -119,6 +119,3 @@ base:
     signal: new AbortController().signal,
   });
 }
-
-/** The manifest's bytes. */
-export const manifestOf = (pack: BuiltPack): Promise<Buffer> => readFile(join(pack.folder, 'manifest.bin'));

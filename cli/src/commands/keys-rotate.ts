@@ -12,8 +12,9 @@ import {
   type TrustClient,
 } from '../signing/fleet-metadata.ts';
 import { readKept } from '../signing/kept-metadata.ts';
-import { keyFiles, needsPassphrase, newKey, type OfflineRole, openKey } from '../signing/key-folder.ts';
-import { chooseNew, readPassphrase } from '../signing/passphrase.ts';
+import { newKey, type OfflineRole } from '../signing/key-folder.ts';
+import { openSigners } from '../signing/open-signers.ts';
+import { chooseNew } from '../signing/passphrase.ts';
 import {
   differencesOf,
   handedIn,
@@ -72,7 +73,10 @@ export async function rotateKeys(
   const begun = waiting === null ? await begin(terminal, folder, options, repository, fleet) : null;
   const rotation = waiting ?? begun?.rotation;
   if (rotation === undefined) return;
-  const signers = [...(begun?.made ?? []), ...(await openSigners(terminal, options))];
+  const signers = [
+    ...(begun?.made ?? []),
+    ...(await openSigners(terminal, options.key ?? [], options.passphraseFile)),
+  ];
   const progress =
     signers.length > 0
       ? await signRotation(repository, rotation, signers, folder)
@@ -144,21 +148,6 @@ async function begin(
   return { rotation, made: rotation.targets === null ? made.root : [...made.root, ...made.targets] };
 }
 
-async function openSigners(
-  terminal: Terminal,
-  { key = [], passphraseFile }: RotateOptions,
-): Promise<Signer[]> {
-  const signers: Signer[] = [];
-  for (const file of key.flatMap(keyFiles)) {
-    const question = `Passphrase of ${file}: `;
-    const passphrase = needsPassphrase(file)
-      ? await readPassphrase(terminal, { file: passphraseFile, question })
-      : null;
-    signers.push(openKey(file, passphrase));
-  }
-  return signers;
-}
-
 const short = (keyId: string): string => keyId.slice(0, 12);
 
 async function report(
@@ -170,7 +159,7 @@ async function report(
   const format = formatOf(output, terminal);
   const differences = differencesOf(repository, rotation);
   const { version, expires } = rotation.root.signed;
-  const isHandedIn = progress.met && offline !== true;
+  const isHandedIn: boolean = progress.met && offline !== true;
   if (format === 'name') terminal.out(`${folder}\n`);
   else if (format !== 'table') {
     await printJson(terminal, format, {

@@ -2,14 +2,13 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { acceptRoot, type Root, type Signer, settingsOf } from '@iotdh/trust/author';
+import { acceptRoot, type Root, settingsOf } from '@iotdh/trust/author';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
 import { type Format, formatOf, printJson } from '../output/format.ts';
 import { openPack, type PackFolder } from '../pack-build/pack-folder.ts';
 import { fetchMetadata, parsedRoot, type Repository, type TrustClient } from '../signing/fleet-metadata.ts';
-import { keyFiles, needsPassphrase, openKey } from '../signing/key-folder.ts';
-import { readPassphrase } from '../signing/passphrase.ts';
+import { openSigners } from '../signing/open-signers.ts';
 import { isSigned, pendingTargets, repositoryIn, type SignedPack, signPack } from '../signing/sign-pack.ts';
 import type { Terminal } from '../terminal.ts';
 import { fromAuthor } from './pack-files.ts';
@@ -39,21 +38,9 @@ export async function sign(
     });
   }
   if (options.root !== undefined) await requireDescent(repository, options.root);
-  const signers = await openSigners(terminal, options);
+  const signers = await openSigners(terminal, [options.key], options.passphraseFile);
   const signed = await signPack(repository, pack, signers, terminal.now().getTime());
   await report(terminal, options.output, pack, signed, repository);
-}
-
-async function openSigners(terminal: Terminal, { key, passphraseFile }: SignOptions): Promise<Signer[]> {
-  const signers: Signer[] = [];
-  for (const file of keyFiles(key)) {
-    const question = `Passphrase of ${file}: `;
-    const passphrase = needsPassphrase(file)
-      ? await readPassphrase(terminal, { file: passphraseFile, question })
-      : null;
-    signers.push(openKey(file, passphrase));
-  }
-  return signers;
 }
 
 async function report(

@@ -14,6 +14,7 @@ import {
   type SignedManifest,
   type Signer,
   settingsOf,
+  signedAs,
   signedManifests,
   type Targets,
   type Threshold,
@@ -50,19 +51,9 @@ export function manifestToSign({ manifest, manifestBytes, digest, sbom }: PackTo
 
 /** Whether the newest targets sign this pack as it is. */
 export function isSigned({ targets }: Repository, pack: PackToSign): boolean {
-  const { name, version, digest, size, kind, sbom } = manifestToSign(pack);
-  return (
-    targets !== null &&
-    signedManifests(targets.metadata.signed).some(
-      (one) =>
-        one.name === name &&
-        one.version === version &&
-        one.digest === digest &&
-        one.size === size &&
-        one.kind === kind &&
-        one.sbom?.digest === sbom?.digest,
-    )
-  );
+  const manifest = manifestToSign(pack);
+  const signed = targets && signedAs(targets.metadata.signed, manifest);
+  return signed !== null && signed.sbom?.digest === manifest.sbom?.digest;
 }
 
 /** The targets that wait in the pack for signatures. Null: there are none, or what they follow is no longer the newest. */

@@ -23,4 +23,4 @@ export {
 export { makeSnapshot, makeTimestamp } from './online.ts';
 export { lifetimeMs, makeRoot, nextRoot, type RoleSetting, type RootSettings, settingsOf } from './roots.ts';
 export { addSignature, encodeMetadata, type Threshold, thresholdOf } from './sign.ts';
-export { nextTargets, type SignedManifest, signedManifests } from './targets.ts';
+export { nextTargets, type SignedManifest, signedAs, signedManifests } from './targets.ts';

@@ -33,6 +33,20 @@ export function signedManifests({ targets }: Targets): SignedManifest[] {
   });
 }
 
+/** The manifest as metadata sign it, with its bill of materials. Null: they sign none, or another one, under its name and version. */
+export function signedAs(targets: Targets, manifest: Omit<SignedManifest, 'sbom'>): SignedManifest | null {
+  const { name, version, kind, digest, size } = manifest;
+  const found = signedManifests(targets).find(
+    (one) =>
+      one.name === name &&
+      one.version === version &&
+      one.kind === kind &&
+      one.digest === digest &&
+      one.size === size,
+  );
+  return found ?? null;
+}
+
 function sbomIn({ sbom }: Record<string, unknown>): Pick<SignedManifest, 'sbom'> {
   const { sha256, length } = (sbom ?? {}) as { sha256?: unknown; length?: unknown };
   if (typeof sha256 !== 'string' || typeof length !== 'number') return {};

@@ -15,7 +15,7 @@ import {
   type Role,
   type Root,
   readMetadata,
-  signedManifests,
+  signedAs,
   type Targets,
   type Timestamp,
   thresholdOf,
@@ -216,20 +216,11 @@ export function createRepository({ database, objects, keys, clock }: RepositoryO
         const online = changed === null ? [] : await signOnline(after, changed);
         return { files: [...files, ...(targets === null ? [] : [targets]), ...online], result: undefined };
       }),
-    async signs({ name, version, digest, size, kind }, sbom) {
+    async signs(manifest, sbom) {
       const { targets } = await newest();
-      return (
-        targets !== null &&
-        signedManifests(targets.metadata.signed).some(
-          (one) =>
-            one.name === name &&
-            one.version === version &&
-            one.digest === digest &&
-            one.size === size &&
-            one.kind === kind &&
-            (sbom === null || (one.sbom?.digest === sbom.digest && one.sbom.size === sbom.size)),
-        )
-      );
+      const signed = targets && signedAs(targets.metadata.signed, manifest);
+      if (signed === null) return false;
+      return sbom === null || (signed.sbom?.digest === sbom.digest && signed.sbom.size === sbom.size);
     },
     renew: () =>
       change(async (now) => {

@@ -11,7 +11,8 @@ export type EndUndeliverableOptions = { transact: Transact; collections: Collect
 
 /**
  * Ends the assignment of an order that is given up: as withdrawn if it is, else as refused with the reason. One that the device has
- * taken up stays, because the device will tell its end. The twin may point at it already, and is told that it points at nothing. Called again, it does nothing. Rejects when the database does not answer.
+ * taken up stays, because the device will tell its end. The twin may point at it already, and is told that it points at nothing.
+ * Called again, it does nothing. Rejects when the database does not answer.
  */
 export function createEndUndeliverable({ transact, collections, clock }: EndUndeliverableOptions) {
   const { assignments, devices } = collections;
