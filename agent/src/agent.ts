@@ -192,6 +192,7 @@ export function createAgent(options: AgentOptions): Agent {
     local: createLocalFiles({
       roots: settings.roots,
       stores: updates.contentFolders,
+      images: installers.images,
       indexPath: inData('digests.db'),
     }),
   });

@@ -21,6 +21,7 @@ import { kernelBootId } from './settings/read-settings.ts';
 import type { Settings } from './settings/settings.ts';
 import { type BaseInstaller, createBaseInstaller } from './slots/base-installer.ts';
 import { createProof } from './slots/prove-system.ts';
+import type { HeldImage } from './slots/slots.ts';
 import { stepRecordsIn } from './slots/step-record.ts';
 import type { Clock } from './transfer/clock.ts';
 
@@ -38,14 +39,16 @@ export type Installers = {
   patch: Installer;
   /** Null: this machine has no slots. */
   base: BaseInstaller | null;
+  /** What the slots hold, for the transfer to look at; empty without slots. */
+  images(): Promise<HeldImage[]>;
   /** Whether this machine has and is what a manifest asks for; `carryBytes` are still to be written to the agent's folder. */
   preflight(manifest: Manifest, carryBytes: number): Promise<Preflight>;
 };
 
 export function createInstallers(options: InstallersOptions): Installers {
-  const { patch, base } = bothInstallers(options);
+  const { patch, base, images } = bothInstallers(options);
   return {
-    ...{ patch, base },
+    ...{ patch, base, images },
     async preflight(manifest, carryBytes) {
       if (manifest.content.case === 'patch') return patch.preflight(manifest, carryBytes);
       if (base === null) return { kind: 'unmet', reason: 'this machine has no slots' };
@@ -55,7 +58,7 @@ export function createInstallers(options: InstallersOptions): Installers {
   };
 }
 
-function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 'base'> {
+function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 'base' | 'images'> {
   const { settings, environment, facts, products, connections, bus, clock } = options;
   const stateFolder = join(settings.dataDir, 'install');
   const baseFolder = join(settings.dataDir, 'base');
@@ -70,7 +73,7 @@ function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 
     updateServices: { ...(apt && { apt }), ...(windows && { windows }) },
     redact: redactText,
   });
-  if (settings.slots === null || slots === undefined) return { patch, base: null };
+  if (settings.slots === null || slots === undefined) return { patch, base: null, images: async () => [] };
 
   const prove = createProof({
     sandbox: createSandbox({ folder: join(baseFolder, 'scripts'), environment, clock, redact: redactText }),
@@ -78,7 +81,8 @@ function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 
     ...{ runChecks, clock, uptimeMs: host.uptimeMs, connected: bus.opens },
   });
   const records = stepRecordsIn(baseFolder);
-  return { patch, base: createBaseInstaller({ slots, host, prove, products, records, clock }) };
+  const base = createBaseInstaller({ slots, host, prove, products, records, clock });
+  return { patch, base, images: slots.images };
 }
 
 /** The host service's, where there is one; else this process does it itself. */

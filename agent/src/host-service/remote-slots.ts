@@ -46,6 +46,8 @@ export function createRemoteSlots({ client, persistently }: HostClient, dataDir:
         throw new SlotsError('order_failed', wordsOf(error), { cause: error });
       }
     },
+    // Partitions are the host's alone: none of the service's operations reads them.
+    images: async () => [],
     begin: (content) => change({ case: 'begin', value: { content } }),
     async write(content, partition, { path, digest, minPartitionBytes }, signal) {
       const request = {

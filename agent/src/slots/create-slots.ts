@@ -11,7 +11,7 @@ import {
 } from './boot-environment.ts';
 import type { EnvironmentStore } from './environment-store.ts';
 import type { OnFailPoint } from './fail-point.ts';
-import type { Image, ImageEnd, Slots } from './slots.ts';
+import type { HeldImage, Image, ImageEnd, Slots } from './slots.ts';
 
 /** The machine's partitions, in either slot. */
 export type SlotPartitions = {
@@ -24,6 +24,8 @@ export type SlotPartitions = {
     image: Image,
     order: { signal: AbortSignal; onPiece: () => void; onFlushed: () => void },
   ): Promise<ImageEnd>;
+  /** What they hold now. Absent: not the images that were brought, but what was made of them. */
+  images?(): Promise<HeldImage[]>;
 };
 
 export type SlotsOptions = { store: EnvironmentStore; partitions: SlotPartitions; onFailPoint?: OnFailPoint };
@@ -62,6 +64,7 @@ export function createSlots({ store, partitions, onFailPoint }: SlotsOptions): S
     write,
     inspect: () => store.inspect(),
     partitionBytes: (partition) => partitions.bytes(partition),
+    images: async () => (await partitions.images?.()) ?? [],
     begin: (content) => store.change((now, { booted }) => beginWriting(now, booted, content)),
     finish: (content, names) => store.change((now) => allWritten(now, content, names)),
     arm: (trial) => store.change((now) => arm(now, trial)),

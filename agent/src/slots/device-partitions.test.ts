@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type BlockDevices, createBlockDevices } from './block-devices.ts';
-import { createDevicePartitions } from './device-partitions.ts';
+import { createDevicePartitions, placesOf } from './device-partitions.ts';
+import { openImageRecord } from './image-record.ts';
+import { createRecordedPartitions } from './recorded-partitions.ts';
 import { SlotsError } from './slots-error.ts';
 
 const onLinux = { skip: process.platform !== 'linux' && 'it reads what Linux says of block devices' };
@@ -66,6 +68,40 @@ test('a file of a shared partition is written anew, within its room', async (t) 
   });
   assert.deepEqual(readFileSync(at('b')), bytes);
   assert.equal((await partitions.write('b', 'kernel', imageOf(randomBytes(1001)), order)).kind, 'unfit');
+});
+
+test('what a partition was written with is known until it is written again, and where it can be read', async (t) => {
+  const folder = folderFor(t);
+  const at = (name: string) => join(folder, name);
+  const kernel = { name: 'kernel', places: { a: at('a'), b: at('b') }, fileBytes: 1000 };
+  const gone = { ...system, name: 'gone', places: { a: '/dev/a', b: '/dev/none' } };
+  const own = [kernel, gone];
+  const withoutNone = {
+    ...devices,
+    bytes(path: string) {
+      if (path === '/dev/none') throw new SlotsError('partition_unfit', `${path} does not exist`);
+      return devices.bytes(path);
+    },
+  };
+  const partitions = createRecordedPartitions({
+    partitions: createDevicePartitions({ partitions: own, devices, keptFolders: [] }),
+    record: openImageRecord(at('images.json')),
+    places: placesOf(own, withoutNone),
+  });
+  const order = (signal: AbortSignal) => ({ signal, onPiece: () => undefined, onFlushed: () => undefined });
+  const bytes = randomBytes(700);
+  writeFileSync(at('image'), bytes);
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  const image = { path: at('image'), digest, minPartitionBytes: 1 };
+  const onGone = { partition: 'gone', path: '/dev/a', bytes: 2000, image: null };
+
+  await partitions.write('b', 'kernel', image, order(new AbortController().signal));
+  const held = { partition: 'kernel', path: at('b'), bytes: 700, image: { digest, size: 700 } };
+  assert.deepEqual(await partitions.images?.(), [held, onGone]);
+
+  await partitions.write('b', 'kernel', image, order(AbortSignal.abort()));
+  writeFileSync(at('b'), bytes);
+  assert.deepEqual(await partitions.images?.(), [{ ...held, image: null }, onGone]);
 });
 
 test(

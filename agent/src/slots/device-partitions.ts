@@ -2,12 +2,14 @@
  * The machine's own partitions, by the paths that the agent's configuration gives and no others: block devices, or files of
  * a partition that both slots share, such as a kernel on the EFI system partition.
  */
+import { statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { syncFolder } from '../durable/document.ts';
 import type { BlockDevices } from './block-devices.ts';
-import type { SlotName } from './boot-environment.ts';
+import { type SlotName, slotNames } from './boot-environment.ts';
 import type { SlotPartitions } from './create-slots.ts';
+import type { ImagePlace } from './recorded-partitions.ts';
 import { SlotsError } from './slots-error.ts';
 import { writeImage } from './write-image.ts';
 
@@ -67,6 +69,31 @@ export function createDevicePartitions(options: DevicePartitionsOptions): SlotPa
     },
   };
 }
+
+/** Where images can be read. A device that is gone since the start has nothing to read. */
+export function placesOf(
+  partitions: readonly DevicePartition[],
+  devices: Pick<BlockDevices, 'bytes'>,
+): ImagePlace[] {
+  const deviceBytes = (path: string): number => {
+    try {
+      return devices.bytes(path);
+    } catch (error) {
+      if (error instanceof SlotsError) return 0;
+      throw error;
+    }
+  };
+  return partitions.flatMap(({ name, places, fileBytes }) =>
+    slotNames.map((slot) => {
+      const path = places[slot];
+      const bytes = () => (fileBytes === null ? deviceBytes(path) : fileSize(path));
+      return { slot, partition: name, path, bytes };
+    }),
+  );
+}
+
+/** 0 when there is no such file. */
+export const fileSize = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
 /** Written anew, so that nothing of an older and longer one is left. */
 async function writeFile(

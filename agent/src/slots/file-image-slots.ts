@@ -1,6 +1,7 @@
 /**
  * Slots as files, for tests and for machines without a second partition table: `a/` and `b/` hold an image file for each
- * partition, `boot-environment.json` what the boot loader reads, and `booted` which slot runs.
+ * partition, `boot-environment.json` what the boot loader reads, `booted` which slot runs, and `images.json` which image
+ * each partition was written with.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -14,9 +15,12 @@ import {
   slotNames,
 } from './boot-environment.ts';
 import { createSlots, type SlotPartitions } from './create-slots.ts';
+import { fileSize } from './device-partitions.ts';
 import type { EnvironmentStore } from './environment-store.ts';
 import type { OnFailPoint } from './fail-point.ts';
+import { openImageRecord } from './image-record.ts';
 import { isSlotName, readEnvironment } from './read-environment.ts';
+import { createRecordedPartitions } from './recorded-partitions.ts';
 import type { Inspection, Slots } from './slots.ts';
 import { writeImage } from './write-image.ts';
 
@@ -30,6 +34,7 @@ export type FileImageSlotsOptions = {
 
 const environmentIn = (folder: string) => join(folder, 'boot-environment.json');
 const bootedIn = (folder: string) => join(folder, 'booted');
+const imageIn = (folder: string, slot: SlotName, partition: string) => join(folder, slot, `${partition}.img`);
 
 /** Throws when the boot environment cannot be read: a machine that does not know its slots must not write to one. */
 export function createFileImageSlots({ folder, partitions, onFailPoint }: FileImageSlotsOptions): Slots {
@@ -41,7 +46,16 @@ export function createFileImageSlots({ folder, partitions, onFailPoint }: FileIm
   load(folder);
   return createSlots({
     store: storeIn(folder),
-    partitions: imageFiles(folder, partitions),
+    partitions: createRecordedPartitions({
+      partitions: imageFiles(folder, partitions),
+      record: openImageRecord(join(folder, 'images.json')),
+      places: Object.keys(partitions).flatMap((partition) =>
+        slotNames.map((slot) => {
+          const path = imageIn(folder, slot, partition);
+          return { slot, partition, path, bytes: () => fileSize(path) };
+        }),
+      ),
+    }),
     ...(onFailPoint === undefined ? {} : { onFailPoint }),
   });
 }
@@ -64,7 +78,7 @@ function imageFiles(folder: string, partitions: Readonly<Record<string, number>>
   return {
     bytes: async (partition) => partitions[partition] ?? null,
     async write(slot, partition, { path, digest }, order) {
-      const to = join(folder, slot, `${partition}.img`);
+      const to = imageIn(folder, slot, partition);
       const partitionBytes = partitions[partition] ?? 0;
       await makeEmpty(to, partitionBytes);
       const end = await writeImage({ from: path, to, digest, partitionBytes, ...order });

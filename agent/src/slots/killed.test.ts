@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type FailPoint, failPoints } from './fail-point.ts';
-import { workstationIn } from './testing/workstation.ts';
+import { type Workstation, workstationIn } from './testing/workstation.ts';
 
 const victim = join(import.meta.dirname, 'testing', 'victim.ts');
 
@@ -18,7 +19,7 @@ async function lives(
   t: TestContext,
   points: readonly FailPoint[],
   killed: 'with the machine' | 'alone',
-): Promise<{ proven: boolean; deaths: string[]; system: string }> {
+): Promise<{ proven: boolean; deaths: string[]; system: string; station: Workstation }> {
   const folder = mkdtempSync(join(tmpdir(), 'iotdh-slots-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const station = workstationIn(folder);
@@ -34,7 +35,7 @@ async function lives(
     if (code === 0 || code === 2) {
       station.boot();
       const deaths = readFileSync(join(folder, 'deaths'), 'utf8').trim().split('\n');
-      return { proven: code === 0, deaths, system: station.running() };
+      return { proven: code === 0, deaths, system: station.running(), station };
     }
     if (signal === 'SIGKILL' && killed === 'alone') continue;
     if (signal === 'SIGKILL') station.scramble();
@@ -47,7 +48,7 @@ const onTrial: readonly FailPoint[] = ['before_checks', 'checks_passed'];
 
 test('killed at every point before and after the trial, the agent brings the base to its good end', async (t) => {
   const points = failPoints.filter((point) => !onTrial.includes(point));
-  const { proven, deaths, system } = await lives(t, points, 'with the machine');
+  const { proven, deaths, system, station } = await lives(t, points, 'with the machine');
   assert.ok(proven);
   assert.equal(system, 'new');
   const places = [
@@ -59,6 +60,18 @@ test('killed at every point before and after the trial, the agent brings the bas
     'marked_good',
   ];
   for (const place of places) assert.ok(deaths.includes(place), `it did not die at ${place}`);
+
+  // Nobody knows what wrote slot a; slot b's partitions hold what they are known to hold.
+  const held = await station.slots().images();
+  const known = held.filter(({ image }) => image !== null);
+  assert.deepEqual(
+    known.map(({ partition, path }) => [partition, path]),
+    ['boot', 'data'].map((name) => [name, join(station.folder, 'slots', 'b', `${name}.img`)]),
+  );
+  for (const { path, image } of known) {
+    const bytes = readFileSync(path).subarray(0, image?.size);
+    assert.equal(createHash('sha256').update(bytes).digest('hex'), image?.digest);
+  }
 });
 
 test('killed while the new system is on trial, the machine is back on the system before', async (t) => {

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createBlockDevices } from './block-devices.ts';
-import { createDevicePartitions } from './device-partitions.ts';
+import { createDevicePartitions, placesOf } from './device-partitions.ts';
+import { openImageRecord } from './image-record.ts';
+import { createRecordedPartitions } from './recorded-partitions.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -36,10 +38,12 @@ test('an image goes to a real block device, zeros over what was there, and never
   const path = join(folder, 'image');
   writeFileSync(path, image);
   const digest = createHash('sha256').update(image).digest('hex');
-  const partitions = createDevicePartitions({
-    partitions: [{ name: 'system', places: { a, b }, fileBytes: null }],
-    devices: createBlockDevices(),
-    keptFolders: [folder],
+  const devices = createBlockDevices();
+  const own = [{ name: 'system', places: { a, b }, fileBytes: null }];
+  const partitions = createRecordedPartitions({
+    partitions: createDevicePartitions({ partitions: own, devices, keptFolders: [folder] }),
+    record: openImageRecord(join(folder, 'images.json')),
+    places: placesOf(own, devices),
   });
   assert.equal(await partitions.bytes('system'), 4 * mebibyte);
   const order = {
@@ -52,6 +56,10 @@ test('an image goes to a real block device, zeros over what was there, and never
   const held = await readFile(b);
   assert.ok(held.subarray(0, image.length).equals(image));
   assert.equal(held[image.length], 0xff);
+  assert.deepEqual(await partitions.images?.(), [
+    { partition: 'system', path: a, bytes: 4 * mebibyte, image: null },
+    { partition: 'system', path: b, bytes: 4 * mebibyte, image: { digest, size: image.length } },
+  ]);
 
   const user = await open(b, constants.O_RDWR | constants.O_EXCL);
   try {

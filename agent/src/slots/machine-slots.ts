@@ -4,10 +4,12 @@ import { readText, writeDurably } from '../durable/document.ts';
 import type { OwnSlotSettings, PartitionSettings, Settings } from '../settings/settings.ts';
 import { createBlockDevices } from './block-devices.ts';
 import { createSlots } from './create-slots.ts';
-import { createDevicePartitions, type DevicePartition } from './device-partitions.ts';
+import { createDevicePartitions, type DevicePartition, placesOf } from './device-partitions.ts';
 import { createFileImageSlots } from './file-image-slots.ts';
+import { openImageRecord } from './image-record.ts';
 import { createLoaderStore, type LoaderStoreOptions } from './loader-store.ts';
 import { readEnvironment } from './read-environment.ts';
+import { createRecordedPartitions } from './recorded-partitions.ts';
 import type { Slots } from './slots.ts';
 import { SlotsError } from './slots-error.ts';
 import { createEfiVariables } from './systemd-boot/efi-variables.ts';
@@ -56,17 +58,19 @@ export function createMachineSlots(options: MachineSlotsOptions): Slots {
       });
       const { espFolder, entries } = slots;
       const loader = createSystemdBootLoader({ espFolder, entries, variables });
+      const devices = createBlockDevices();
+      const own = partitions.map(deviceOf);
       return createSlots({
         store: createLoaderStore({ loader, record, parse: readEnvironment, bootId }),
-        partitions: createDevicePartitions({
-          partitions: partitions.map(placesOf),
-          devices: createBlockDevices(),
-          keptFolders,
+        partitions: createRecordedPartitions({
+          partitions: createDevicePartitions({ partitions: own, devices, keptFolders }),
+          record: openImageRecord(join(folder, 'images.json')),
+          places: placesOf(own, devices),
         }),
       });
     }
     case 'windows': {
-      const windows = partitions.map(placesOf);
+      const windows = partitions.map(deviceOf);
       const system = windows.find(({ name }) => name === slots.system);
       if (system === undefined) {
         throw new SlotsError('partition_unfit', `there is no partition ${slots.system} with Windows`);
@@ -81,7 +85,7 @@ export function createMachineSlots(options: MachineSlotsOptions): Slots {
   }
 }
 
-function placesOf({ name, places, bytes }: PartitionSettings): DevicePartition {
+function deviceOf({ name, places, bytes }: PartitionSettings): DevicePartition {
   if (places === null)
     throw new SlotsError('partition_unfit', `${name} does not say where it is in each slot`);
   return { name, places, fileBytes: bytes };

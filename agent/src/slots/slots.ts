@@ -17,6 +17,19 @@ export type Image = {
   minPartitionBytes: number;
 };
 
+/** What a slot's partition holds, where this process may read it: the first bytes of a block device or of a file. */
+export type HeldImage = {
+  partition: string;
+  path: string;
+  /** How much there is to read. */
+  bytes: number;
+  /**
+   * What was written there and read back; null: nobody knows, as of what the factory wrote. A system that mounts it for writing
+   * changes it, so that its digest has to be computed before it is relied on.
+   */
+  image: { digest: string; size: number } | null;
+};
+
 /** Expected ends of writing an image; a throw means that the surroundings failed, such as a full disk. */
 export type ImageEnd =
   | { kind: 'written'; bytes: number }
@@ -28,6 +41,8 @@ export type Slots = {
   inspect(): Promise<Inspection>;
   /** How large the partition is in either slot; null when there is no such partition. */
   partitionBytes(partition: string): Promise<number | null>;
+  /** Of both slots. Empty where partitions hold no images, or not for this process to read. */
+  images(): Promise<HeldImage[]>;
   /** From now on nobody boots the spare slot, until `finish`. Kept: the partitions of the same content. */
   begin(content: string): Promise<Refused | null>;
   /**

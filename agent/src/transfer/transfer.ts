@@ -18,6 +18,7 @@ import { readManifest } from './manifest.ts';
 import { type Notes, openNotes } from './notes.ts';
 import type { Failure, Pause, Tally, TransferOutcome } from './outcome.ts';
 import type { LocalFiles } from './plan/local-files.ts';
+import type { ImageDigests } from './plan/local-images.ts';
 import { costFromNothing } from './plan/plan.ts';
 import { openSegmentJournal } from './segment-journal.ts';
 import { type Vouching, vouch } from './vouching.ts';
@@ -54,6 +55,7 @@ export function createTransfer(options: TransferOptions): Transfer {
   const { folder, local, onProgress } = options;
   const { digest, size } = options.manifest;
   const contents = join(folder, 'contents');
+  const imageDigests: ImageDigests = new Map();
   const progress = createProgressCount();
   const carrying = createCarrying({ ...options, progress });
 
@@ -117,7 +119,7 @@ export function createTransfer(options: TransferOptions): Transfer {
           ...{ folder, signal, store: openContentStore(contents) },
           journal: opened(openSegmentJournal(join(folder, 'segments.db'))),
           notes: opened(openNotes(join(folder, 'notes.db'))),
-          view: local === undefined ? null : opened(await local.look(signal)),
+          view: local === undefined ? null : opened(await local.look(signal, imageDigests)),
         };
         return await bring({ carrying, progress, disk });
       } catch (error) {

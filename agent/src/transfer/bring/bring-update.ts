@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { carriedBytes, segmentListBytes } from '@iotdh/proto/objects';
 import type { Manifest, Object$ as ManifestObject } from '@iotdh/proto/update/v1';
 import { piecesOf } from '../decode/decode-whole.ts';
+import { FileChanged } from '../decode/files-reader.ts';
 import type { Failure, Pause, Progress } from '../outcome.ts';
 import { lackingContents, type PlanQuestions, planObjects, worthLooking } from '../plan/plan.ts';
 import { type Bringing, bringObject } from './bring-object.ts';
@@ -98,8 +99,8 @@ async function contentsAtHand(
 ): Promise<Map<string, ContentName & { path: string }>> {
   const found = new Map<string, ContentName & { path: string }>();
   for (const content of lacking) {
-    const path = await view?.find(content);
-    if (path !== null && path !== undefined) found.set(content.digest, { ...content, path });
+    const file = await view?.find(content);
+    if (file) found.set(content.digest, { ...content, path: file.path });
   }
   return found;
 }
@@ -133,10 +134,10 @@ async function copyAll(
   for (const { digest, size, path } of contents.values()) {
     const writer = await store.write(digest);
     try {
-      for await (const piece of piecesOf(path, signal)) await writer.add(piece);
+      for await (const piece of piecesOf({ path, size }, signal)) await writer.add(piece);
     } catch (error) {
       await writer.abandon();
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if (!(error instanceof FileChanged)) throw error;
       view?.forget(path);
       return false;
     }

@@ -1,6 +1,7 @@
 /** Where a run of a transfer keeps what it has brought, and where it looks for what need not be brought. */
 import type { ContentStore } from '../content-store.ts';
 import type { Notes } from '../notes.ts';
+import type { LocalFile } from '../plan/local-chunks.ts';
 import type { LocalView } from '../plan/local-files.ts';
 import type { SegmentJournal } from '../segment-journal.ts';
 
@@ -17,8 +18,8 @@ export type Disk = {
 /** A content by its SHA-256 in lower-case hex, and its bytes. */
 export type ContentName = { digest: string; size: number };
 
-/** Where a content is that this machine had when it was last looked at; null: nowhere. */
-export async function findContent({ store, view }: Disk, content: ContentName): Promise<string | null> {
-  if (store.has(content.digest)) return store.pathOf(content.digest);
+/** What had a content on this machine when it was last looked at; null: nothing. */
+export async function findContent({ store, view }: Disk, content: ContentName): Promise<LocalFile | null> {
+  if (store.has(content.digest)) return { path: store.pathOf(content.digest), size: content.size };
   return (await view?.find(content)) ?? null;
 }

@@ -55,8 +55,9 @@ async function* likelyFiles(
   { view }: Disk,
 ): AsyncGenerator<LocalFile> {
   const given = new Set<string>();
-  for (const { digest } of contents) {
-    for await (const file of view?.likely(hex(digest), manifest) ?? []) {
+  for (const { digest, size } of contents) {
+    const content = { digest: hex(digest), size: Number(size) };
+    for await (const file of view?.likely(content, manifest) ?? []) {
       if (!given.has(file.path)) yield file;
       given.add(file.path);
     }

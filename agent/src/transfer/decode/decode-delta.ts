@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { applyDelta, concatenatedReader, type DeltaCodec, DeltaError, type Reader } from '@iotdh/delta/apply';
 import { Codec } from '@iotdh/proto/update/v1';
+import type { LocalFile } from '../plan/local-chunks.ts';
 import { type DecodeOptions, type DecodeOutcome, decodeInto, Undecodable } from './content-sink.ts';
 import { piecesOf } from './decode-whole.ts';
 import { createFilesReader, FileChanged, type FilesReader } from './files-reader.ts';
@@ -11,8 +12,8 @@ export type DecodeDeltaOptions = DecodeOptions & {
   codec: Codec;
   /** The contents that make up the base, end to end. */
   base: readonly { digest: string; size: number }[];
-  /** Where a file was that had these bytes when it was last looked at; null: nowhere. */
-  find: (content: { digest: string; size: number }) => Promise<string | null>;
+  /** What had these bytes when it was last looked at; null: nothing. */
+  find: (content: { digest: string; size: number }) => Promise<LocalFile | null>;
 };
 
 const codecs = new Map<Codec, DeltaCodec>([
@@ -50,18 +51,15 @@ export async function decodeDelta(options: DecodeDeltaOptions): Promise<DecodeOu
 
 /** A delta is of no use to a base that differs in one byte, so its digest is computed now, whatever was known of it. */
 async function verified(
-  { digest, size }: { digest: string; size: number },
-  path: string | null,
+  { digest }: { digest: string },
+  found: LocalFile | null,
   files: FilesReader,
   signal: AbortSignal,
 ): Promise<Reader> {
-  if (path === null) throw new Undecodable(`its base ${digest} is no longer on this disk`);
+  if (found === null) throw new Undecodable(`its base ${digest} is no longer on this disk`);
+  const { path, size } = found;
   const hash = createHash('sha256');
-  try {
-    for await (const piece of piecesOf(path, signal)) hash.update(piece);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+  for await (const piece of piecesOf(found, signal)) hash.update(piece);
   if (hash.digest('hex') !== digest) throw new Undecodable(`its base ${digest} has changed: ${path}`);
   return readerOf(path, size, files);
 }

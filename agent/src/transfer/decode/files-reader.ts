@@ -11,6 +11,17 @@ export type FilesReader = {
 export class FileChanged extends Error {}
 
 const maxOpen = 8;
+/** It is gone, is not ours to read any more, or is on a medium that fails: whatever it held can be had in another way. */
+const unreadable = new Set(['ENOENT', 'EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'ENXIO', 'ENODEV', 'EIO']);
+
+/** Rethrows what a file could not be read for, as a `FileChanged` where only that file is concerned. */
+export function throwAsChanged(path: string, error: unknown): never {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== undefined && unreadable.has(code)) {
+    throw new FileChanged(`${path} cannot be read any more (${code})`);
+  }
+  throw error;
+}
 
 export function createFilesReader(): FilesReader {
   const handles = new Map<string, FileHandle>();
@@ -27,11 +38,7 @@ export function createFilesReader(): FilesReader {
       handles.delete(oldest[0]);
       await oldest[1].close();
     }
-    const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'EACCES' || error.code === 'ENOTDIR')
-        throw new FileChanged(`${path} cannot be read any more`);
-      throw error;
-    });
+    const handle = await open(path, 'r').catch((error: unknown) => throwAsChanged(path, error));
     handles.set(path, handle);
     return handle;
   }
@@ -40,7 +47,9 @@ export function createFilesReader(): FilesReader {
     async read(path, into, position) {
       const handle = await handleOf(path);
       for (let filled = 0; filled < into.length; ) {
-        const { bytesRead } = await handle.read(into, filled, into.length - filled, position + filled);
+        const { bytesRead } = await handle
+          .read(into, filled, into.length - filled, position + filled)
+          .catch((error: unknown) => throwAsChanged(path, error));
         if (bytesRead === 0) throw new FileChanged(`${path} has become shorter`);
         filled += bytesRead;
       }

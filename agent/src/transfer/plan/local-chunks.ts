@@ -6,6 +6,7 @@ import type { ChunkList, Group } from '../decode/chunk-list.ts';
 import { createFilesReader, FileChanged, type FilesReader } from '../decode/files-reader.ts';
 import { type Layout, segmentCount } from '../layout.ts';
 
+/** The first `size` bytes of a file or of a block device. */
 export type LocalFile = { path: string; size: number };
 
 export type LocalChunks = {

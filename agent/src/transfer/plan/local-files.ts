@@ -1,6 +1,7 @@
 /**
- * The files of this machine that may have, or share bytes with, what an update brings: what is installed in the roots, and the
- * contents of other updates on this disk. They are looked for by size first, so that only a few of them are read.
+ * What of this machine may have, or share bytes with, what an update brings: the files that are installed in the roots, the contents
+ * of other updates on this disk, and the images in the slots of a BASE. Files are looked for by size first, so that only a few of
+ * them are read.
  */
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -10,27 +11,33 @@ import type { Manifest } from '@iotdh/proto/update/v1';
 import { piecesOf } from '../decode/decode-whole.ts';
 import { type DigestIndex, openDigestIndex } from './digest-index.ts';
 import type { LocalFile } from './local-chunks.ts';
+import { createLocalImages, type ImageDigests, type LocalImage } from './local-images.ts';
 
 export type LocalFilesOptions = {
   /** Where the file sets of manifests go, by the name that they use. */
   roots: Readonly<Record<string, { path: string }>>;
   /** Folders of other updates' contents, each file named by its digest. */
   stores: () => readonly string[];
+  /** The images in the slots of a BASE. Default: none. */
+  images?: () => Promise<readonly LocalImage[]>;
   /** The file that remembers digests. */
   indexPath: string;
 };
 
 export type LocalFiles = {
-  /** Looks at the disk as it is now. */
-  look(signal: AbortSignal): Promise<LocalView>;
+  /** Looks at the disk as it is now. `digests`: what was computed of images before, and will be of others. */
+  look(signal: AbortSignal, digests: ImageDigests): Promise<LocalView>;
 };
 
 export type LocalView = {
-  /** Where a file is that had these bytes when it was last read; null: nowhere. */
-  find(content: { digest: string; size: number }): Promise<string | null>;
-  /** Files that may share chunks with a content of this manifest, the likeliest first: the one in its place, then the others of its root. */
-  likely(content: string, manifest: Manifest): AsyncGenerator<LocalFile>;
-  /** A file that was found was not what it had been: it is not found again. */
+  /** What had these bytes when it was last read; null: nothing. */
+  find(content: { digest: string; size: number }): Promise<LocalFile | null>;
+  /**
+   * What may share chunks with a content of this manifest, the likeliest first: the file in its place, then the others of its root; for
+   * an image, what its partition holds in either slot.
+   */
+  likely(content: { digest: string; size: number }, manifest: Manifest): AsyncGenerator<LocalFile>;
+  /** What was found was not what it had been: it is not found again. */
   forget(path: string): void;
   close(): void;
 };
@@ -39,9 +46,10 @@ export type LocalView = {
 const maxFiles = 500_000;
 const maxDepth = 64;
 
-export function createLocalFiles({ roots, stores, indexPath }: LocalFilesOptions): LocalFiles {
+export function createLocalFiles(options: LocalFilesOptions): LocalFiles {
+  const { roots, stores, images, indexPath } = options;
   return {
-    async look(signal) {
+    async look(signal, digests) {
       const bySize = new Map<number, string[]>();
       const byRoot = new Map<string, LocalFile[]>();
       let count = 0;
@@ -68,24 +76,29 @@ export function createLocalFiles({ roots, stores, indexPath }: LocalFilesOptions
         byRoot.set(root, []);
         await visit(root, path, 0);
       }
+      const slots = createLocalImages((await images?.()) ?? [], digests, signal);
       const index = openDigestIndex(indexPath, (path) => rmSync(path, { force: true }));
       const folders = stores();
       const forgotten = new Set<string>();
 
-      async function find({ digest, size }: { digest: string; size: number }): Promise<string | null> {
+      async function find({ digest, size }: { digest: string; size: number }): Promise<LocalFile | null> {
         for (const folder of folders) {
           const path = join(folder, digest);
           const found = await lstat(path).catch(() => null);
-          if (found?.isFile() === true && found.size === size && !forgotten.has(path)) return path;
+          if (found?.isFile() === true && found.size === size && !forgotten.has(path)) return { path, size };
         }
         for (const path of bySize.get(size) ?? []) {
-          if (!forgotten.has(path) && (await digestOf(path, index, signal)) === digest) return path;
+          if (!forgotten.has(path) && (await digestOf(path, index, signal)) === digest) return { path, size };
         }
-        return null;
+        return slots.find({ digest, size });
       }
 
-      async function* likely(content: string, manifest: Manifest): AsyncGenerator<LocalFile> {
-        const places = placesOf(content, manifest);
+      async function* likely(
+        { digest, size }: { digest: string; size: number },
+        manifest: Manifest,
+      ): AsyncGenerator<LocalFile> {
+        yield* slots.likely(partitionsOf(digest, manifest), size);
+        const places = placesOf(digest, manifest);
         const given = new Set<string>();
         for (const { root, path } of places) {
           const file = byRoot.get(root)?.find((each) => each.path === join(roots[root]?.path ?? '', path));
@@ -96,13 +109,18 @@ export function createLocalFiles({ roots, stores, indexPath }: LocalFilesOptions
         for (const root of new Set(places.map((place) => place.root))) {
           // Small files have no chunks of their own; the large ones have most of what there is to share.
           const others = (byRoot.get(root) ?? []).filter(
-            ({ size, path }) => size >= 65_536 && !given.has(path),
+            (other) => other.size >= 65_536 && !given.has(other.path),
           );
           yield* others.sort((a, b) => b.size - a.size);
         }
       }
 
-      return { find, likely, forget: (path) => void forgotten.add(path), close: () => index.close() };
+      function forget(path: string): void {
+        forgotten.add(path);
+        slots.forget(path);
+      }
+
+      return { find, likely, forget, close: () => index.close() };
     },
   };
 }
@@ -114,7 +132,7 @@ async function digestOf(path: string, index: DigestIndex, signal: AbortSignal): 
     const known = index.get(path, found);
     if (known !== null) return known;
     const hash = createHash('sha256');
-    for await (const piece of piecesOf(path, signal)) hash.update(piece);
+    for await (const piece of piecesOf({ path, size: Number(found.size) }, signal)) hash.update(piece);
     const digest = hash.digest('hex');
     index.put(path, found, digest);
     return digest;
@@ -124,7 +142,14 @@ async function digestOf(path: string, index: DigestIndex, signal: AbortSignal): 
   }
 }
 
-/** Where a manifest puts a content. */
+/** The partitions for which a content is the image. */
+function partitionsOf(content: string, { content: kind }: Manifest): string[] {
+  if (kind.case !== 'base') return [];
+  const named = kind.value.partitions.filter(({ digest }) => Buffer.from(digest).toString('hex') === content);
+  return named.map(({ name }) => name);
+}
+
+/** Where a manifest puts a content as a file. */
 function placesOf(content: string, { content: kind }: Manifest): { root: string; path: string }[] {
   if (kind.case !== 'patch') return [];
   return kind.value.components.flatMap(({ kind: component }) => {
