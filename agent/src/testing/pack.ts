@@ -8,6 +8,7 @@ import {
   ConnectionTarget,
   FileSetMode,
   Interpreter,
+  type Object$ as ManifestObject,
   type ManifestRef,
   ManifestRefSchema,
   ManifestSchema,
@@ -136,9 +137,13 @@ export function addPackages(
   return { ref: store(blobs, manifest, UpdateKind.PATCH), title, files: {} };
 }
 
-/** Adds a BASE of one small partition. */
-export function addBase(blobs: Blobs, version: string): TestPack {
-  const image = bytesOf(20_000, 5);
+/** Adds a BASE of one partition. `others`: objects that yield its image too. */
+export function addBase(
+  blobs: Blobs,
+  version: string,
+  image: Buffer = bytesOf(20_000, 5),
+  others: readonly ManifestObject[] = [],
+): TestPack {
   const title = `Baseline ${version}`;
   const manifest = create(ManifestSchema, {
     ...{ formatVersion: 1, name: 'carto-base', version, title },
@@ -147,11 +152,14 @@ export function addBase(blobs: Blobs, version: string): TestPack {
       case: 'base',
       value: {
         partitions: [
-          { name: 'system', role: PartitionRole.BOOT, digest: sha256(image), minPartitionBytes: 20_001n },
+          {
+            ...{ name: 'system', role: PartitionRole.BOOT, digest: sha256(image) },
+            minPartitionBytes: BigInt(image.length + 1),
+          },
         ],
       },
     },
-    objects: [addObject(blobs, [image], { codec: Codec.NONE })],
+    objects: [addObject(blobs, [image], { codec: Codec.NONE }), ...others],
   });
   return { ref: store(blobs, manifest, UpdateKind.BASE), title, files: {} };
 }
