@@ -8,19 +8,20 @@ export type RunOptions = {
   quick: boolean;
   /** Also the sizes that take minutes and gigabytes. */
   large?: boolean;
-  /** Of the deltas: the pairs of releases by name. Default: all of that size. */
+  /** Of the deltas: the pairs of releases by name, large or not. Default: all, the large ones if `large`. */
   pairs?: readonly string[];
-  /** Of the deltas: how long one command of a peer may take. */
+  /** Of the deltas: how much CPU one command may take. */
   limitSeconds?: number;
   progress: (line: string) => void;
 };
 
-export type Bench = {
+/** Most find rows; one whose figures do not fit them writes its own Markdown. */
+export type Bench<Found extends Row[] | string = Row[]> = {
   /** The section in RESULTS.md. */
   title: string;
   /** What ours is compared with, in words. */
   peer: string;
   /** How the figures come from the rounds, as a sentence. Default: medians. */
   method?: string;
-  run(options: RunOptions): Promise<Row[]>;
+  run(options: RunOptions): Promise<Found>;
 };

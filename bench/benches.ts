@@ -1,7 +1,8 @@
 /** Every benchmark by its name on the command line; loaded when it runs, since each brings its own SDKs. */
 import type { Bench } from './bench.ts';
+import type { Row } from './results.ts';
 
-export const benches: Record<string, () => Promise<Bench>> = {
+export const benches: Record<string, () => Promise<Bench<Row[] | string>>> = {
   backend: async () => (await import('./backend/bench.ts')).backendBench,
   hub: async () => (await import('./hub/bench.ts')).hubBench,
   agent: async () => (await import('./agent/bench.ts')).agentBench,

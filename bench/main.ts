@@ -12,7 +12,7 @@ const usage = `Usage: npm run bench -- [${names.join('|')} …] [options]
   --quick       small sizes, to see that the benchmark itself works
   --large       also the sizes that take minutes and gigabytes of disk
   --pairs A,B   of the deltas: only these pairs of releases
-  --limit N     of the deltas: seconds that one command may take (default 1200)
+  --limit N     of the deltas: CPU seconds that one command may take (default 1200)
   --dry-run     print the tables, do not write them to bench/RESULTS.md
   --help        this text`;
 
@@ -36,12 +36,12 @@ async function main(): Promise<void> {
   for (const name of positionals.length > 0 ? positionals : names) {
     const bench = await benches[name]!();
     const { quick, large, pairs } = values;
-    const rows = await bench.run({
+    const found = await bench.run({
       ...{ rounds, quick, large, progress: (line) => console.error(line) },
       ...(pairs !== undefined && { pairs: pairs.split(',') }),
       ...(limitSeconds !== undefined && { limitSeconds }),
     });
-    const text = section(bench, rows, new Date());
+    const text = section(bench, found, new Date());
     console.log(text);
     if (!values['dry-run']) await record(bench.title, text);
   }

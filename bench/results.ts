@@ -16,26 +16,32 @@ export function median(figures: readonly number[]): number {
 
 const medians = 'Medians over the rounds; each ratio is the median of the ratios round by round.';
 
-/** The rows as a Markdown table under the machine that they were measured on. `method`: how they come from the rounds. */
+export const markdownTable = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+
+const rowsTable = (rows: readonly Row[]): string =>
+  markdownTable(
+    ['what', 'ours', 'peer', 'ratio', 'goal'],
+    rows.map(({ what, ours, peer, ratio, goal }) => [
+      ...[what, ours, peer, Number.isFinite(ratio) ? ratio.toFixed(2) : '–', goal],
+    ]),
+  );
+
+/**
+ * The rows as a table, or Markdown as it is, under the machine that they were measured on. `method`: how the figures come from the
+ * rounds.
+ */
 export function section(
   { title, peer, method = medians }: { title: string; peer: string; method?: string },
-  rows: readonly Row[],
+  found: readonly Row[] | string,
   now: Date,
 ): string {
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
   return [
     `## ${title}`,
-    '',
     `${now.toISOString().slice(0, 10)}, ${machine}. The peer: ${peer}. ${method}`,
-    '',
-    '| what | ours | peer | ratio | goal |',
-    '| --- | --- | --- | --- | --- |',
-    ...rows.map(
-      (row) =>
-        `| ${row.what} | ${row.ours} | ${row.peer} | ${Number.isFinite(row.ratio) ? row.ratio.toFixed(2) : '–'} | ${row.goal} |`,
-    ),
-    '',
-  ].join('\n');
+    `${typeof found === 'string' ? found : rowsTable(found)}\n`,
+  ].join('\n\n');
 }
 
 /** Puts a section in the place of the one with the same title, or at the end. */

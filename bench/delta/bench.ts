@@ -1,148 +1,125 @@
 /** The segmented delta beside what Debian has, on releases of real software: bytes, CPU and memory of both ends. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { revised, sampleBytes } from '../../delta/src/testing/sample-bytes.ts';
 import { root } from '../../tools/run.ts';
 import type { Bench, RunOptions } from '../bench.ts';
-import type { Row } from '../results.ts';
-import { type Cost, isInstalled, measured } from './measured.ts';
-import { pairs, prepare, type Release } from './pairs.ts';
-import { digestOf, ourTools, peerTools, type Tool } from './tools.ts';
-
-type Figures = { bytes: number; encode: Cost; apply: Cost };
-/** By the name of the tool; `stopped` took too long, and a tool that is absent has none. */
-type Measured = Record<string, Figures | 'stopped' | 'failed'>;
+import { isInstalled, measured } from './measured.ts';
+import { type Pair, pairs, prepare, type Release } from './pairs.ts';
+import { type Figures, type PairRecord, readRecord, writeRecord } from './record.ts';
+import { deltaTable } from './table.ts';
+import { digestOf, idleProcesses, ourTools, peerTools, type Tool } from './tools.ts';
 
 const run = promisify(execFile);
-/** Each command; bsdiff takes hours on some pairs when the machine is busy. */
+/** Of CPU, for each command. */
 const defaultLimitSeconds = 1_200;
 
 async function measure(
   tool: Tool,
   [old, next]: [Release, Release],
   limitSeconds: number,
-): Promise<Figures | 'stopped'> {
+): Promise<Figures | string> {
   const folder = await mkdtemp(join(tmpdir(), 'iotdh-bench-delta-'));
-  const preset = `OLD='${old.tar}' NEW='${next.tar}' OLD_TREE='${old.tree}' NEW_TREE='${next.tree}'`;
+  const preset = `OLD='${old.file}' NEW='${next.file}' OLD_TREE='${old.tree}' NEW_TREE='${next.tree}'`;
   const shell = (text: string) => ['sh', '-c', `${preset}; ${text}`];
+  const stopped = `stopped after ${limitSeconds} s of CPU`;
   try {
     if (tool.prepare !== undefined) await run('sh', ['-c', `${preset}; ${tool.prepare}`], { cwd: folder });
     const encode = await measured(shell(tool.encode), folder, limitSeconds);
-    if (encode === 'stopped') return 'stopped';
+    if (encode === 'stopped') return stopped;
     const apply = await measured(shell(tool.apply), folder, limitSeconds);
-    if (apply === 'stopped') return 'stopped';
+    if (apply === 'stopped') return stopped;
     if (tool.verify !== undefined) {
       await run('sh', ['-c', `${preset}; ${tool.verify}`], { cwd: folder });
-    } else if ((await digestOf(join(folder, 'decoded'))) !== (await digestOf(next.tar))) {
+    } else if ((await digestOf(join(folder, 'decoded'))) !== (await digestOf(next.file))) {
       throw new Error(`${tool.name} decoded something else`);
     }
-    return { bytes: await tool.bytes(folder, next.tar), encode, apply };
+    return { bytes: await tool.bytes(folder, next.file), encode, apply };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;
-const memory = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
-const seconds = (cost: Cost): string => `${cost.cpuSeconds.toFixed(1)} s`;
-const describe = ({ bytes, encode, apply }: Figures): string =>
-  `${megabytes(bytes)}; ${seconds(encode)}, ${memory(encode.peakBytes)}; ${seconds(apply)}, ${memory(apply.peakBytes)}`;
-
-/** One row for each peer and goal. */
-function rowsOf(name: string, found: Measured, newBytes: number): Row[] {
-  const rows: Row[] = [];
-  const figures = (tool: string): Figures | undefined =>
-    typeof found[tool] === 'object' ? found[tool] : undefined;
-  for (const { name: oursName } of ourTools) {
-    const ours = figures(oursName);
-    if (ours === undefined) continue;
-    for (const { name: peerName } of peerTools) {
-      if (!(peerName in found)) continue;
-      const peer = figures(peerName);
-      const goal =
-        peerName === 'bsdiff' ? '≤ 1.25' : peerName.startsWith('zstd') && name !== 'chromium' ? '≤ 0.5' : '–';
-      rows.push({
-        what: `${name} (${memory(newBytes)}), ${oursName}, beside ${peerName}: bytes`,
-        ours: describe(ours),
-        peer: peer === undefined ? String(found[peerName]) : describe(peer),
-        ratio: peer === undefined ? Number.NaN : ours.bytes / peer.bytes,
-        goal,
-      });
-    }
-    const bsdiff = figures('bsdiff');
-    if (bsdiff !== undefined) {
-      rows.push({
-        what: `${name}, ${oursName}, beside bsdiff: CPU to encode`,
-        ours: seconds(ours.encode),
-        peer: seconds(bsdiff.encode),
-        ratio: ours.encode.cpuSeconds / bsdiff.encode.cpuSeconds,
-        goal: '≤ 0.25',
-      });
-    }
-  }
-  return rows;
-}
-
 /** Small, made here, so that nothing is fetched. */
+const madeUp: Pair = { name: 'made up', title: '', fetch: '', versions: ['', ''] };
+
 async function madeUpPair(folder: string): Promise<[Release, Release]> {
   const old = sampleBytes(400_000, 1);
   const made = [];
   for (const bytes of [old, revised(old, 2)]) {
     const tree = join(folder, `${made.length}`);
     await mkdir(tree);
-    const tar = join(tree, 'program');
-    await writeFile(tar, bytes);
-    made.push({ tree, tar });
+    const file = join(tree, 'program');
+    await writeFile(file, bytes);
+    made.push({ tree, file });
   }
   return made as [Release, Release];
 }
 
-export async function benchDelta(options: RunOptions): Promise<Row[]> {
+/** What Node has in memory before it does anything. */
+async function measureIdle(folder: string): Promise<PairRecord['idle']> {
+  const peakOf = async (command: string): Promise<number> => {
+    const cost = await measured(['sh', '-c', command], folder, 60);
+    return cost === 'stopped' ? Number.NaN : cost.peakBytes;
+  };
+  return { bareBytes: await peakOf(idleProcesses.bare), loadedBytes: await peakOf(idleProcesses.loaded) };
+}
+
+export async function benchDelta(options: RunOptions): Promise<string> {
   const { quick, large, progress, pairs: only, limitSeconds = defaultLimitSeconds } = options;
   const folder = quick
     ? await mkdtemp(join(tmpdir(), 'iotdh-bench-delta-'))
     : join(root, '.iotdh', 'bench-delta');
-  const rows: Row[] = [];
+  const known: readonly Pair[] = quick ? [madeUp] : pairs;
+  const unknown = only?.find((name) => !known.some((pair) => pair.name === name));
+  if (unknown !== undefined) {
+    throw new Error(`there is no pair "${unknown}", only ${known.map(({ name }) => name).join(', ')}`);
+  }
   const missing = new Set<string>();
-  const chosen = quick
-    ? [{ name: 'made up', title: '', fetch: '', versions: ['', ''] as [string, string] }]
-    : pairs.filter((pair) => large === true || pair.large !== true);
-  for (const pair of chosen) {
-    if (only !== undefined && !only.includes(pair.name)) continue;
+  for (const pair of known) {
+    if (only === undefined ? pair.large === true && large !== true : !only.includes(pair.name)) continue;
     const pairFolder = join(folder, pair.name);
     await mkdir(pairFolder, { recursive: true });
     const releases = quick ? await madeUpPair(pairFolder) : await prepare(pair, pairFolder);
-    const file = join(pairFolder, 'measured.json');
-    // What peers cost is measured once, so that a run that is cut short goes on; ours is measured each time.
-    const found: Measured = JSON.parse(await readFile(file, 'utf8').catch(() => '{}'));
+    const record: PairRecord = {
+      date: new Date().toISOString().slice(0, 10),
+      newBytes: (await stat(releases[1].file)).size,
+      idle: await measureIdle(pairFolder),
+      // What peers cost is measured once; ours each time.
+      tools: (await readRecord(pairFolder))?.tools ?? {},
+    };
     for (const tool of [...ourTools, ...peerTools]) {
       if (!(await isInstalled(tool.program))) {
         missing.add(tool.packageName);
         continue;
       }
-      if (peerTools.includes(tool) && tool.name in found) continue;
+      if (peerTools.includes(tool) && tool.name in record.tools) continue;
       progress(`${pair.name}: ${tool.name}`);
-      found[tool.name] = await measure(tool, releases, limitSeconds).catch((error: unknown) => {
+      record.tools[tool.name] = await measure(tool, releases, limitSeconds).catch((error: unknown) => {
         progress(`${pair.name}: ${tool.name}: ${error instanceof Error ? error.message : String(error)}`);
-        return 'failed' as const;
+        return 'failed';
       });
-      await writeFile(file, JSON.stringify(found, null, 2));
+      await writeRecord(pairFolder, record);
     }
-    rows.push(...rowsOf(pair.name, found, (await stat(releases[1].tar)).size));
   }
   if (missing.size > 0) {
     progress(`Rows are missing. On Debian: apt-get install ${[...missing].join(' ')}`);
   }
+  const found = known.map(async ({ name, title }) => ({
+    ...{ name, title, record: await readRecord(join(folder, name)) },
+  }));
+  const text = deltaTable(await Promise.all(found));
   if (quick) await rm(folder, { recursive: true, force: true });
-  return rows;
+  return text;
 }
 
-export const deltaBench: Bench = {
+export const deltaBench: Bench<string> = {
   title: 'Segmented delta',
   peer: 'Debian’s tools',
-  method: `One run each. Each cell: bytes to send; CPU and peak memory to encode; the same to apply. Every decoded file was compared. “stopped”: took longer than the limit, ${defaultLimitSeconds / 60} min unless another was given. The ratio is that of bytes, unless the row is of CPU.`,
+  method:
+    'One run each: ours in each run anew, a peer once. CPU is that of user and system, memory the peak, of which the measuring has 7 MB. Every decoded file was compared.',
   run: benchDelta,
 };

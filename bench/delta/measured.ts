@@ -7,19 +7,23 @@ export type Cost = { cpuSeconds: number; peakBytes: number };
 
 const run = promisify(execFile);
 
-/** `stopped`: it took longer than `limitSeconds`. Throws when the command fails. */
+/** How a command ends that is killed: itself, or what the shell in it runs. */
+const killed = [-9, 128 + 9];
+
+/** `stopped`: it took more CPU than `limitSeconds`. Throws when the command fails. */
 export async function measured(
   command: readonly string[],
   cwd: string,
   limitSeconds: number,
 ): Promise<Cost | 'stopped'> {
   const script = join(import.meta.dirname, 'measured.py');
-  const { stdout, stderr } = await run('python3', [script, `${limitSeconds}`, ...command], {
+  // Without what Python loads for its users: the kernel would count it as the command's.
+  const { stdout, stderr } = await run('python3', ['-I', '-S', script, `${limitSeconds}`, ...command], {
     cwd,
     maxBuffer: 16 * 2 ** 20,
   });
   const { code, ...cost } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Cost & { code: number };
-  if (code === -9) return 'stopped';
+  if (killed.includes(code)) return 'stopped';
   if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}: ${stderr.slice(-400)}`);
   return cost;
 }

@@ -7,21 +7,35 @@ import { promisify } from 'node:util';
 export type Pair = {
   name: string;
   title: string;
-  /** Shell that fills the current folder, given the version. */
+  /** Shell that fills the current folder, given $VERSION. */
   fetch: string;
+  /** Shell that makes one file, $FILE, of $TREE. Default: a tar without times and owners. */
+  pack?: string;
   versions: [old: string, next: string];
   /** Only when large pairs are asked for. */
   large?: boolean;
 };
 
-/** The tree and the same as a tar without times and owners. */
-export type Release = { tree: string; tar: string };
+/** The tree, and one file with all that is in it. */
+export type Release = { tree: string; file: string };
 
 const run = promisify(execFile);
 
+const unpack = 'for f in *.deb; do dpkg-deb -x "$f" .; rm "$f"; done';
 const debian = (...packages: string[]) =>
-  `for p in ${packages.join(' ')}; do apt-get download -qq "$p=$VERSION"; done
-   for f in *.deb; do dpkg-deb -x "$f" . && rm "$f"; done`;
+  `for p in ${packages.join(' ')}; do apt-get download -qq "$p=$VERSION"; done; ${unpack}`;
+
+const tar = `tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=gnu -cf "$FILE" -C "$TREE" .`;
+
+/** The same bytes each time. mkfs.ext4 takes the times of change and access from the tree, where they cannot be set. */
+const ext4 = `export E2FSPROGS_FAKE_TIME=1
+  find "$TREE" -exec touch -h -d @0 {} +
+  mkfs.ext4 -q -d "$TREE" -m 0 -O ^has_journal -U 3b4bba34-6ad4-4e2c-a0ab-04aa5d3ac1c5 \
+    -E hash_seed=8b8a4cc4-5f3c-4c0c-8f32-3b5c1a1ad8bd "$FILE" 1100M
+  find "$TREE" -printf 'sif "/%P" ctime @0\nsif "/%P" atime @0\n' | debugfs -w -f /dev/stdin "$FILE"`;
+
+/** A line for each package: NAME=VERSION. */
+const packagesOf = (release: string) => join(import.meta.dirname, 'image', `${release}.txt`);
 
 export const pairs: readonly Pair[] = [
   {
@@ -65,38 +79,43 @@ export const pairs: readonly Pair[] = [
     name: 'chromium',
     title: 'chromium 150 to 156, a major release',
     fetch: debian('chromium'),
-    versions: ['150.0.7871.100-1~deb12u1', '156.0.8078.108-1~deb12u1'],
+    versions: ['150.0.7871.100-1~deb12u1', '156.0.8078.114-1~deb12u1'],
+    large: true,
+  },
+  {
+    name: 'image',
+    title:
+      'ext4 images of Debian 12 with systemd, a kernel, Java, PostgreSQL: as released, and with all updates',
+    fetch: `apt-get download -qq $(cat "$VERSION"); ${unpack}`,
+    pack: ext4,
+    versions: [packagesOf('old'), packagesOf('new')],
     large: true,
   },
 ];
 
 /** Fetches what is not there yet. Throws when a registry no longer has it. */
-export async function prepare(pair: Pair, folder: string): Promise<[Release, Release]> {
+export async function prepare(
+  { fetch, pack = tar, versions }: Pair,
+  folder: string,
+): Promise<[Release, Release]> {
   const releases = [];
-  for (const version of pair.versions) {
+  for (const version of versions) {
     const at = join(folder, `${releases.length}`);
-    const [tree, tar] = [join(at, 'tree'), join(at, 'tar')];
-    const isThere = await access(tar).then(
+    const [tree, file] = [join(at, 'tree'), join(at, 'file')];
+    const isThere = await access(file).then(
       () => true,
       () => false,
     );
     if (!isThere) {
       await rm(at, { recursive: true, force: true });
       await mkdir(tree, { recursive: true });
-      const env = { ...process.env, VERSION: version };
-      await run('bash', ['-e', '-c', pair.fetch], { cwd: tree, env, maxBuffer: 16 * 2 ** 20 });
-      const stable = [
-        '--sort=name',
-        '--mtime=@0',
-        '--owner=0',
-        '--group=0',
-        '--numeric-owner',
-        '--format=gnu',
-      ];
-      await run('tar', [...stable, '-cf', `${tar}.part`, '-C', tree, '.']);
-      await rename(`${tar}.part`, tar);
+      const env = { ...process.env, VERSION: version, TREE: tree, FILE: `${file}.part` };
+      for (const script of [fetch, pack]) {
+        await run('bash', ['-e', '-c', script], { cwd: tree, env, maxBuffer: 16 * 2 ** 20 });
+      }
+      await rename(`${file}.part`, file);
     }
-    releases.push({ tree, tar });
+    releases.push({ tree, file });
   }
   return releases as [Release, Release];
 }

@@ -1,4 +1,4 @@
-/** What makes deltas: ours, and what Debian has. Each works on `old` and `new` of a pair, in a folder of its own. */
+/** What makes deltas: ours, and what Debian has. Each works on the two releases of a pair, in a folder of its own. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -36,6 +36,9 @@ const ours = (codec: 'zstd' | 'brotli'): Tool => ({
   bytes: sizeOf('delta'),
 });
 
+/** A Node process that does nothing, and one that has loaded what applies a delta. */
+export const idleProcesses = { bare: `exec ${node} -e ''`, loaded: script('apply-process.ts') };
+
 export const ourTools: readonly Tool[] = [ours('zstd'), ours('brotli')];
 
 export const peerTools: readonly Tool[] = [
@@ -54,6 +57,24 @@ export const peerTools: readonly Tool[] = [
     encode: 'exec zstd -q -f -19 -T1 --long=31 --patch-from="$OLD" "$NEW" -o delta',
     apply: 'exec zstd -q -f -d --long=31 --patch-from="$OLD" delta -o decoded',
     bytes: sizeOf('delta'),
+  },
+  {
+    name: 'casync 64K',
+    program: 'casync',
+    packageName: 'casync',
+    prepare: 'casync make --store=old.castr --chunk-size=16384:65536:262144 old.caibx "$OLD"',
+    encode: 'exec casync make --store=new.castr --chunk-size=16384:65536:262144 new.caibx "$NEW"',
+    apply: 'exec casync extract --store=new.castr --seed="$OLD" new.caibx decoded',
+    async bytes(folder) {
+      const chunksOf = async (store: string) =>
+        (await readdir(join(folder, store), { recursive: true })).filter((name) => name.endsWith('.cacnk'));
+      const have = new Set(await chunksOf('old.castr'));
+      let sum = (await stat(join(folder, 'new.caibx'))).size;
+      for (const name of await chunksOf('new.castr')) {
+        if (!have.has(name)) sum += (await stat(join(folder, 'new.castr', name))).size;
+      }
+      return sum;
+    },
   },
   {
     name: 'xdelta3 -9 -S lzma',
@@ -85,24 +106,6 @@ export const peerTools: readonly Tool[] = [
     encode: 'rdiff signature "$OLD" sig && rdiff delta sig "$NEW" plain && zstd -q -f -19 plain -o delta',
     apply: 'zstd -q -f -d delta -o plain2 && rdiff patch "$OLD" plain2 decoded',
     bytes: sizeOf('delta'),
-  },
-  {
-    name: 'casync 64K',
-    program: 'casync',
-    packageName: 'casync',
-    prepare: 'casync make --store=old.castr --chunk-size=16384:65536:262144 old.caibx "$OLD"',
-    encode: 'exec casync make --store=new.castr --chunk-size=16384:65536:262144 new.caibx "$NEW"',
-    apply: 'exec casync extract --store=new.castr --seed="$OLD" new.caibx decoded',
-    async bytes(folder) {
-      const chunksOf = async (store: string) =>
-        (await readdir(join(folder, store), { recursive: true })).filter((name) => name.endsWith('.cacnk'));
-      const have = new Set(await chunksOf('old.castr'));
-      let sum = (await stat(join(folder, 'new.caibx'))).size;
-      for (const name of await chunksOf('new.castr')) {
-        if (!have.has(name)) sum += (await stat(join(folder, 'new.castr', name))).size;
-      }
-      return sum;
-    },
   },
   {
     name: 'zchunk',

@@ -1,0 +1,113 @@
+/** What was measured as Markdown: which goals hold for which pair, then a table of all tools for each pair. */
+import { markdownTable } from '../results.ts';
+import type { Cost } from './measured.ts';
+import type { Figures, PairRecord } from './record.ts';
+import { ourTools, peerTools } from './tools.ts';
+
+/** A pair, and what was measured of it. */
+export type MeasuredPair = { name: string; title: string; record: PairRecord | undefined };
+type Shown = { name: string; title: string; record: PairRecord };
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;
+const memory = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+const costs = ({ cpuSeconds, peakBytes }: Cost): string[] => [
+  `${cpuSeconds.toFixed(1)} s`,
+  memory(peakBytes),
+];
+
+function figuresOf(record: PairRecord, tool: string): Figures | undefined {
+  const found = record.tools[tool];
+  return typeof found === 'object' ? found : undefined;
+}
+
+type Goal = {
+  what: string;
+  most: number;
+  /** Undefined where it cannot be told, or was not meant. */
+  figure(ours: Figures, pair: Shown): number | undefined;
+};
+
+const beside =
+  (peerName: string, of: (figures: Figures) => number) =>
+  (ours: Figures, { record }: Shown): number | undefined => {
+    const peer = figuresOf(record, peerName);
+    return peer && of(ours) / of(peer);
+  };
+
+const besideZstd = beside('zstd -19 --patch-from', ({ bytes }) => bytes);
+
+const goals: readonly Goal[] = [
+  { what: 'bytes ÷ bsdiff’s', most: 1.25, figure: beside('bsdiff', ({ bytes }) => bytes) },
+  {
+    what: 'bytes ÷ zstd’s, but for a major release',
+    most: 0.5,
+    figure: (ours, pair) => (pair.name === 'chromium' ? undefined : besideZstd(ours, pair)),
+  },
+  {
+    what: 'CPU to encode ÷ bsdiff’s',
+    most: 0.25,
+    figure: beside('bsdiff', ({ encode }) => encode.cpuSeconds),
+  },
+  {
+    what: 'MB that applying adds to Node',
+    most: 32,
+    figure: ({ apply }, { record }) => (apply.peakBytes - record.idle.loadedBytes) / 1e6,
+  },
+  {
+    what: 'memory to apply, Node and all, ÷ casync’s',
+    most: 2,
+    figure: beside('casync 64K', ({ apply }) => apply.peakBytes),
+  },
+];
+
+/** `held`, or `missed`, with the figures of ours by codec. */
+function verdict(goal: Goal, pair: Shown): string {
+  const figures = ourTools.map(({ name }) => {
+    const ours = figuresOf(pair.record, name);
+    return ours && goal.figure(ours, pair);
+  });
+  const known = figures.filter((figure) => figure !== undefined);
+  if (known.length === 0) return '–';
+  const digits = goal.most >= 10 ? 0 : 2;
+  const word = known.every((figure) => figure <= goal.most) ? 'held' : '**missed**';
+  return `${word}: ${figures.map((figure) => figure?.toFixed(digits) ?? '–').join(', ')}`;
+}
+
+function pairTable({ name, title, record }: Shown): string {
+  const ours = figuresOf(record, ourTools[0]!.name);
+  const rows = [...ourTools, ...peerTools].map((tool) => {
+    const figures = figuresOf(record, tool.name);
+    if (figures === undefined) return [tool.name, String(record.tools[tool.name] ?? 'not measured')];
+    const ratio = ours === undefined ? '–' : (ours.bytes / figures.bytes).toFixed(2);
+    return [tool.name, megabytes(figures.bytes), ratio, ...costs(figures.encode), ...costs(figures.apply)];
+  });
+  const head = ['tool', 'to send', 'ours ÷ it', 'encode: CPU', 'memory', 'apply: CPU', 'memory'];
+  return [
+    `### ${name}: ${memory(record.newBytes)}`,
+    `${title === '' ? '' : `${title}. `}Ours measured on ${record.date}.`,
+    markdownTable(
+      head,
+      rows.map((row) => head.map((_, column) => row[column] ?? '')),
+    ),
+  ].join('\n\n');
+}
+
+export function deltaTable(pairs: readonly MeasuredPair[]): string {
+  const shown = pairs.filter((pair): pair is Shown => pair.record !== undefined);
+  const missing = pairs.filter(({ record }) => record === undefined).map(({ name }) => name);
+  const idle = shown.at(-1)?.record.idle;
+  return [
+    `The goals, each with the figures of ${ourTools.map(({ name }) => name).join(' and of ')}:`,
+    markdownTable(
+      ['goal', 'at most', ...shown.map(({ name }) => name)],
+      goals.map((goal) => [goal.what, `${goal.most}`, ...shown.map((pair) => verdict(goal, pair))]),
+    ),
+    ...(missing.length > 0 ? [`**Not measured:** ${missing.join(', ')}.`] : []),
+    ...(idle === undefined
+      ? []
+      : [
+          `Ours is a Node process. One that does nothing has ${memory(idle.bareBytes)}; with the TypeScript of what applies a delta loaded, ${memory(idle.loadedBytes)}. What applying adds is counted from there.`,
+        ]),
+    ...shown.map(pairTable),
+  ].join('\n\n');
+}
