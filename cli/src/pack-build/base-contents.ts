@@ -65,8 +65,22 @@ async function unpack(
   scratch: string,
   signal: AbortSignal,
 ): Promise<(Content & { source: { kind: 'file'; path: string } })[]> {
-  const pieces = await decoded(object, pack, signal);
-  const next = pieces[Symbol.asyncIterator]();
+  const pieces = (await decoded(object, pack, signal))[Symbol.asyncIterator]();
+  try {
+    return await cut(object, pieces, pack, scratch, signal);
+  } finally {
+    // The last content may end before the pieces are known to have.
+    await pieces.return?.();
+  }
+}
+
+async function cut(
+  object: ManifestObject,
+  pieces: AsyncIterator<Uint8Array>,
+  pack: PackFolder,
+  scratch: string,
+  signal: AbortSignal,
+): ReturnType<typeof unpack> {
   let rest: Uint8Array = new Uint8Array(0);
   const contents = [];
   for (const { digest, size } of object.contents) {
@@ -75,7 +89,7 @@ async function unpack(
     try {
       for (let lacking = Number(size); lacking > 0; ) {
         if (rest.length === 0) {
-          const piece = await next.next();
+          const piece = await pieces.next();
           if (piece.done === true) break;
           rest = piece.value;
         }

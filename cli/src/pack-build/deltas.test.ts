@@ -22,6 +22,17 @@ function patched(program: Buffer): Buffer {
   return Buffer.concat([copy.subarray(0, 5_000), Buffer.from('inserted'), copy.subarray(5_000)]);
 }
 
+const baseYaml = (version: string, from?: string): string => `
+name: carto-base
+version: ${version}
+title: Carto ${version}, whole
+kind: base
+${from === undefined ? '' : `delta_from: [${from}]`}
+base:
+  partitions: [{name: system, role: boot, image: system.img}]
+  boot_time_limit: 5m
+`;
+
 const hex = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
 const deltasOf = ({ objects }: Manifest): ManifestObject[] =>
   objects.filter(({ encoding }) => encoding.case === 'delta');
@@ -113,21 +124,24 @@ test('a base may be a folder as it is installed, or an image', async (t) => {
   const image = program(2_000_000, 9);
   await writeFile(join(folder, 'old.img'), image);
   await writeFile(join(folder, 'system.img'), patched(image));
-  const base = await build(
-    folder,
-    `
-name: carto-base
-version: 8.2
-title: Carto 8.2, whole
-kind: base
-delta_from: [old.img]
-base:
-  partitions: [{name: system, role: boot, image: system.img}]
-  boot_time_limit: 5m
-`,
-    { folder: join(folder, 'base') },
-  );
+  const base = await build(folder, baseYaml('8.2', 'old.img'), { folder: join(folder, 'base') });
   assert.equal((await applied(base, [image])).size, 1);
+});
+
+test('the image of a base travels as a delta of the same partition’s in an earlier pack, whole or in chunks there', async (t) => {
+  const folder = temporaryFolder(t);
+  const [small, large] = [program(2_000_000, 9), program(4_500_000, 10)];
+  for (const image of [small, large]) {
+    await writeFile(join(folder, 'system.img'), image);
+    await build(folder, baseYaml('8.2'), { folder: join(folder, 'first'), replace: true });
+    await writeFile(join(folder, 'system.img'), patched(image));
+    const second = await build(folder, baseYaml('8.3', 'first'), {
+      folder: join(folder, 'second'),
+      replace: true,
+    });
+    assert.equal((await applied(second, [image])).size, 1);
+    assert.ok(second.deltaBytes < image.length / 100, `${second.deltaBytes} bytes`);
+  }
 });
 
 test('a delta that saves nothing is not added', async (t) => {

@@ -4,46 +4,43 @@ import { test } from 'node:test';
 import { create, toJson } from '@bufbuild/protobuf';
 import { durationFromMs, durationMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { Carrier } from '@iotdh/proto/bus/v1';
+import { Carrier, UpdateOutcome, UpdateResultSchema } from '@iotdh/proto/bus/v1';
 import { DeviceReportSchema, HubSku, PlanBound, PlanObjects } from '@iotdh/proto/fleet/v1';
-import { Codec, DeltaFormat } from '@iotdh/proto/update/v1';
+import { Codec, DeltaFormat, type Manifest, ObjectSchema, UpdateKind } from '@iotdh/proto/update/v1';
 import { apiRig, publishedPack, sha256, testManifest } from '../testing/rig.ts';
+
+/** Another object that yields what the manifest's first one does, from a base. */
+function addDelta({ objects }: Manifest, delta: Buffer, base: Buffer): void {
+  const [whole] = objects;
+  assert.ok(whole);
+  objects.push(
+    create(ObjectSchema, {
+      ...{ contents: whole.contents, segmentSize: whole.segmentSize },
+      digest: sha256(delta),
+      size: BigInt(delta.length),
+      encoding: {
+        case: 'delta',
+        value: {
+          ...{ format: DeltaFormat.SEGMENTED, codec: Codec.BROTLI },
+          base: [{ digest: sha256(base), size: BigInt(base.length) }],
+        },
+      },
+      segmentDigests: { case: 'segments', value: { digests: [sha256(delta)] } },
+    }),
+  );
+}
 
 test('plans and the quota', { timeout: 120_000 }, async (t) => {
   const rig = await apiRig(t);
   const { collections } = rig.database;
   const first = testManifest({ name: 'carto', version: '1.0.0' });
   await publishedPack(rig, { name: 'carto', version: '1.0.0' });
-  const base = { digest: sha256(first.content), size: BigInt(first.content.length) };
   const delta = Buffer.from('a delta');
   await rig.blobs.objects.put(sha256(delta).toString('hex'), delta);
   const packId = await publishedPack(rig, {
     name: 'carto',
     version: '2.0.0',
-    change(manifest) {
-      const [whole] = manifest.objects;
-      assert.ok(whole);
-      manifest.objects.push({
-        ...whole,
-        digest: new Uint8Array(sha256(delta)),
-        size: BigInt(delta.length),
-        encoding: {
-          case: 'delta',
-          value: {
-            $typeName: 'iotdh.update.v1.Delta',
-            format: DeltaFormat.SEGMENTED,
-            codec: Codec.BROTLI,
-            base: [
-              { $typeName: 'iotdh.update.v1.Content', digest: new Uint8Array(base.digest), size: base.size },
-            ],
-          },
-        },
-        segmentDigests: {
-          case: 'segments',
-          value: { $typeName: 'iotdh.update.v1.SegmentList', digests: [new Uint8Array(sha256(delta))] },
-        },
-      });
-    },
+    change: (manifest) => addDelta(manifest, delta, first.content),
   });
   for (const deviceId of ['d1', 'd2', 'd3']) await rig.devices.registerDevice({ deviceId, site: 'Boston' });
   const report = create(DeviceReportSchema, {
@@ -77,6 +74,38 @@ test('plans and the quota', { timeout: 120_000 }, async (t) => {
     assert.equal(https?.traffic?.c2dMessages, 3n);
     assert.deepEqual(bus.lossyTraffic, bus.traffic);
   });
+
+  await t.test(
+    'a base is planned by the base that a device last applied, whatever it applied since',
+    async () => {
+      const image = testManifest({ name: 'baseline', version: '1.0.0', kind: 'base' });
+      await publishedPack(rig, { name: 'baseline', version: '1.0.0', kind: 'base' });
+      const ofImage = Buffer.from('a delta of the image');
+      await rig.blobs.objects.put(sha256(ofImage).toString('hex'), ofImage);
+      const next = await publishedPack(rig, {
+        ...{ name: 'baseline', version: '2.0.0', kind: 'base' },
+        change: (manifest) => addDelta(manifest, ofImage, image.content),
+      });
+      const result = (bytes: Uint8Array, outcome: UpdateOutcome) =>
+        toJson(
+          UpdateResultSchema,
+          create(UpdateResultSchema, { kind: UpdateKind.BASE, outcome, manifestDigest: sha256(bytes) }),
+        ) as never;
+      const told = { deviceId: 'd1', assignmentId: 'a', receivedTime: new Date(0) };
+      await collections.updateResults.insertMany([
+        { ...told, _id: 'd1/1', record: result(image.bytes, UpdateOutcome.APPLIED) },
+        {
+          ...{ ...told, _id: 'd1/2', receivedTime: new Date(1) },
+          record: result(Buffer.from('another'), UpdateOutcome.TAKEN_BACK),
+        },
+      ]);
+      const { plan } = await rig.plans.planUpdate({ packId: next });
+      const [unknown, known] = plan?.groups ?? [];
+      assert.deepEqual([unknown?.devices, unknown?.wholeObjects, unknown?.deltaObjects], [2n, 1n, 0n]);
+      assert.deepEqual([known?.devices, known?.wholeObjects, known?.deltaObjects], [1n, 0n, 1n]);
+      assert.deepEqual(Buffer.from(known?.baseManifestDigest ?? []), sha256(image.bytes));
+    },
+  );
 
   await t.test('re-sends make a range, and another hub and a wish are answered', async () => {
     const { plan } = await rig.plans.planUpdate({

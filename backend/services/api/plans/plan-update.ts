@@ -35,7 +35,7 @@ export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Prom
   const [bytes, metadata, groups, view] = await Promise.all([
     manifestBytes(fleet, pack),
     metadataInForce(fleet.database.collections.metadata, { roots: 1 }),
-    deviceGroups(fleet, request.devices),
+    deviceGroups(fleet, request.devices, pack.manifest.kind),
     fleet.quota.read(fleet.policy),
   ]);
   const manifest = fromBinary(ManifestSchema, bytes);

@@ -147,7 +147,8 @@ export const CarrierPlanSchema: GenMessage<CarrierPlan> = /*@__PURE__*/
  */
 export type PlanGroup = Message<"iotdh.fleet.v1.PlanGroup"> & {
   /**
-   * The manifest that they last applied, whose contents they have. Empty: nothing is known of them, or nothing that helps.
+   * The manifest that they last applied, for the plan of a base the base that they last applied, whose contents they have. Empty:
+   * nothing is known of them, or nothing that helps.
    *
    * @generated from field: bytes base_manifest_digest = 1;
    */
