@@ -109,6 +109,7 @@ test('a base takes a failed patch’s place: written, confirmed, started once, p
     const told = await applied(next);
     assert.equal(told.result.outcome, UpdateOutcome.APPLIED);
     assert.deepEqual(originsOf(told.result), [ContentOrigin.WHOLE]);
+    assert.match(station.output, /a\/system\.img no longer holds the image that a base wrote to system/);
     assert.ok(cloud.requests.every(({ objectDigest }) => hex(objectDigest) !== hex(delta.digest)));
     assert.ok(readFileSync(imageOf('b')).subarray(0, third.length).equals(third));
   });

@@ -193,6 +193,10 @@ export function createAgent(options: AgentOptions): Agent {
       roots: settings.roots,
       stores: updates.contentFolders,
       images: installers.images,
+      onAltered({ partition, path }) {
+        const message = `${path} no longer holds the image that a base wrote to ${partition}: only its chunks serve`;
+        log({ level: 'info', component: 'transfer', message });
+      },
       indexPath: inData('digests.db'),
     }),
   });

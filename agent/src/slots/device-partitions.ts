@@ -70,23 +70,15 @@ export function createDevicePartitions(options: DevicePartitionsOptions): SlotPa
   };
 }
 
-/** Where images can be read. A device that is gone since the start has nothing to read. */
+/** Where images can be read. */
 export function placesOf(
   partitions: readonly DevicePartition[],
   devices: Pick<BlockDevices, 'bytes'>,
 ): ImagePlace[] {
-  const deviceBytes = (path: string): number => {
-    try {
-      return devices.bytes(path);
-    } catch (error) {
-      if (error instanceof SlotsError) return 0;
-      throw error;
-    }
-  };
   return partitions.flatMap(({ name, places, fileBytes }) =>
     slotNames.map((slot) => {
       const path = places[slot];
-      const bytes = () => (fileBytes === null ? deviceBytes(path) : fileSize(path));
+      const bytes = () => (fileBytes === null ? devices.bytes(path) : fileSize(path));
       return { slot, partition: name, path, bytes };
     }),
   );

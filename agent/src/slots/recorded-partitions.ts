@@ -4,7 +4,7 @@ import type { SlotPartitions } from './create-slots.ts';
 import type { ImageRecord } from './image-record.ts';
 import type { HeldImage } from './slots.ts';
 
-/** Where a partition is in a slot. `bytes`: how much there is to read, 0 when there is nothing. */
+/** Where a partition is in a slot. `bytes`: how much there is to read, 0 when there is nothing; throws when it cannot be told. */
 export type ImagePlace = { slot: SlotName; partition: string; path: string; bytes: () => number };
 
 export type RecordedOptions = {
@@ -27,10 +27,19 @@ export function createRecordedPartitions(options: RecordedOptions): SlotPartitio
     async images() {
       const held: HeldImage[] = [];
       for (const { slot, partition, path, bytes: bytesNow } of places) {
-        const bytes = bytesNow();
+        const bytes = bytesOr0(bytesNow);
         if (bytes > 0) held.push({ partition, path, bytes, image: record.of(slot, partition) });
       }
       return held;
     },
   };
+}
+
+/** A device that is gone since the start, or may not be looked at, has nothing to read. */
+function bytesOr0(bytes: () => number): number {
+  try {
+    return bytes();
+  } catch {
+    return 0;
+  }
 }

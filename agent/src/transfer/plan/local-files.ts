@@ -20,6 +20,8 @@ export type LocalFilesOptions = {
   stores: () => readonly string[];
   /** The images in the slots of a BASE. Default: none. */
   images?: () => Promise<readonly LocalImage[]>;
+  /** A partition does not hold the image any more that was written there. */
+  onAltered?: (image: LocalImage) => void;
   /** The file that remembers digests. */
   indexPath: string;
 };
@@ -47,7 +49,7 @@ const maxFiles = 500_000;
 const maxDepth = 64;
 
 export function createLocalFiles(options: LocalFilesOptions): LocalFiles {
-  const { roots, stores, images, indexPath } = options;
+  const { roots, stores, images, onAltered, indexPath } = options;
   return {
     async look(signal, digests) {
       const bySize = new Map<number, string[]>();
@@ -76,7 +78,10 @@ export function createLocalFiles(options: LocalFilesOptions): LocalFiles {
         byRoot.set(root, []);
         await visit(root, path, 0);
       }
-      const slots = createLocalImages((await images?.()) ?? [], digests, signal);
+      const slots = createLocalImages({
+        ...{ images: (await images?.()) ?? [], digests, signal },
+        ...(onAltered && { onAltered }),
+      });
       const index = openDigestIndex(indexPath, (path) => rmSync(path, { force: true }));
       const folders = stores();
       const forgotten = new Set<string>();

@@ -29,24 +29,33 @@ export type LocalImages = {
   forget(path: string): void;
 };
 
-export function createLocalImages(
-  images: readonly LocalImage[],
-  digests: ImageDigests,
-  signal: AbortSignal,
-): LocalImages {
-  async function digestOf(file: LocalFile): Promise<string | null> {
-    const known = digests.get(file.path);
-    if (known !== undefined) return known;
-    const digest = await computed(file, signal);
-    digests.set(file.path, digest);
-    return digest;
+export type LocalImagesOptions = {
+  images: readonly LocalImage[];
+  digests: ImageDigests;
+  /** A partition does not hold the image any more that was written there. */
+  onAltered?(image: LocalImage): void;
+  signal: AbortSignal;
+};
+
+export function createLocalImages(options: LocalImagesOptions): LocalImages {
+  const { images, digests, onAltered, signal } = options;
+
+  async function isWhole(image: LocalImage, expected: { digest: string; size: number }): Promise<boolean> {
+    const { path } = image;
+    const known = digests.get(path);
+    if (known !== undefined) return known === expected.digest;
+    const digest = await computed({ path, size: expected.size }, signal);
+    digests.set(path, digest);
+    if (digest !== expected.digest) onAltered?.(image);
+    return digest === expected.digest;
   }
 
   return {
     async find({ digest, size }) {
-      for (const { path, bytes, image } of images) {
+      for (const held of images) {
+        const { path, bytes, image } = held;
         if (image?.digest !== digest || image.size !== size || bytes < size) continue;
-        if ((await digestOf({ path, size })) === digest) return { path, size };
+        if (await isWhole(held, image)) return { path, size };
       }
       return null;
     },
