@@ -7,6 +7,7 @@ import { createObjects } from '../../backend/shared/blobs.ts';
 import { systemClock } from '../../backend/shared/clock.ts';
 import { type Database, openDatabase } from '../../backend/shared/database/connect.ts';
 import { ensureIndexes } from '../../backend/shared/database/indexes.ts';
+import { collectSeldom } from '../../backend/shared/heap.ts';
 import { createHub } from '../../backend/shared/hub.ts';
 import { createLog } from '../../backend/shared/log.ts';
 import { createMetrics } from '../../backend/shared/metrics.ts';
@@ -29,6 +30,7 @@ let objects: ReturnType<typeof createObjects>;
 answerRequests(async (request: Request) => (request.kind === 'start' ? start(request) : assign(request)));
 
 async function start({ hub, databaseUri }: Extract<Request, { kind: 'start' }>): Promise<void> {
+  collectSeldom();
   trustAuthority(hub.caPem);
   database = openDatabase({ uri: databaseUri, name: 'bench', appName: 'bench' });
   objects = createObjects({ connectionString: hub.storage });

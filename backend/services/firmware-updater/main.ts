@@ -6,6 +6,7 @@ import { createObjects } from '../../shared/blobs.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { openDatabase } from '../../shared/database/connect.ts';
 import { ensureIndexes } from '../../shared/database/indexes.ts';
+import { collectSeldom } from '../../shared/heap.ts';
 import { createHub } from '../../shared/hub.ts';
 import { createLog } from '../../shared/log.ts';
 import { createMetrics } from '../../shared/metrics.ts';
@@ -17,6 +18,7 @@ import { trustAuthority } from '../../shared/trust.ts';
 import { createFirmwareUpdater } from './firmware-updater.ts';
 import { shape } from './settings.ts';
 
+collectSeldom();
 const service = 'firmware-updater';
 const settings = readSettings(process.env, shape);
 const policy = hubPolicyOf(settings);
