@@ -37,7 +37,10 @@ export type PullOptions = {
 };
 
 export type Pull = {
-  /** A frame of this object in this transfer. Resolves when the next one may come: at once, unless the disk falls behind. */
+  /**
+   * A frame of this object in this transfer, whose bytes nobody else uses any more. Resolves when the next one may come: at once,
+   * unless the disk falls behind.
+   */
   onFrame(frame: Frame, carrier: CarrierKind): Promise<void>;
   onRefused(refused: TransferRefused): void;
   /** The link has been lost and is back: what was on its way may never come. */
@@ -177,6 +180,7 @@ export function createPull(options: PullOptions): Pull {
         try {
           await take(next.frame, next.carrier);
         } finally {
+          giveBack(next.frame.data);
           next.done();
         }
         if (uncommitted >= commitFrames && committing === undefined) break;
@@ -243,6 +247,14 @@ export function createPull(options: PullOptions): Pull {
       }
     },
   };
+}
+
+/**
+ * Frees memory that V8 would free when it collects, by when there are ten MB more of it. What is small may lie in the pool of
+ * node:buffer, together with others; no Buffer has as much as half of that.
+ */
+function giveBack({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && byteLength > buffer.byteLength / 2) buffer.transfer(0);
 }
 
 const nameOf = (refusal: TransferRefusal): string =>
