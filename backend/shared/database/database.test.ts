@@ -87,7 +87,8 @@ test('events of transactions that race are numbered without a gap, in the order 
 });
 
 test('transactions of one process do not collide, however many there are at once', async (t) => {
-  const { transact, collections } = await testDatabase(t);
+  const { client, collections } = await testDatabase(t);
+  const transact = createTransact(client, 120_000);
   const event = { topic: 'device', deviceId: 'd', event: {} } as const;
   let retries = 0;
   const onRetry = () => {

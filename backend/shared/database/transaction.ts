@@ -67,14 +67,14 @@ async function attempt<T>(
 }
 
 /** How long a transaction waits for those before it: one that hangs, or a database that is away, must not hold up all others. */
-const patienceMs = 5_000;
+const defaultPatienceMs = 5_000;
 
 /**
  * Transactions over this client. `work` must pass the session to every operation, must await them one after another, may run several
  * times, and must not catch errors of the database: one error ends the transaction. Throws what `work` throws, and the
  * server's error when no attempt succeeded in time.
  */
-export function createTransact(client: MongoClient): Transact {
+export function createTransact(client: MongoClient, patienceMs = defaultPatienceMs): Transact {
   const inTurn = createTurns(patienceMs);
   return (work, options = {}) => inTurn(() => attempt(client, work, options));
 }

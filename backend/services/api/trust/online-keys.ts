@@ -34,18 +34,19 @@ export async function openOnlineKeys(
     if (trustKeyFolder !== undefined) return openKeyFolder(trustKeyFolder);
     throw new Error('TRUST_KEY_FOLDER is missing, or TRUST_SNAPSHOT_KEY and TRUST_TIMESTAMP_KEY are');
   }
+  // Nothing is asked for before all of it is named.
+  const keyIds = [
+    needed('TRUST_SNAPSHOT_KEY', snapshotKeyId),
+    needed('TRUST_TIMESTAMP_KEY', timestampKeyId),
+  ] as const;
   const token = createWorkloadIdentity({
     ...{ ...ways, authorityHost, scope: 'https://vault.azure.net/.default' },
     tenantId: needed('AZURE_TENANT_ID', settings.tenantId),
     clientId: needed('AZURE_CLIENT_ID', settings.clientId),
     tokenFile: needed('AZURE_FEDERATED_TOKEN_FILE', settings.federatedTokenFile),
   });
-  const open = (name: string, keyId: string | undefined) =>
-    openKeyVaultSigner({ ...ways, keyId: needed(name, keyId), token });
-  const [snapshot, timestamp] = await Promise.all([
-    open('TRUST_SNAPSHOT_KEY', snapshotKeyId),
-    open('TRUST_TIMESTAMP_KEY', timestampKeyId),
-  ]);
+  const open = (keyId: string) => openKeyVaultSigner({ ...ways, keyId, token });
+  const [snapshot, timestamp] = await Promise.all([open(keyIds[0]), open(keyIds[1])]);
   return { snapshot, timestamp };
 }
 
