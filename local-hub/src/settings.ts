@@ -160,9 +160,10 @@ export function readCommand(args: readonly string[], environment: NodeJS.Process
       command === 'certificate' ? 'certificate needs one device id' : `there is no command "${command}"`;
     return { kind: 'invalid', problem };
   } catch (error) {
-    if (error instanceof Invalid || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')) {
-      return { kind: 'invalid', problem: (error as Error).message };
-    }
+    const { message, code } = error as NodeJS.ErrnoException;
+    if (error instanceof Invalid) return { kind: 'invalid', problem: message };
+    // Without what parseArgs recommends behind it.
+    if (code?.startsWith('ERR_PARSE_ARGS')) return { kind: 'invalid', problem: message.split(/\.\s/)[0]! };
     throw error;
   }
 }

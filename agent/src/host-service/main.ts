@@ -6,7 +6,7 @@ import { systemClock } from '../api/clock.ts';
 import { makePrivateFolder } from '../durable/document.ts';
 import { redactText } from '../redaction/redact.ts';
 import { SettingsError } from '../settings/fields.ts';
-import { kernelBootId } from '../settings/read-settings.ts';
+import { isMistake, kernelBootId, problemOf } from '../settings/read-settings.ts';
 import { openCallJournal } from './call-journal.ts';
 import { makeKeyFiles, readKeyFile } from './key-files.ts';
 import { createNativeOperations } from './native.ts';
@@ -25,9 +25,6 @@ Windows Update work, and writes images of a BASE to the other slot.
 Every call is written down before it acts. It ends with 0 after SIGTERM or SIGINT, with 2 when the command line or the
 settings will not do, with 1 when it cannot go on.
 `;
-
-const explain = (error: unknown) =>
-  process.stderr.write(`iotdh-host-service: ${error instanceof Error ? error.message : error}\n`);
 
 async function init(folder: string): Promise<void> {
   await makeKeyFiles(folder, Date.now());
@@ -81,7 +78,7 @@ try {
   else if (command === undefined) await serve(readHostSettings(values.config ?? defaultConfig));
   else throw new SettingsError(`${positionals.join(' ')} is no command. See iotdh-host-service --help.`);
 } catch (error) {
-  explain(error);
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  process.exitCode = error instanceof SettingsError || code.startsWith('ERR_PARSE_ARGS') ? 2 : 1;
+  const hint = isMistake(error) ? '. See iotdh-host-service --help.' : '';
+  process.stderr.write(`iotdh-host-service: ${problemOf(error)}${hint}\n`);
+  process.exitCode = error instanceof SettingsError || isMistake(error) ? 2 : 1;
 }

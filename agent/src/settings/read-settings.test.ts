@@ -104,7 +104,10 @@ test('what is printed names the files of secrets, and hides a password in an add
 });
 
 test('a wrong argument and a file that is not there are answers, not crashes', () => {
-  assert.equal(readRequest(['--nonsense'], {}).kind, 'invalid');
+  assert.deepEqual(readRequest(['--nonsense'], {}), {
+    kind: 'invalid',
+    problem: "Unknown option '--nonsense'",
+  });
   assert.equal(readRequest(['--config', '/nowhere.json'], {}).kind, 'invalid');
   assert.equal(readRequest(['--help'], {}).kind, 'help');
 });

@@ -55,9 +55,19 @@ export function readRequest(args: readonly string[], environment: Environment): 
     }
     return { kind: values['print-settings'] ? 'print_settings' : 'run', settings };
   } catch (error) {
-    return { kind: 'invalid', problem: error instanceof Error ? error.message : String(error) };
+    return { kind: 'invalid', problem: problemOf(error) };
   }
 }
+
+/** What is wrong with the command line or the settings; without what parseArgs recommends behind it. */
+export function problemOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return isMistake(error) ? text.split(/\.\s/)[0]! : text;
+}
+
+/** Whether parseArgs refused the command line. */
+export const isMistake = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
 
 function readConfig(path: string): unknown {
   const bytes = readFileSync(path);

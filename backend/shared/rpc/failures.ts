@@ -3,6 +3,7 @@
  * and everything else as INTERNAL without its words, which go to the log alone.
  */
 import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
+import { KeyVaultError } from '@iotdh/trust/author';
 import { MongoError, MongoServerError } from 'mongodb';
 import { HubUnavailableError } from '../identities.ts';
 
@@ -47,9 +48,11 @@ export function createFailures({ refusalOf, onFailure }: FailureOptions): Interc
   };
 }
 
-/** Whether the same request can succeed later: the database, the hub or the blobs do not answer. */
-export function isAway(error: unknown): boolean {
+/** Whether the same request can succeed later: the database, the hub, the blobs or the keys do not answer. */
+function isAway(error: unknown): boolean {
   if (error instanceof HubUnavailableError) return true;
+  // What trust/ says of a key that is in a vault.
+  if (error instanceof KeyVaultError) return error.retryable;
   // A server that answers with an error is there, unless it says that trying again helps.
   if (error instanceof MongoServerError) {
     return error.hasErrorLabel('TransientTransactionError') || error.hasErrorLabel('RetryableWriteError');

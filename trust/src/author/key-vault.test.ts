@@ -128,6 +128,11 @@ test('a key that cannot sign, and a vault that refuses, are named; only what may
   const { options } = vault();
   for (const wrong of [keyId.replace('https', 'http'), keyId.replace(/\/[^/]*$/, ''), `${keyId}?x=1`, 'no'])
     await assert.rejects(openKeyVaultSigner({ ...options, keyId: wrong }), /names no version of a key/);
+  const token = async () => Promise.reject(new Error('the pod has no token'));
+  await assert.rejects(openKeyVaultSigner({ ...options, token }), {
+    retryable: true,
+    message: /no token for/,
+  });
   const away: typeof fetch = async () => Promise.reject(new TypeError('fetch failed'));
   await assert.rejects(openKeyVaultSigner({ ...options, fetch: away }), {
     retryable: true,

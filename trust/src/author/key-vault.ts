@@ -69,8 +69,11 @@ type Call = (method: 'GET' | 'POST', path: string, body?: object) => Promise<Ans
 
 function createCall({ token, timeoutMs = 15_000, ...options }: KeyVaultOptions, keyId: string): Call {
   const request = options.fetch ?? fetch;
+  const noToken = (cause: unknown): never => {
+    throw new KeyVaultError(`there is no token for ${keyId}`, true, cause);
+  };
   return async (method, path, body) => {
-    const authorization = `Bearer ${await token()}`;
+    const authorization = `Bearer ${await token().catch(noToken)}`;
     let status: number;
     let answer: Answer | null;
     try {
