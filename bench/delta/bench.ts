@@ -1,47 +1,19 @@
 /** The segmented delta beside what Debian has, on releases of real software: bytes, CPU and memory of both ends. */
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { revised, sampleBytes } from '../../delta/src/testing/sample-bytes.ts';
 import { root } from '../../tools/run.ts';
 import type { Bench, RunOptions } from '../bench.ts';
+import { measureTool } from './measure-tool.ts';
 import { isInstalled, measured } from './measured.ts';
 import { type Pair, pairs, prepare, type Release } from './pairs.ts';
-import { type Figures, type PairRecord, readRecord, writeRecord } from './record.ts';
+import { type PairRecord, readRecord, writeRecord } from './record.ts';
 import { deltaTable } from './table.ts';
-import { digestOf, idleProcesses, ourTools, peerTools, type Tool } from './tools.ts';
+import { idleProcesses, ourTools, peerTools } from './tools.ts';
 
-const run = promisify(execFile);
 /** Of CPU, for each command. */
 const defaultLimitSeconds = 1_200;
-
-async function measure(
-  tool: Tool,
-  [old, next]: [Release, Release],
-  limitSeconds: number,
-): Promise<Figures | string> {
-  const folder = await mkdtemp(join(tmpdir(), 'iotdh-bench-delta-'));
-  const preset = `OLD='${old.file}' NEW='${next.file}' OLD_TREE='${old.tree}' NEW_TREE='${next.tree}'`;
-  const shell = (text: string) => ['sh', '-c', `${preset}; ${text}`];
-  const stopped = `stopped after ${limitSeconds} s of CPU`;
-  try {
-    if (tool.prepare !== undefined) await run('sh', ['-c', `${preset}; ${tool.prepare}`], { cwd: folder });
-    const encode = await measured(shell(tool.encode), folder, limitSeconds);
-    if (encode === 'stopped') return stopped;
-    const apply = await measured(shell(tool.apply), folder, limitSeconds);
-    if (apply === 'stopped') return stopped;
-    if (tool.verify !== undefined) {
-      await run('sh', ['-c', `${preset}; ${tool.verify}`], { cwd: folder });
-    } else if ((await digestOf(join(folder, 'decoded'))) !== (await digestOf(next.file))) {
-      throw new Error(`${tool.name} decoded something else`);
-    }
-    return { bytes: await tool.bytes(folder, next.file), encode, apply };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
 
 /** Small, made here, so that nothing is fetched. */
 const madeUp: Pair = { name: 'made up', title: '', fetch: '', versions: ['', ''] };
@@ -98,7 +70,7 @@ export async function benchDelta(options: RunOptions): Promise<string> {
       }
       if (peerTools.includes(tool) && tool.name in record.tools) continue;
       progress(`${pair.name}: ${tool.name}`);
-      record.tools[tool.name] = await measure(tool, releases, limitSeconds).catch((error: unknown) => {
+      record.tools[tool.name] = await measureTool(tool, releases, limitSeconds).catch((error: unknown) => {
         progress(`${pair.name}: ${tool.name}: ${error instanceof Error ? error.message : String(error)}`);
         return 'failed';
       });
