@@ -21,6 +21,11 @@ export type SegmentInput = {
 
 export type SegmentEncoder = (segment: SegmentInput) => EncodedSegment;
 
+/** Of both codecs. It tells for little what a whole segment would come to, which costs as much to try as the sparse one did. */
+const quickestLevel = 1;
+/** The best level seldom makes less than this of what the quickest makes. */
+const leastShrinking = 0.7;
+
 /** Memory for segments of up to `segmentBytes` is made once and used again. */
 export function createSegmentEncoder(segmentBytes: number, codec: DeltaCodec, level: number): SegmentEncoder {
   const operations = new Uint8Array(maxOperations * 18);
@@ -104,6 +109,7 @@ export function createSegmentEncoder(segmentBytes: number, codec: DeltaCodec, le
     if (plainBytes < 0) return pack('full', output);
     const sparse = pack('sparse', body.subarray(0, plainBytes));
     if (sparse.stored.length < output.length / 4) return sparse;
+    if (sparse.stored.length < leastShrinking * compress(output, codec, quickestLevel).length) return sparse;
     const full = pack('full', output);
     return full.stored.length <= sparse.stored.length ? full : sparse;
   };
