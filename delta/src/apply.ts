@@ -1,5 +1,5 @@
 /** Applies a delta: one segment at a time, reading the delta and the base by position, in memory that their sizes do not change. */
-import { createBaseWindow } from './base-window.ts';
+import { createBaseCopies } from './base-copies.ts';
 import { decompressInto } from './codec.ts';
 import { DeltaError } from './delta-error.ts';
 import { type DeltaCodec, segmentCount } from './format.ts';
@@ -44,7 +44,7 @@ export async function* applyDelta(options: ApplyOptions): AsyncGenerator<Uint8Ar
 
   const longest = Math.min(segmentBytes, outputSize);
   const whole = new Uint8Array(longest);
-  const window = createBaseWindow(base, longest);
+  const copies = createBaseCopies(base);
   const storedMemory = createScratch();
   const bodyMemory = createScratch();
   for await (const segment of readIndex(delta, layout)) {
@@ -65,7 +65,7 @@ export async function* applyDelta(options: ApplyOptions): AsyncGenerator<Uint8Ar
       await delta.read(stored, bodyPosition);
       decompressInto(body, stored, codec, what);
     }
-    if (kind === 'sparse') await applySparse(body, output, segment.position, baseSize, window, what);
+    if (kind === 'sparse') await applySparse(body, output, segment.position, baseSize, copies, what);
     yield output;
   }
 }

@@ -2,7 +2,7 @@
  * A sparse segment: literal bytes and copies of the base, to which differences are added. Its body holds four streams, one after
  * another, so that bytes of one kind lie together: operations, runs, differences, literals.
  */
-import type { BaseWindow } from './base-window.ts';
+import type { BaseCopies } from './base-copies.ts';
 import { DeltaError } from './delta-error.ts';
 import { maxOperations } from './format.ts';
 import { type Cursor, readVarint, unzigzag } from './varint.ts';
@@ -31,7 +31,7 @@ export async function applySparse(
   output: Uint8Array,
   position: number,
   baseSize: number,
-  window: BaseWindow,
+  copies: BaseCopies,
   what: string,
 ): Promise<void> {
   const malformed = (message: string) => new DeltaError('malformed', `${what}: ${message}`);
@@ -70,6 +70,7 @@ export async function applySparse(
 
   let at = 0;
   let basePosition = position;
+  copies.clear();
   for (let count = 0; operations.at < operations.end; count += 1) {
     if (count === maxOperations) throw malformed(`it has more than ${maxOperations} operations`);
     const literal = readVarint(operations);
@@ -91,15 +92,15 @@ export async function applySparse(
       const where = `${copied} bytes at ${basePosition} of a base of ${baseSize}`;
       throw new DeltaError('outside-base', `${what}: copies ${where}`);
     }
-    if (!window.copy(output, at, copied, basePosition)) {
-      await window.load(basePosition, copied);
-      window.copy(output, at, copied, basePosition);
-    }
-    addDifferences(at, at + copied);
+    copies.add(at, copied, basePosition);
     basePosition += copied;
     at += copied;
   }
   if (at !== output.length) throw malformed(`it yields ${at} bytes of ${output.length}`);
+  await copies.copyInto(output);
+  copies.forEach((place, length) => {
+    addDifferences(place, place + length);
+  });
   if (
     literals.at !== literals.end ||
     differences.at !== differences.end ||
