@@ -5,6 +5,10 @@
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import { pathToString } from '@bufbuild/protobuf/reflect';
 import { createValidator, type Validator } from '@bufbuild/protovalidate';
+import { compileOnFirstUse, libraryCompiler } from './lazy-rules.ts';
+
+const compiler = await libraryCompiler();
+if (compiler !== null) compileOnFirstUse(compiler);
 
 /** One broken rule: the field's path ("" for a rule of the whole message), the rule's id and what it asks for. */
 export type Violation = { field: string; ruleId: string; message: string };
