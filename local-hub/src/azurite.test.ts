@@ -68,6 +68,19 @@ test('when Azurite ends at once, the error is what it printed last', async (t) =
   );
 });
 
+test('Azurite starts without the client of the telemetry that is switched off', async (t) => {
+  const program = `require('applicationinsights');
+    process.once('message', () => {});
+    console.log('Azurite Blob service successfully listens on http://127.0.0.1:7');`;
+  const folder = await standIn(t, program);
+  await mkdir(join(folder, 'node_modules', 'applicationinsights'));
+  const client = join(folder, 'node_modules', 'applicationinsights', 'index.js');
+  await writeFile(client, "throw new Error('it was loaded');");
+  const { caPem: _, ...azuriteOptions } = await options(t);
+  const azurite = await startAzurite({ ...azuriteOptions, searchFrom: [folder] });
+  await azurite.stop();
+});
+
 test('Azurite ends when the hub is killed', async (t) => {
   // The stand-in keeps a connection open, whose end tells that the process is gone.
   const server = createServer().listen(0, '127.0.0.1');
