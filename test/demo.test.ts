@@ -49,7 +49,7 @@ async function assertNothingLeft({ child, folder }: { child: ChildProcess; folde
 }
 
 test('the demo takes a real workstation through every state and leaves nothing behind', {
-  timeout: 290_000,
+  timeout: 600_000,
 }, async (t) => {
   const started = await start(t, '--yes');
   const { child } = started;
@@ -75,7 +75,7 @@ test('the demo takes a real workstation through every state and leaves nothing b
 });
 
 test('the demo that is interrupted in the middle of a transfer leaves nothing behind', {
-  timeout: 200_000,
+  timeout: 600_000,
 }, async (t) => {
   const started = await start(t, '--yes');
   const { child } = started;

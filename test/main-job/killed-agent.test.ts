@@ -19,7 +19,7 @@ const deathsOf = (events: readonly string[], effects: readonly string[]): string
 
 describe('killed once at each point of its way', { concurrency: 2 }, () => {
   test('an agent that is killed at every point of a PATCH, once each, still applies it exactly once', {
-    timeout: 290_000,
+    timeout: 600_000,
   }, async (t) => {
     const { operator } = rig;
     const workstation = await rig.workstation(t, 'killed-patch');
@@ -49,7 +49,7 @@ describe('killed once at each point of its way', { concurrency: 2 }, () => {
   });
 
   test('the same through a failed check, the BASE and the restart of the machine', {
-    timeout: 290_000,
+    timeout: 600_000,
   }, async (t) => {
     const { operator } = rig;
     const workstation = await rig.workstation(t, 'killed-base');

@@ -79,6 +79,8 @@ export type WorkstationOptions = {
 };
 
 const partitionBytes = 1_000_000;
+/** How long an agent may take to start, in ms, beside as many others as the machine has to run. */
+const startMs = 120_000;
 const program = join(import.meta.dirname, 'agent-process.ts');
 const agentProgram = join(import.meta.dirname, '..', '..', 'agent', 'bin', 'iotdh-agent.js');
 
@@ -175,7 +177,7 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
     chain: () => changes.all.map((change) => change.to),
     async start() {
       spawnAgent();
-      await host.getState({ timeoutMs: 30_000 });
+      await host.getState({ timeoutMs: startMs });
     },
     dieEverywhere(of) {
       dying = { DEATHS: at('deaths'), ...(of !== undefined && { DEATHS_OF: of }) };
@@ -223,7 +225,7 @@ export async function startWorkstation(t: TestContext, options: WorkstationOptio
   boot();
   await workstation.start();
   // From here and not from whenever the stream opens: the test's next step may be a change already.
-  const { position } = await host.getState({ timeoutMs: 30_000 });
+  const { position } = await host.getState({ timeoutMs: startMs });
   followed = follow(position).catch((error: unknown) => {
     if (!following.signal.aborted) changes.fail(error);
   });
