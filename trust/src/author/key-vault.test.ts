@@ -131,7 +131,7 @@ test('a key that cannot sign, and a vault that refuses, are named; only what may
   const token = async () => Promise.reject(new Error('the pod has no token'));
   await assert.rejects(openKeyVaultSigner({ ...options, token }), {
     retryable: true,
-    message: /no token for/,
+    message: /no token for .*: the pod has no token$/,
   });
   const away: typeof fetch = async () => Promise.reject(new TypeError('fetch failed'));
   await assert.rejects(openKeyVaultSigner({ ...options, fetch: away }), {

@@ -70,7 +70,8 @@ type Call = (method: 'GET' | 'POST', path: string, body?: object) => Promise<Ans
 function createCall({ token, timeoutMs = 15_000, ...options }: KeyVaultOptions, keyId: string): Call {
   const request = options.fetch ?? fetch;
   const noToken = (cause: unknown): never => {
-    throw new KeyVaultError(`there is no token for ${keyId}`, true, cause);
+    const why = cause instanceof Error ? `: ${cause.message}` : '';
+    throw new KeyVaultError(`there is no token for ${keyId}${why}`, true, cause);
   };
   return async (method, path, body) => {
     const authorization = `Bearer ${await token().catch(noToken)}`;
