@@ -37,5 +37,5 @@ clean:
 	rm -rf node_modules .venv .local-hub .iotdh
 
 $(setup): package-lock.json package.json
-	npm ci --loglevel=error
+	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -15,7 +15,8 @@ export function answer(blobs: Blobs, request: FrameRequest): Frame[] {
         transferId: request.transferId,
         objectDigest: request.objectDigest,
         offset: BigInt(offset),
-        data: blob.subarray(offset, offset + request.frameSize),
+        // Memory of its own: who takes a frame may give it back.
+        data: Uint8Array.from(blob.subarray(offset, offset + request.frameSize)),
       });
     });
 }
@@ -41,7 +42,7 @@ export function misbehaviour(seed: number): Misbehaviour {
           case 0:
             return [];
           case 1:
-            return [frame, frame];
+            return [frame, copy];
           case 2:
             copy.data[0] = (copy.data[0] ?? 0) ^ 1;
             return [copy];
