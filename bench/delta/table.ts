@@ -60,27 +60,35 @@ const goals: readonly Goal[] = [
   },
 ];
 
-/** `held`, or `missed`, with the figures of ours by codec. */
+/** `held` or `missed`, with the figures of ours by codec; said of each figure where they differ. */
 function verdict(goal: Goal, pair: Shown): string {
   const figures = ourTools.map(({ name }) => {
     const ours = figuresOf(pair.record, name);
     return ours && goal.figure(ours, pair);
   });
   const known = figures.filter((figure) => figure !== undefined);
+  const held = known.filter((figure) => figure <= goal.most).length;
   if (known.length === 0) return '–';
-  const digits = goal.most >= 10 ? 0 : 2;
-  const word = known.every((figure) => figure <= goal.most) ? 'held' : '**missed**';
-  return `${word}: ${figures.map((figure) => figure?.toFixed(digits) ?? '–').join(', ')}`;
+  const text = (figure: number | undefined) => figure?.toPrecision(3) ?? '–';
+  if (held === known.length) return `held: ${figures.map(text).join(', ')}`;
+  if (held === 0) return `**missed**: ${figures.map(text).join(', ')}`;
+  return known
+    .map((figure) => (figure <= goal.most ? `${text(figure)} held` : `${text(figure)} **missed**`))
+    .join(', ');
 }
 
 function pairTable({ name, title, record }: Shown): string {
   const ours = figuresOf(record, ourTools[0]!.name);
-  const rows = [...ourTools, ...peerTools].map((tool) => {
-    const figures = figuresOf(record, tool.name);
-    if (figures === undefined) return [tool.name, String(record.tools[tool.name] ?? 'not measured')];
-    const ratio = ours === undefined ? '–' : (ours.bytes / figures.bytes).toFixed(2);
-    return [tool.name, megabytes(figures.bytes), ratio, ...costs(figures.encode), ...costs(figures.apply)];
-  });
+  const tools = [...ourTools, ...peerTools];
+  const missing = tools.filter((tool) => !(tool.name in record.tools)).map((tool) => tool.name);
+  const rows = tools
+    .filter((tool) => tool.name in record.tools)
+    .map((tool) => {
+      const figures = figuresOf(record, tool.name);
+      if (figures === undefined) return [tool.name, String(record.tools[tool.name])];
+      const ratio = ours === undefined ? '–' : (ours.bytes / figures.bytes).toFixed(2);
+      return [tool.name, megabytes(figures.bytes), ratio, ...costs(figures.encode), ...costs(figures.apply)];
+    });
   const head = ['tool', 'to send', 'ours ÷ it', 'encode: CPU', 'memory', 'apply: CPU', 'memory'];
   return [
     `### ${name}: ${memory(record.newBytes)}`,
@@ -89,6 +97,7 @@ function pairTable({ name, title, record }: Shown): string {
       head,
       rows.map((row) => head.map((_, column) => row[column] ?? '')),
     ),
+    ...(missing.length > 0 ? [`**Not measured:** ${missing.join('; ')}.`] : []),
   ].join('\n\n');
 }
 
@@ -97,7 +106,7 @@ export function deltaTable(pairs: readonly MeasuredPair[]): string {
   const missing = pairs.filter(({ record }) => record === undefined).map(({ name }) => name);
   const idle = shown.at(-1)?.record.idle;
   return [
-    `The goals, each with the figures of ${ourTools.map(({ name }) => name).join(' and of ')}:`,
+    `The goals, each with the figures of ${ourTools.map(({ name }) => name).join(' and of ')}; – where one was not measured:`,
     markdownTable(
       ['goal', 'at most', ...shown.map(({ name }) => name)],
       goals.map((goal) => [goal.what, `${goal.most}`, ...shown.map((pair) => verdict(goal, pair))]),
