@@ -1,5 +1,4 @@
 /** `npm test`: every test, or those of the files given, on node:test. */
-import { execFileSync } from 'node:child_process';
 import { glob } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
@@ -45,10 +44,6 @@ for (const pattern of patterns.length > 0 ? patterns : everything) {
 
 // Each file is a process, and most start others: none strips the types of a file that another has just stripped.
 process.env.NODE_COMPILE_CACHE = join(root, 'node_modules', '.cache', 'compiled');
-// An agent that tests kill keeps nothing, so that one which ends by itself does.
-execFileSync(process.execPath, [join(root, 'agent', 'bin', 'iotdh-agent.js'), '--version'], {
-  stdio: 'ignore',
-});
 
 const seconds = new Map<string, number>();
 const events = run({
