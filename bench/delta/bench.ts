@@ -81,7 +81,9 @@ export async function benchDelta(options: RunOptions): Promise<string> {
     progress(`Rows are missing. On Debian: apt-get install ${[...missing].join(' ')}`);
   }
   const found = known.map(async ({ name, title }) => ({
-    ...{ name, title, record: await readRecord(join(folder, name)) },
+    name,
+    title,
+    record: await readRecord(join(folder, name)),
   }));
   const text = deltaTable(await Promise.all(found));
   if (quick) await rm(folder, { recursive: true, force: true });
