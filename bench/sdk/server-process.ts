@@ -101,5 +101,7 @@ async function startBare(socketPath: string, keep: () => void): Promise<void> {
         },
       }),
   });
-  await new Promise<void>((resolve) => createServer(handler).listen(socketPath, resolve));
+  // A machine that stalls for five seconds must not find its connection closed under the next call.
+  const server = createServer({ keepAliveTimeout: 0 }, handler);
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
 }
