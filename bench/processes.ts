@@ -15,10 +15,10 @@ type Reply = { id: number; answer?: unknown; error?: string } | { progress: numb
 /** Starts this file with the certificate authority that the SDKs must trust. */
 export function startWorker(
   file: string,
-  options: { caPath?: string; nodeArguments?: string[] } = {},
+  options: { caPath?: string; nodeArguments?: readonly string[] } = {},
 ): Worker {
   const child: ChildProcess = fork(file, {
-    execArgv: options.nodeArguments ?? [],
+    execArgv: [...(options.nodeArguments ?? [])],
     env: { ...process.env, ...(options.caPath === undefined ? {} : { NODE_EXTRA_CA_CERTS: options.caPath }) },
   });
   const exited = once(child, 'exit');

@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nodeArguments } from '../../agent/build.ts';
 import { startEmbeddedDatabase } from '../../backend/shared/embedded-database/start.ts';
 import type { Bench, RunOptions } from '../bench.ts';
 import { cloudToDevicePerSecond } from '../hub/measure.ts';
@@ -21,13 +22,13 @@ type Site = { hub: HubAddress; updater: Worker; agent: Worker; folder: string };
 /** Runs `work` on a hub, an updater and an agent that are fresh, and takes them away again. */
 async function onSite<T>(databaseUri: string, work: (site: Site) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'iotdh-bench-transfer-'));
-  const start = (name: string): Worker => startWorker(join(import.meta.dirname, name));
+  const start = (name: string, options = {}): Worker => startWorker(join(import.meta.dirname, name), options);
   const hubProcess = start('hub-process.ts');
   const workers: Worker[] = [];
   try {
     const hub = await hubProcess.ask<HubAddress>({ dataDir: join(folder, 'hub') });
     const updater = start('updater-process.ts');
-    const agent = start('agent-process.ts');
+    const agent = start('agent-process.ts', { nodeArguments });
     workers.push(agent, updater);
     await updater.ask({ kind: 'start', hub, databaseUri });
     const connectionString = hub.devices[1] ?? '';
