@@ -1,11 +1,10 @@
 /** Decodes a delta against files of this machine, once every byte of its base has been found to be the one that it was made for. */
-import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { applyDelta, concatenatedReader, type DeltaCodec, DeltaError, type Reader } from '@iotdh/delta/apply';
 import { Codec } from '@iotdh/proto/update/v1';
 import type { LocalFile } from '../plan/local-chunks.ts';
 import { type DecodeOptions, type DecodeOutcome, decodeInto, Undecodable } from './content-sink.ts';
-import { piecesOf } from './decode-whole.ts';
+import { digestOf } from './decode-whole.ts';
 import { createFilesReader, FileChanged, type FilesReader } from './files-reader.ts';
 
 export type DecodeDeltaOptions = DecodeOptions & {
@@ -58,9 +57,8 @@ async function verified(
 ): Promise<Reader> {
   if (found === null) throw new Undecodable(`its base ${digest} is no longer on this disk`);
   const { path, size } = found;
-  const hash = createHash('sha256');
-  for await (const piece of piecesOf(found, signal)) hash.update(piece);
-  if (hash.digest('hex') !== digest) throw new Undecodable(`its base ${digest} has changed: ${path}`);
+  if ((await digestOf(found, signal)) !== digest)
+    throw new Undecodable(`its base ${digest} has changed: ${path}`);
   return readerOf(path, size, files);
 }
 

@@ -1,4 +1,5 @@
 /** Decodes an object that holds its contents as they are. What comes out is bounded by what the manifest says, byte for byte. */
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
@@ -49,4 +50,11 @@ export async function* piecesOf(
   } finally {
     await file.close();
   }
+}
+
+/** SHA-256 in lower-case hex of what `piecesOf` yields. Throws as that does. */
+export async function digestOf(file: { path: string; size: number }, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of piecesOf(file, signal)) hash.update(piece);
+  return hash.digest('hex');
 }

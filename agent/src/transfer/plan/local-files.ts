@@ -3,12 +3,11 @@
  * of other updates on this disk, and the images in the slots of a BASE. Files are looked for by size first, so that only a few of
  * them are read.
  */
-import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Manifest } from '@iotdh/proto/update/v1';
-import { piecesOf } from '../decode/decode-whole.ts';
+import { digestOf } from '../decode/decode-whole.ts';
 import { type DigestIndex, openDigestIndex } from './digest-index.ts';
 import type { LocalFile } from './local-chunks.ts';
 import { createLocalImages, type ImageDigests, type LocalImage } from './local-images.ts';
@@ -93,7 +92,8 @@ export function createLocalFiles(options: LocalFilesOptions): LocalFiles {
           if (found?.isFile() === true && found.size === size && !forgotten.has(path)) return { path, size };
         }
         for (const path of bySize.get(size) ?? []) {
-          if (!forgotten.has(path) && (await digestOf(path, index, signal)) === digest) return { path, size };
+          if (!forgotten.has(path) && (await indexedDigest(path, index, signal)) === digest)
+            return { path, size };
         }
         return slots.find({ digest, size });
       }
@@ -131,14 +131,12 @@ export function createLocalFiles(options: LocalFilesOptions): LocalFiles {
 }
 
 /** Null: the file cannot be read, or changes while it is. */
-async function digestOf(path: string, index: DigestIndex, signal: AbortSignal): Promise<string | null> {
+async function indexedDigest(path: string, index: DigestIndex, signal: AbortSignal): Promise<string | null> {
   try {
     const found = await lstat(path, { bigint: true });
     const known = index.get(path, found);
     if (known !== null) return known;
-    const hash = createHash('sha256');
-    for await (const piece of piecesOf({ path, size: Number(found.size) }, signal)) hash.update(piece);
-    const digest = hash.digest('hex');
+    const digest = await digestOf({ path, size: Number(found.size) }, signal);
     index.put(path, found, digest);
     return digest;
   } catch (error) {

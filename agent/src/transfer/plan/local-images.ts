@@ -2,8 +2,7 @@
  * The images in the slots of a BASE, as bases of deltas, as sources of chunks, and as what need not be carried. What was written to a
  * partition is recorded; whether a system that has run since has changed it, only its digest tells.
  */
-import { createHash } from 'node:crypto';
-import { piecesOf } from '../decode/decode-whole.ts';
+import { digestOf } from '../decode/decode-whole.ts';
 import { FileChanged } from '../decode/files-reader.ts';
 import type { LocalFile } from './local-chunks.ts';
 
@@ -73,12 +72,10 @@ export function createLocalImages(options: LocalImagesOptions): LocalImages {
 
 /** Null: it cannot be read. */
 async function computed(file: LocalFile, signal: AbortSignal): Promise<string | null> {
-  const hash = createHash('sha256');
   try {
-    for await (const piece of piecesOf(file, signal)) hash.update(piece);
+    return await digestOf(file, signal);
   } catch (error) {
     if (error instanceof FileChanged) return null;
     throw error;
   }
-  return hash.digest('hex');
 }

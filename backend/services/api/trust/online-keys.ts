@@ -35,10 +35,8 @@ export async function openOnlineKeys(
     throw new Error('TRUST_KEY_FOLDER is missing, or TRUST_SNAPSHOT_KEY and TRUST_TIMESTAMP_KEY are');
   }
   // Nothing is asked for before all of it is named.
-  const keyIds = [
-    needed('TRUST_SNAPSHOT_KEY', snapshotKeyId),
-    needed('TRUST_TIMESTAMP_KEY', timestampKeyId),
-  ] as const;
+  const snapshotKey = needed('TRUST_SNAPSHOT_KEY', snapshotKeyId);
+  const timestampKey = needed('TRUST_TIMESTAMP_KEY', timestampKeyId);
   const token = createWorkloadIdentity({
     ...{ ...ways, authorityHost, scope: 'https://vault.azure.net/.default' },
     tenantId: needed('AZURE_TENANT_ID', settings.tenantId),
@@ -46,7 +44,7 @@ export async function openOnlineKeys(
     tokenFile: needed('AZURE_FEDERATED_TOKEN_FILE', settings.federatedTokenFile),
   });
   const open = (keyId: string) => openKeyVaultSigner({ ...ways, keyId, token });
-  const [snapshot, timestamp] = await Promise.all([open(keyIds[0]), open(keyIds[1])]);
+  const [snapshot, timestamp] = await Promise.all([open(snapshotKey), open(timestampKey)]);
   return { snapshot, timestamp };
 }
 
