@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import { Carrier } from '@iotdh/proto/bus/v1';
 import { type CarrierPlan, CarrierPlanSchema, PlanBound, type PlanObjects } from '@iotdh/proto/fleet/v1';
-import type { Finish, Work } from './finish-time.ts';
+import type { Finish, Work } from '../../../shared/quota/finish-time.ts';
 import { type Cost, commandsOfUpdate, twinUnitsOfUpdate, workOf } from './update-cost.ts';
 
 const bounds: Record<Finish['bound'], PlanBound> = {

@@ -1,7 +1,8 @@
 /** The hubs that are large enough for a wish, the cheapest first. */
+
+import { finishOf, type Work } from '../../../shared/quota/finish-time.ts';
 import { type HubSize, maxUnits, relativeCost, skus } from '../../../shared/quota/hub-limits.ts';
 import { allowanceOf, type Shares } from '../../../shared/quota/hub-settings.ts';
-import { finishOf, type Work } from './finish-time.ts';
 
 const dayMs = 86_400_000;
 

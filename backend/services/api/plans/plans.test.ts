@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { frameSize } from '../../../shared/messages/frame.ts';
+import { finishOf } from '../../../shared/quota/finish-time.ts';
 import { allowanceOf, type Shares } from '../../../shared/quota/hub-settings.ts';
 import { createFrameUnits } from '../../../shared/quota/metered.ts';
-import { finishOf } from './finish-time.ts';
 import { freshDuration, hubChoices } from './hub-choice.ts';
 import { createTransferCost, requestsFor } from './transfer-cost.ts';
 

@@ -8,9 +8,9 @@ import {
 } from '@iotdh/proto/objects';
 import type { Manifest, Object$ as ManifestObject } from '@iotdh/proto/update/v1';
 import { frameSize } from '../../../shared/messages/frame.ts';
+import type { Work } from '../../../shared/quota/finish-time.ts';
 import { d2cUnits } from '../../../shared/quota/metered.ts';
 import type { DeviceGroup } from './device-groups.ts';
-import type { Work } from './finish-time.ts';
 import { createTransferCost } from './transfer-cost.ts';
 
 /** What each device says of one update that is applied, besides asking for frames. */

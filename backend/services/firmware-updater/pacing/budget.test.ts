@@ -1,129 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { silentLog } from '../../../shared/log.ts';
-import { type Account, emptyAccount, type Step, step } from '../../../shared/quota/account.ts';
-import { allowanceOf, type HubPolicy } from '../../../shared/quota/hub-settings.ts';
-import type { C2dMessage } from '../sender/c2d-message.ts';
-import { createBudget } from './budget.ts';
-import { createPacer, type FrameJob } from './pacer.ts';
-import { createRate } from './rate.ts';
-
-const s1: HubPolicy = {
-  hub: { sku: 'S1', units: 1 },
-  shares: { ratePercent: 80, dailyPercent: 50 },
-  messagesPerMinute: null,
-  frameUnitsPerDay: null,
-};
-const startMs = Date.parse('2026-11-30T12:00:00Z');
-/** Lets every promise that can go on do so. */
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** Time, an account and a hub in this process; replicas whose clocks are wrong by whole minutes, each by another one. */
-function createBench(policy: HubPolicy = s1) {
-  const timers: { atMs: number; callback(): void }[] = [];
-  let passedMs = 0;
-  let account: Account = emptyAccount(new Date(startMs));
-  let isAway = false;
-  let steps = 0;
-  /** A step that was written, and whose answer is lost. */
-  let losesAnswer = false;
-  const applied = new Map<string, number>();
-  const sent: { replica: string; id: string; atMs: number }[] = [];
-  const store = {
-    async step(taken: Step) {
-      if (isAway) throw new Error('the database is away');
-      steps += 1;
-      const now = new Date(startMs + passedMs);
-      const mine = account.leases.find(({ replicaId }) => replicaId === taken.replicaId);
-      if (mine?.step === taken.step) {
-        const { messages, frameUnits } = mine;
-        return { messages, frameUnits, againMs: 0, framesFromTime: null, now, shares: account.shares };
-      }
-      assert.ok((applied.get(taken.replicaId) ?? 0) < taken.step, 'a step is taken once');
-      applied.set(taken.replicaId, taken.step);
-      const next = step(account, taken, { now, telemetryUnits: 0 });
-      account = next.account;
-      if (losesAnswer) {
-        losesAnswer = false;
-        throw new Error('the answer is lost');
-      }
-      return { ...next.grant, now, shares: account.shares };
-    },
-  };
-
-  async function pass(ms: number): Promise<void> {
-    const untilMs = passedMs + ms;
-    for (;;) {
-      await settle();
-      const next = timers.filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0];
-      if (next === undefined) break;
-      timers.splice(timers.indexOf(next), 1);
-      passedMs = Math.max(passedMs, next.atMs);
-      next.callback();
-    }
-    passedMs = untilMs;
-  }
-
-  function replica(name: string, skewMs = 0) {
-    const clock = {
-      now: () => startMs + passedMs + skewMs,
-      after(ms: number, callback: () => void) {
-        const timer = { atMs: passedMs + ms, callback };
-        timers.push(timer);
-        return () => {
-          const at = timers.indexOf(timer);
-          if (at >= 0) timers.splice(at, 1);
-        };
-      },
-    };
-    const budget = createBudget({
-      ...{ replicaId: name, policy, store, clock },
-      ...{ random: () => 0.5, log: silentLog },
-    });
-    const pacer = createPacer({
-      ...{ budget, clock, rate: createRate({ perMinute: 100 }) },
-      async send({ messageId }: C2dMessage) {
-        sent.push({ replica: name, id: messageId, atMs: passedMs });
-        return { kind: 'sent' };
-      },
-    });
-    budget.start();
-    return { budget, pacer };
-  }
-  return {
-    sent,
-    replica,
-    pass,
-    store,
-    account: () => account,
-    setAccount: (change: Partial<Account>) => {
-      account = { ...account, ...change };
-    },
-    away: (value: boolean) => {
-      isAway = value;
-    },
-    loseAnswer: () => {
-      losesAnswer = true;
-    },
-    steps: () => steps,
-  };
-}
-
-const message = (deviceId: string, messageId: string): C2dMessage => ({
-  ...{ deviceId, messageId, body: new Uint8Array(1), lifetimeMs: 1_000 },
-});
-function job(deviceId: string, key: string, told: number[] = []): FrameJob {
-  return {
-    ...{ key, group: 'transfer', units: 15 },
-    make: async () => message(deviceId, key),
-    quotaUsed: (untilMs) => void told.push(untilMs),
-  };
-}
-const jobs = (deviceId: string, from: number, count: number, told?: number[]): FrameJob[] =>
-  Array.from({ length: count }, (_, n) => job(deviceId, `${deviceId}/${from + n}`, told));
+import { allowanceOf } from '../../../shared/quota/hub-settings.ts';
+import { createReplicas, jobs, message, s1, settle, startMs } from '../testing/replicas.ts';
 
 test('two replicas together keep to the share, and neither starves the other', async () => {
-  const bench = createBench();
+  const bench = createReplicas();
   const replicas = [bench.replica('a'), bench.replica('b', 1_800_000)];
   for (let minute = 0; minute < 4; minute += 1) {
     for (const [index, { pacer }] of replicas.entries()) {
@@ -144,7 +25,7 @@ test('two replicas together keep to the share, and neither starves the other', a
 });
 
 test('a command goes within a second while fifty devices wait for frames, at either replica', async () => {
-  const bench = createBench();
+  const bench = createReplicas();
   const [a, b] = [bench.replica('a'), bench.replica('b')];
   for (let n = 0; n < 50; n += 1) a.pacer.frames(`d${n}`, jobs(`d${n}`, 0, 32));
   await bench.pass(20_000);
@@ -162,7 +43,7 @@ test('a command goes within a second while fifty devices wait for frames, at eit
 });
 
 test('a command need not wait for what frames wait for', async () => {
-  const bench = createBench();
+  const bench = createReplicas();
   const { pacer } = bench.replica('a');
   await bench.pass(60_000);
   pacer.frames('d1', jobs('d1', 0, 32));
@@ -174,7 +55,7 @@ test('a command need not wait for what frames wait for', async () => {
 });
 
 test('a replica that dies leaves its grant counted, and the others go on', async () => {
-  const bench = createBench();
+  const bench = createReplicas();
   const { pacer } = bench.replica('alive');
   pacer.frames('d1', jobs('d1', 0, 32));
   await bench.pass(90_000);
@@ -200,7 +81,7 @@ test('a replica that dies leaves its grant counted, and the others go on', async
 });
 
 test('a step whose answer is lost counts once', async () => {
-  const bench = createBench();
+  const bench = createReplicas();
   const { pacer, budget } = bench.replica('a');
   await bench.pass(60_000);
   bench.loseAnswer();
@@ -213,7 +94,7 @@ test('a step whose answer is lost counts once', async () => {
 });
 
 test('while the database is away nothing is sent, and then it goes on', async () => {
-  const bench = createBench();
+  const bench = createReplicas();
   const { pacer } = bench.replica('a');
   bench.away(true);
   pacer.frames('d1', jobs('d1', 0, 3));
@@ -225,7 +106,7 @@ test('while the database is away nothing is sent, and then it goes on', async ()
 });
 
 test('when the day’s share is used up every device that waits is told at once, and midnight begins anew', async () => {
-  const bench = createBench({ ...s1, frameUnitsPerDay: 60 });
+  const bench = createReplicas({ ...s1, frameUnitsPerDay: 60 });
   const { pacer, budget } = bench.replica('a', 3_600_000);
   const told: number[] = [];
   pacer.frames('d1', jobs('d1', 0, 10, told));
@@ -246,7 +127,7 @@ test('when the day’s share is used up every device that waits is told at once,
 });
 
 test('a share that is lowered or raised in the middle holds within seconds', async () => {
-  const bench = createBench();
+  const bench = createReplicas();
   const { pacer } = bench.replica('a');
   const sentIn = async (ms: number): Promise<number> => {
     const before = bench.sent.length;
@@ -267,7 +148,7 @@ test('a share that is lowered or raised in the middle holds within seconds', asy
 });
 
 test('a stop gives back what was not used, and tells what was', async () => {
-  const bench = createBench();
+  const bench = createReplicas();
   const { pacer, budget } = bench.replica('a');
   await bench.pass(60_000);
   pacer.frames('d1', jobs('d1', 0, 1));
@@ -279,7 +160,7 @@ test('a stop gives back what was not used, and tells what was', async () => {
 });
 
 test('without a limit nothing is asked for, and what was sent is counted all the same', async () => {
-  const bench = createBench({ ...s1, hub: null });
+  const bench = createReplicas({ ...s1, hub: null });
   const { pacer } = bench.replica('a');
   for (let n = 0; n < 20; n += 1) pacer.frames(`d${n}`, jobs(`d${n}`, 0, 3));
   await settle();

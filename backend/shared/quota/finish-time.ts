@@ -1,5 +1,5 @@
 /** How long a hub needs for so many messages, within its rate and within what each of its days has. */
-import type { Allowance } from '../../../shared/quota/hub-settings.ts';
+import type { Allowance } from './hub-settings.ts';
 
 export type Work = {
   /** C2D messages, commands and frames. */
