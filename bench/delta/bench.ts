@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { revised, sampleBytes } from '../../delta/src/testing/sample-bytes.ts';
 import { root } from '../../tools/run.ts';
 import type { Bench, RunOptions } from '../bench.ts';
+import { buildApplier } from './applier.ts';
 import { measureTool } from './measure-tool.ts';
 import { isInstalled, measured } from './measured.ts';
 import { type Pair, pairs, prepare, type Release } from './pairs.ts';
 import { type PairRecord, readRecord, writeRecord } from './record.ts';
 import { deltaTable } from './table.ts';
-import { idleProcesses, ourTools, peerTools } from './tools.ts';
+import { ourTools, peerTools } from './tools.ts';
 
 /** Of CPU, for each command. */
 const defaultLimitSeconds = 1_200;
@@ -31,13 +32,16 @@ async function madeUpPair(folder: string): Promise<[Release, Release]> {
   return made as [Release, Release];
 }
 
-/** What Node has in memory before it does anything. */
-async function measureIdle(folder: string): Promise<PairRecord['idle']> {
+/** What Node has in memory when it does nothing, and when it has loaded what applies a delta. */
+async function measureIdle(applier: string, folder: string): Promise<PairRecord['idle']> {
   const peakOf = async (command: string): Promise<number> => {
     const cost = await measured(['sh', '-c', command], folder, 60);
     return cost === 'stopped' ? Number.NaN : cost.peakBytes;
   };
-  return { bareBytes: await peakOf(idleProcesses.bare), loadedBytes: await peakOf(idleProcesses.loaded) };
+  return {
+    bareBytes: await peakOf(`exec ${process.execPath} -e ''`),
+    loadedBytes: await peakOf(`exec ${applier}`),
+  };
 }
 
 export async function benchDelta(options: RunOptions): Promise<string> {
@@ -50,6 +54,7 @@ export async function benchDelta(options: RunOptions): Promise<string> {
   if (unknown !== undefined) {
     throw new Error(`there is no pair "${unknown}", only ${known.map(({ name }) => name).join(', ')}`);
   }
+  const applier = await buildApplier(join(folder, 'applier'));
   const missing = new Set<string>();
   for (const pair of known) {
     if (only === undefined ? pair.large === true && large !== true : !only.includes(pair.name)) continue;
@@ -59,7 +64,7 @@ export async function benchDelta(options: RunOptions): Promise<string> {
     const record: PairRecord = {
       date: new Date().toISOString().slice(0, 10),
       newBytes: (await stat(releases[1].file)).size,
-      idle: await measureIdle(pairFolder),
+      idle: await measureIdle(applier, pairFolder),
       // What peers cost is measured once; ours each time.
       tools: (await readRecord(pairFolder))?.tools ?? {},
     };
@@ -70,21 +75,19 @@ export async function benchDelta(options: RunOptions): Promise<string> {
       }
       if (peerTools.includes(tool) && tool.name in record.tools) continue;
       progress(`${pair.name}: ${tool.name}`);
-      record.tools[tool.name] = await measureTool(tool, releases, limitSeconds).catch((error: unknown) => {
-        progress(`${pair.name}: ${tool.name}: ${error instanceof Error ? error.message : String(error)}`);
-        return 'failed';
-      });
+      record.tools[tool.name] = await measureTool(tool, releases, { applier, limitSeconds }).catch(
+        (error: unknown) => {
+          progress(`${pair.name}: ${tool.name}: ${error instanceof Error ? error.message : String(error)}`);
+          return 'failed';
+        },
+      );
       await writeRecord(pairFolder, record);
     }
   }
   if (missing.size > 0) {
     progress(`Rows are missing. On Debian: apt-get install ${[...missing].join(' ')}`);
   }
-  const found = known.map(async ({ name, title }) => ({
-    name,
-    title,
-    record: await readRecord(join(folder, name)),
-  }));
+  const found = known.map(async (pair) => ({ ...pair, record: await readRecord(join(folder, pair.name)) }));
   const text = deltaTable(await Promise.all(found));
   if (quick) await rm(folder, { recursive: true, force: true });
   return text;

@@ -15,10 +15,13 @@ const run = promisify(execFile);
 export async function measureTool(
   tool: Tool,
   [old, next]: [Release, Release],
-  limitSeconds: number,
+  { applier, limitSeconds }: { applier: string; limitSeconds: number },
 ): Promise<Figures | string> {
   const folder = await mkdtemp(join(tmpdir(), 'iotdh-bench-delta-'));
-  const preset = `OLD='${old.file}' NEW='${next.file}' OLD_TREE='${old.tree}' NEW_TREE='${next.tree}'`;
+  const preset = [
+    `OLD='${old.file}' NEW='${next.file}' OLD_TREE='${old.tree}' NEW_TREE='${next.tree}'`,
+    `APPLIER='${applier}'`,
+  ].join(' ');
   const shell = (text: string) => ['sh', '-c', `${preset}; ${text}`];
   const stopped = `stopped after ${limitSeconds} s of CPU`;
   try {

@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 export type Pair = {
   name: string;
   title: string;
+  /** What a reader of its figures should know. */
+  note?: string;
   /** Shell that fills the current folder, given $VERSION. */
   fetch: string;
   /** Shell that makes one file, $FILE, of $TREE. Default: a tar without times and owners. */
@@ -72,6 +74,7 @@ export const pairs: readonly Pair[] = [
     fetch: `apt-get download -qq "linux-image-$VERSION-amd64"; dpkg-deb -x *.deb . && rm *.deb
       mv lib/modules/* lib/modules/kernel; for f in boot/*; do mv "$f" "\${f%%-*}"; done
       mv usr/share/doc/linux-image-* usr/share/doc/linux-image; rm -rf usr/share/bug usr/share/lintian`,
+    note: 'Of what is to send, 8.1 MB are the kernel and 1.1 MB a changelog, both compressed, and 2.1 MB signatures of modules: no tool finds those in the base, and they alone are 0.43 of zstd’s (counted by hand on 2026-11-30).',
     versions: ['6.1.0-47', '6.1.0-50'],
     large: true,
   },

@@ -4,9 +4,9 @@ import type { Cost } from './measured.ts';
 import type { Figures, PairRecord } from './record.ts';
 import { ourTools, peerTools } from './tools.ts';
 
-/** A pair, and what was measured of it. */
-export type MeasuredPair = { name: string; title: string; record: PairRecord | undefined };
-type Shown = { name: string; title: string; record: PairRecord };
+/** A pair of releases, and what was measured of it. */
+export type MeasuredPair = { name: string; title: string; note?: string; record: PairRecord | undefined };
+type Shown = MeasuredPair & { record: PairRecord };
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`;
 const memory = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
@@ -77,7 +77,7 @@ function verdict(goal: Goal, pair: Shown): string {
     .join(', ');
 }
 
-function pairTable({ name, title, record }: Shown): string {
+function pairTable({ name, title, note, record }: Shown): string {
   const ours = figuresOf(record, ourTools[0]!.name);
   const tools = [...ourTools, ...peerTools];
   const missing = tools.filter((tool) => !(tool.name in record.tools)).map((tool) => tool.name);
@@ -97,6 +97,7 @@ function pairTable({ name, title, record }: Shown): string {
       head,
       rows.map((row) => head.map((_, column) => row[column] ?? '')),
     ),
+    ...(note === undefined ? [] : [note]),
     ...(missing.length > 0 ? [`**Not measured:** ${missing.join('; ')}.`] : []),
   ].join('\n\n');
 }
@@ -115,7 +116,7 @@ export function deltaTable(pairs: readonly MeasuredPair[]): string {
     ...(idle === undefined
       ? []
       : [
-          `Ours is a Node process. One that does nothing has ${memory(idle.bareBytes)}; with the TypeScript of what applies a delta loaded, ${memory(idle.loadedBytes)}. What applying adds is counted from there.`,
+          `Ours is a Node process. One that does nothing has ${memory(idle.bareBytes)}; with what applies a delta loaded, compiled and with the agent’s arguments for V8, ${memory(idle.loadedBytes)}. What applying adds is counted from there.`,
         ]),
     ...shown.map(pairTable),
   ].join('\n\n');

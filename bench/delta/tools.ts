@@ -11,7 +11,7 @@ export type Tool = {
   /** The program that must be installed, and the package that has it. */
   program: string;
   packageName: string;
-  /** Shell, with $OLD and $NEW (files), $OLD_TREE and $NEW_TREE (folders). Runs before the measurement. */
+  /** Shell, with $OLD and $NEW (files), $OLD_TREE and $NEW_TREE (folders), $APPLIER (ours). Runs before the measurement. */
   prepare?: string;
   encode: string;
   /** Makes `decoded`, unless `verify` says otherwise. */
@@ -25,19 +25,16 @@ export type Tool = {
 const run = promisify(execFile);
 const sizeOf = (name: string) => async (folder: string) => (await stat(join(folder, name))).size;
 const node = process.execPath;
-const script = (name: string) => `exec ${node} ${join(import.meta.dirname, name)}`;
+const producer = join(import.meta.dirname, 'produce-process.ts');
 
 const ours = (codec: 'zstd' | 'brotli'): Tool => ({
   name: `ours, ${codec}`,
   program: node,
   packageName: '',
-  encode: `${script('produce-process.ts')} "$OLD" "$NEW" delta ${codec}`,
-  apply: `${script('apply-process.ts')} "$OLD" delta decoded`,
+  encode: `exec ${node} ${producer} "$OLD" "$NEW" delta ${codec}`,
+  apply: 'exec "$APPLIER" "$OLD" delta decoded',
   bytes: sizeOf('delta'),
 });
-
-/** A Node process that does nothing, and one that has loaded what applies a delta. */
-export const idleProcesses = { bare: `exec ${node} -e ''`, loaded: script('apply-process.ts') };
 
 export const ourTools: readonly Tool[] = [ours('zstd'), ours('brotli')];
 
