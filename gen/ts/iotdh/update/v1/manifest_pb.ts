@@ -44,8 +44,9 @@ export type Requirements = Message<"iotdh.update.v1.Requirements"> & {
   platforms: Platform[];
 
   /**
-   * The lowest versions that may be on the machine. Versions are compared part by part, numbers as
-   * numbers. Empty: any.
+   * The lowest versions that may be on the machine. Versions are compared part by part, numbers as numbers, and 1.2 equals 1.2.0. As in
+   * Debian, a leading "1:" is an epoch, "~" is before what has none, and "-", "+" and words are after: 1.2-3+deb12u1 is higher than
+   * 1.2-3. Words for what precedes a release are before it: 2.0-rc1 is lower than 2.0. Empty: any.
    *
    * @generated from field: repeated iotdh.update.v1.ProductVersion version_floors = 2;
    */
