@@ -10,7 +10,7 @@ import {
   signedBy,
 } from '../testing/repository.ts';
 import { createDeviceTrust, type DeviceTrustOptions } from './device-trust.ts';
-import { memoryStorage } from './storage.ts';
+import { memoryStorage, type Storage } from './storage.ts';
 
 const day = 86_400_000;
 const year = 365 * day;
@@ -135,6 +135,56 @@ test('a stolen timestamp key can move the time ahead, and rotating it out moves 
   await repository.renew();
   assert.equal((await verify()).kind, 'signed');
 });
+
+/** Storage whose power is cut after so many changes: nothing more is written, and whoever tries learns of it. */
+function cutAfter(changes: number, storage: Storage): Storage {
+  let left = changes;
+  const spend = () => {
+    if (left === 0) throw new Error('the power is cut');
+    left -= 1;
+  };
+  return {
+    read: storage.read,
+    write(name, bytes) {
+      spend();
+      storage.write(name, bytes);
+    },
+    remove(name) {
+      spend();
+      storage.remove(name);
+    },
+  };
+}
+
+for (const stolen of ['timestamp', 'snapshot'] as const) {
+  test(`a power cut at any instant of the recovery from a stolen ${stolen} key locks nobody out`, async () => {
+    const repository = await repositoryWithPack();
+    // What the thief signed: a number that nothing will reach, and a time far ahead if the key is of the time.
+    repository.versions.snapshot = 1_000;
+    if (stolen === 'timestamp') repository.nowMs += 50 * year;
+    await repository.renew({ snapshot: true });
+    const ofThief = repository.files();
+    repository.nowMs = start + day;
+    const signer = newSigner();
+    repository.signers[stolen] = [signer];
+    await repository.rotate({ [stolen]: { keys: [signer.key], threshold: 1 } });
+    repository.versions = { ...repository.versions, snapshot: 5, timestamp: 5 };
+    await repository.renew({ snapshot: true });
+    for (let changes = 0, isCut = true; isCut; changes += 1) {
+      const storage = memoryStorage();
+      await device(repository, { storage }).verify(ofThief);
+      isCut = await device(repository, { storage: cutAfter(changes, storage) })
+        .verify()
+        .then(
+          () => false,
+          () => true,
+        );
+      const { kind } = await device(repository, { storage }).verify();
+      assert.equal(kind, 'signed', `the power was cut after ${changes} changes`);
+      assert.ok(changes < 20);
+    }
+  });
+}
 
 test('a timestamp that was signed before the one that it follows is refused', async () => {
   const repository = await repositoryWithPack();

@@ -97,7 +97,10 @@ function updateRoot(store: TrustedMetadataStore, storage: Storage, offered: Offe
   }
 }
 
-/** 5.3.11, the recovery from a fast-forward attack: metadata of a key that was rotated out are gone, and the time that it told. */
+/**
+ * 5.3.11, the recovery from a fast-forward attack: metadata of a key that was rotated out are gone, and the time that it told. What
+ * shows that this is to be done goes last, so that it is done again after a power cut.
+ */
 function forgetWhatAnotherKeySigned(store: TrustedMetadataStore, storage: Storage, time: TrustedTime): void {
   const isStill = (role: 'timestamp' | 'snapshot', bytes: Buffer) => {
     const read = readMetadata(role, bytes);
@@ -112,13 +115,13 @@ function forgetWhatAnotherKeySigned(store: TrustedMetadataStore, storage: Storag
   const timestamp = storage.read('timestamp.json');
   const snapshot = storage.read('snapshot.json');
   if (timestamp !== null && !isStill('timestamp', timestamp)) {
-    storage.remove('timestamp.json');
-    storage.remove('snapshot.json');
     time.reset();
+    storage.remove('snapshot.json');
+    storage.remove('timestamp.json');
   } else if (snapshot !== null && !isStill('snapshot', snapshot)) {
     // The timestamp names a version of the snapshot below which nothing would be taken.
-    storage.remove('snapshot.json');
     storage.remove('timestamp.json');
+    storage.remove('snapshot.json');
   }
 }
 
