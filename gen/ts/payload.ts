@@ -52,25 +52,29 @@ export function createPayloadReader<Desc extends DescMessage>(
     } catch (cause) {
       return { kind: 'malformed', cause };
     }
-    const result = validator.validate(schema, message);
-    switch (result.kind) {
-      case 'valid':
-        return { kind: 'valid', message };
-      case 'invalid':
-        return {
-          kind: 'invalid',
-          violations: result.violations.map(({ field, ruleId, message: text }) => ({
-            field: pathToString(field),
-            ruleId,
-            message: text,
-          })),
-        };
-      case 'error':
-        // A rule that cannot be evaluated has not passed.
-        return {
-          kind: 'invalid',
-          violations: [{ field: '', ruleId: 'error', message: result.error.message }],
-        };
-    }
+    const violations = violationsOf(schema, message, validator);
+    return violations.length === 0 ? { kind: 'valid', message } : { kind: 'invalid', violations };
   };
+}
+
+/** The rules of the contract that a message breaks; none: it is valid. */
+export function violationsOf<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+  validator: Validator = sharedValidator,
+): Violation[] {
+  const result = validator.validate(schema, message);
+  switch (result.kind) {
+    case 'valid':
+      return [];
+    case 'invalid':
+      return result.violations.map(({ field, ruleId, message: text }) => ({
+        field: pathToString(field),
+        ruleId,
+        message: text,
+      }));
+    case 'error':
+      // A rule that cannot be evaluated has not passed.
+      return [{ field: '', ruleId: 'error', message: result.error.message }];
+  }
 }

@@ -85,6 +85,8 @@ test('what was changed, taken out, moved, put in or signed by somebody else is n
   const otherText = edited(second, (copy) => {
     copy.shownText = 'Later?';
   });
+  const timeless = createDevice('ws-1', key, 7).decide('confirm', null);
+  timeless.time = timestampFromMs(timeMs);
   const cases: [what: string, lines: string[], found: string[]][] = [
     ['the text beside the signature', [one, otherText, three], [`tampered ws-1 ${id(2)}`]],
     [
@@ -125,6 +127,21 @@ test('what was changed, taken out, moved, put in or signed by somebody else is n
     ],
     ['no JSON', [one, two, three, '{"consent":'], ['unreadable  line 4']],
     ['a kind of the future', [one, two, three, '{"weather":{}}'], ['unreadable  line 4']],
+    [
+      'an application that says nothing',
+      ['{"application":{"deviceId":"ws-1"}}', applied[0]!.replace('"move"', '"mofe"'), ...lines],
+      ['unreadable  line 1', 'unreadable  line 2'],
+    ],
+    [
+      'a statement without a time, signed with a certificate that nobody gave',
+      [consentLine('ws-1', createDevice('ws-1', key, 6).decide('confirm', null)), one, two, three],
+      ['unreadable  line 1'],
+    ],
+    [
+      'a record with a time, of a statement without one',
+      [consentLine('ws-1', timeless), one, two, three],
+      [`tampered ws-1 ${uuid(7001)}`],
+    ],
   ];
   /** Another decision with this number. */
   function forked(number: number): Consent {

@@ -1,8 +1,9 @@
 /** Reads an exported audit trail: one AuditRecord in ProtoJSON a line. Whatever does not read is a finding, never skipped. */
 import { open } from 'node:fs/promises';
-import { fromBinary, fromJsonString } from '@bufbuild/protobuf';
+import { fromJsonString } from '@bufbuild/protobuf';
 import { type Consent, type ConsentStatement, ConsentStatementSchema } from '@iotdh/proto/agent/v1';
 import { type AuditRecord, AuditRecordSchema, type RecordedApplication } from '@iotdh/proto/fleet/v1';
+import { createPayloadReader, violationsOf } from '@iotdh/proto/payload';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
 import type { Finding } from './finding.ts';
@@ -22,6 +23,8 @@ export type Trail = {
   findings: Finding[];
 };
 
+/** The contract's most. */
+const maxStatementBytes = 64 * 1024;
 /** Two copies of the longest record fit: 64 KiB of statement, and the text beside it with every character escaped. */
 export const maxLineBytes = 1024 * 1024;
 /** What is kept in memory for verification; a fleet of 1,000 devices updated monthly takes 80 years to get there. */
@@ -36,7 +39,7 @@ export async function readTrail(path: string): Promise<Trail> {
     if (text === '') continue;
     if (line > maxRecords) throw new Failure(exitCode.usage, `${path} has more than ${maxRecords} lines`);
     const record = parse(text);
-    if (record === null) trail.findings.push(unreadable(line, 'it is no record of the audit trail'));
+    if (typeof record === 'string') trail.findings.push(unreadable(line, record));
     else take(trail, record, line);
   }
   if (line === 0) throw new Failure(exitCode.usage, `${path} is empty`);
@@ -57,13 +60,13 @@ function take(trail: Trail, { kind }: AuditRecord, line: number): void {
         trail.findings.push({ kind: 'unsigned', deviceId, subject: consentId, detail });
         return;
       }
-      const statement = decode(evidence.statement);
-      if (statement === null) {
+      const statement = readStatement(evidence.statement);
+      if (statement.kind !== 'valid') {
         const detail = 'the signed bytes are no statement about a consent';
         trail.findings.push({ kind: 'tampered', deviceId, subject: consentId, detail });
         return;
       }
-      trail.consents.push({ line, deviceId, consent, statement });
+      trail.consents.push({ line, deviceId, consent, statement: statement.message });
       return;
     }
     default:
@@ -75,21 +78,21 @@ const unreadable = (line: number, detail: string): Finding => ({
   ...{ kind: 'unreadable', deviceId: '', subject: `line ${line}`, detail },
 });
 
-function parse(text: string): AuditRecord | null {
+/** The record, or what is wrong with the line. */
+function parse(text: string): AuditRecord | string {
+  let record: AuditRecord;
   try {
-    return fromJsonString(AuditRecordSchema, text, { ignoreUnknownFields: true });
+    record = fromJsonString(AuditRecordSchema, text, { ignoreUnknownFields: true });
   } catch {
-    return null;
+    return 'it is no record of the audit trail';
   }
+  const [broken] = violationsOf(AuditRecordSchema, record);
+  return broken === undefined
+    ? record
+    : `${broken.field || 'it'} is not as the contract has it: ${broken.message}`;
 }
 
-function decode(bytes: Uint8Array): ConsentStatement | null {
-  try {
-    return fromBinary(ConsentStatementSchema, bytes);
-  } catch {
-    return null;
-  }
-}
+const readStatement = createPayloadReader(ConsentStatementSchema, { maxBytes: maxStatementBytes });
 
 /** Lines of bounded length, because the file may come from anybody. */
 async function* linesOf(path: string): AsyncGenerator<string, void, undefined> {

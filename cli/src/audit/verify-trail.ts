@@ -111,7 +111,8 @@ function applicationFindings(trail: Trail, sound: readonly SignedConsent[]) {
     leadsTo.set(key, [...(leadsTo.get(key) ?? []), signed]);
   }
   for (const { deviceId, journalId, move } of trail.applications) {
-    if (move === undefined) continue;
+    // The contract requires it, and whoever read the trail has looked.
+    if (move === undefined) throw new TypeError(`an application of ${deviceId} has no move`);
     const subject = `${journalId}/${move.sequence}`;
     if (move.event === Event.BOOT_FWUPD) {
       confirmedAtMachine.push(`${deviceId}: ${subject}`);

@@ -70,11 +70,13 @@ export function createDevice(deviceId: string, key: Key, chain = 1) {
   let previous: Uint8Array = new Uint8Array();
   const manifestDigest = new Uint8Array(32).fill(7);
   return {
-    decide(answer: 'confirm' | 'decline' = 'confirm', atMs = timeMs): Consent {
+    /** Null: its record has no time. */
+    decide(answer: 'confirm' | 'decline' = 'confirm', atMs: number | null = timeMs): Consent {
       number += 1;
       const consent = create(ConsentSchema, {
         ...{ consentId: uuid(chain * 1000 + number), manifestDigest, kind: UpdateKind.PATCH },
-        ...{ person: { id: 'n7', name: 'N. Seven' }, shownText: 'Now?', time: timestampFromMs(atMs) },
+        ...{ person: { id: 'n7', name: 'N. Seven' }, shownText: 'Now?' },
+        ...(atMs === null ? {} : { time: timestampFromMs(atMs) }),
         decision: { case: answer, value: {} } as Consent['decision'],
       });
       const statement = toBinary(
