@@ -223,7 +223,7 @@ export function createAgent(options: AgentOptions): Agent {
     ...createReportPort({
       ...{ updates, inventory, now, log },
       tell: (payload, traceParent) => cloud.tell(payload, traceParent),
-      consentBehind: (decision) => server.consents.behind(decision),
+      consentsToTell: (decision) => server.consents.toTell(decision),
       onApplied: (appliedDigest) => state.write({ ...state.value, appliedDigest }),
       onDecided: () => void reminders.look(),
       async forget(updateId) {

@@ -18,6 +18,7 @@ import { digestFromHex, hexFromDigest } from './names.ts';
 import { pendingUpdateOf } from './pending.ts';
 import type { AgentMachine, HostCommand, UpdateView } from './port.ts';
 import { done, type Outcome, type Refusal, refusalOf } from './refusal.ts';
+import type { StoredConsent } from './store/consent-table.ts';
 import type { HostStore } from './store/open-store.ts';
 
 export type ConsentsOptions = {
@@ -40,9 +41,16 @@ export type Consents = {
     request: ConsentRequest,
     keep: (consent: Consent) => void,
   ): Promise<Outcome<Consent>>;
-  /** The record behind a decision that the machine reports, for the backend; null if it was lost. */
-  behind(decision: Decision): Consent | null;
+  /**
+   * What the cloud is to be told once the machine reports a decision: every record that it was not told of, oldest first. Two
+   * decisions may be the same in all that the machine knows of them, and each has a record. None left: the newest that fits the
+   * decision, which is told once more rather than not at all; empty if it was lost.
+   */
+  toTell(decision: Decision): ConsentToTell[];
 };
+
+/** `markTold`: it is on its way to the cloud durably. */
+export type ConsentToTell = { consent: Consent; markTold(): void };
 
 const maxShownLength = 8000;
 const defaultPostponeMs = 7 * 24 * 60 * 60 * 1000;
@@ -106,15 +114,22 @@ export function createConsents(options: ConsentsOptions): Consents {
     });
   }
 
-  function behind(decision: Decision): Consent | null {
-    for (const { consent: bytes } of store.consents.newest()) {
-      const consent = fromBinary(ConsentSchema, bytes);
-      if (matches(consent, decision)) return consent;
+  function toTell(decision: Decision): ConsentToTell[] {
+    const { consents } = store;
+    const read = ({ id, consent }: StoredConsent): ConsentToTell => ({
+      consent: fromBinary(ConsentSchema, consent),
+      markTold: () => store.write(() => consents.markTold(id)),
+    });
+    const untold = consents.untold();
+    if (untold.length > 0) return untold.map(read);
+    for (const stored of consents.newest()) {
+      const known = read(stored);
+      if (matches(known.consent, decision)) return [known];
     }
-    return null;
+    return [];
   }
 
-  return { decide, behind };
+  return { decide, toTell };
 }
 
 function commandOf(event: 'sdk_confirmpatch' | 'sdk_confirmbase', consent: Consent): HostCommand {

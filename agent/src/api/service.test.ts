@@ -328,7 +328,16 @@ test('a decision can be put off or declined, within limits, and is handed to the
   assert.equal(timestampMs(put.snapshot.pendingUpdate!.postponedUntil!), rig.clock.now() + 3_600_000);
   const decision = rig.machine.standing().decision;
   assert.ok(decision);
-  assert.equal(rig.server.consents.behind(decision)?.consentId, put.consent?.consentId);
+  // The same once more, before the cloud is told of the first: there are two records.
+  const again = await postpone(3_600_000);
+  const toTell = () => rig.server.consents.toTell(decision);
+  const idsOf = (told: ReturnType<typeof toTell>) => told.map(({ consent }) => consent.consentId);
+  assert.deepEqual(idsOf(toTell()), [put.consent?.consentId, again.consent?.consentId]);
+  toTell()[0]?.markTold();
+  assert.deepEqual(idsOf(toTell()), [again.consent?.consentId]);
+  toTell()[0]?.markTold();
+  // A report that is repeated, since the agent was killed before it was done with it.
+  assert.deepEqual(idsOf(toTell()), [again.consent?.consentId]);
 
   const declined = await client.confirmPatch({
     ...about,

@@ -1,5 +1,5 @@
 /** The ports `report` and `discard`: the cloud is told what became of an update, and then what it brought goes. */
-import type { Consent } from '@iotdh/proto/agent/v1';
+import type { ConsentToTell } from '../api/consents.ts';
 import { type Ended, resultOf } from '../cloud/results.ts';
 import type { Tell } from '../cloud/tell.ts';
 import type { Inventory } from '../inventory/inventory.ts';
@@ -11,7 +11,7 @@ import type { UpdateStore } from '../updates/update-store.ts';
 export type ReportPortOptions = {
   updates: UpdateStore;
   inventory: Inventory;
-  consentBehind: (decision: Decision) => Consent | null;
+  consentsToTell: (decision: Decision) => readonly ConsentToTell[];
   tell: Tell;
   /** An update was applied: the manifest's digest, in hex. */
   onApplied: (digest: string) => void;
@@ -25,7 +25,7 @@ export type ReportPortOptions = {
 const done: StepResult = { kind: 'done' };
 
 export function createReportPort(options: ReportPortOptions): Pick<Ports, 'report' | 'discard'> {
-  const { updates, inventory, consentBehind, tell, onApplied, onDecided, forget, now, log } = options;
+  const { updates, inventory, consentsToTell, tell, onApplied, onDecided, forget, now, log } = options;
 
   async function tellResult(updateId: string, target: Target, ended: Ended): Promise<StepResult> {
     const record = updates.get(updateId);
@@ -50,14 +50,18 @@ export function createReportPort(options: ReportPortOptions): Pick<Ports, 'repor
       updates.put({ ...record, declinedOffers: record.offers });
     }
     onDecided();
-    const consent = consentBehind(decision);
-    if (consent === null) {
+    const consents = consentsToTell(decision);
+    if (consents.length === 0) {
       const about = { assignment_id: decision.updateId };
       log({ level: 'error', component: 'updates', message: 'the record of a decision is lost', about });
       return done;
     }
-    const told = await tell({ case: 'consent', value: consent }, record?.traceParent);
-    return told.kind === 'told' ? done : { kind: 'failed', reason: told.reason };
+    for (const { consent, markTold } of consents) {
+      const told = await tell({ case: 'consent', value: consent }, record?.traceParent);
+      if (told.kind !== 'told') return { kind: 'failed', reason: told.reason };
+      markTold();
+    }
+    return done;
   }
 
   /** How a half ended as its installer wrote it down, or as the machine knows it. */
