@@ -201,3 +201,22 @@ test('a chunked object alone serves a machine that has nothing', async (t) => {
   assert.ok(await brought.isWhole());
   assert.equal(tallyOf(brought.outcome).savedBytes, 0);
 });
+
+test('chunks whose only file is gone before they are used are carried in one more round', async (t) => {
+  const blobs: Blobs = new Map();
+  const content = sampleBytes(1_000_000, 5);
+  const chunked = await addChunked(blobs, content);
+  const pack = createPatchPack(blobs, { program: content }, [chunked]);
+  const machine = createMachine(t, { program: Buffer.concat([content.subarray(0, 990_000), old]) });
+  const brought = await machine.bring(pack, (digest) => {
+    if (digest === hex(chunked.digest)) rmSync(join(machine.root, 'program'), { force: true });
+  });
+  assert.ok(await brought.isWhole());
+  const requests = brought.bench.requests.filter(
+    ({ objectDigest }) => hex(objectDigest) === hex(chunked.digest),
+  );
+  const frames = Math.ceil(Number(chunked.size) / 1_500);
+  // A request names at most 32 frames, and others are made while those come.
+  assert.ok(requests.length < frames / 8, `${requests.length} requests for ${frames} frames`);
+  assert.ok(tallyOf(brought.outcome).carriedBytes < Number(chunked.size) * 1.1);
+});

@@ -67,33 +67,39 @@ export async function bringObject(
     segmentDigests: list,
     ...(chunks && { wanted: (layout: Layout) => chunks.local.wanted(layout) }),
   };
-  for (;;) {
-    const carried = await carrying.carry(item, disk);
-    if (carried.kind !== 'carried') return carried;
-    const decoded = await decode(object, carried.path, disk, chunks);
-    // Each time, a chunk that was believed to be here is known to be lacking: that comes to an end.
-    if (decoded.kind === 'lacking') continue;
-    // Contents are durable by now, or will never be: in either case the spool has served.
-    await letGo(disk, object.digest, carried.path);
-    if (decoded.kind === 'undecodable') {
-      return { kind: 'unusable', reason: `object ${hex(object.digest)}: ${decoded.detail}` };
-    }
-    progress.doneBytes += carried.carriedBytes;
-    disk.notes.brought(hex(object.digest), {
-      origin: origins[encoding.case],
-      contents: lacking.length,
-      contentBytes: lacking.reduce((sum, { size }) => sum + size, 0),
-      carriedBytes: carried.carriedBytes + segmentListBytes(object),
-    });
-    return { kind: 'here' };
+  const carried = await carrying.carry(item, disk);
+  if (carried.kind !== 'carried') return carried;
+  const { path } = carried;
+  const last: { carriedBytes: number; stopped: Pause | Failure | null } = { ...carried, stopped: null };
+  const decoded = await decode(object, path, disk, chunks, async (wanted) => {
+    const more = await carrying.carry({ ...item, wanted }, disk);
+    if (more.kind === 'carried') last.carriedBytes = more.carriedBytes;
+    else last.stopped = more;
+    return last.stopped === null;
+  });
+  if (last.stopped !== null) return last.stopped;
+  // Contents are durable by now, or will never be: in either case the spool has served.
+  await letGo(disk, object.digest, path);
+  if (decoded.kind === 'undecodable') {
+    return { kind: 'unusable', reason: `object ${hex(object.digest)}: ${decoded.detail}` };
   }
+  progress.doneBytes += last.carriedBytes;
+  disk.notes.brought(hex(object.digest), {
+    origin: origins[encoding.case],
+    contents: lacking.length,
+    contentBytes: lacking.reduce((sum, { size }) => sum + size, 0),
+    carriedBytes: last.carriedBytes + segmentListBytes(object),
+  });
+  return { kind: 'here' };
 }
 
+/** `carryMore`: brings further segments of the object into its file; false: not now. */
 function decode(
   object: ManifestObject,
   path: string,
   disk: Disk,
   chunks: LookedAt | undefined,
+  carryMore: (wanted: NonNullable<Item['wanted']>) => Promise<boolean>,
 ): Promise<DecodeOutcome | { kind: 'lacking' }> {
   const { store, signal } = disk;
   const { encoding } = object;
@@ -104,7 +110,11 @@ function decode(
     return decodeDelta({ ...options, codec, base: names, find: (content) => findContent(disk, content) });
   }
   if (encoding.case === 'chunked' && chunks !== undefined) {
-    return decodeChunked({ ...options, codec: encoding.value.codec, ...chunks });
+    const { list, local } = chunks;
+    return decodeChunked({
+      ...{ ...options, codec: encoding.value.codec, list, local },
+      carryLacking: (first) => carryMore((layout) => local.wanted(layout, first)),
+    });
   }
   return decodeWhole({ ...options, codec: encoding.value?.codec ?? Codec.UNSPECIFIED });
 }

@@ -36,7 +36,7 @@ export type CarryOptions = {
 };
 
 export type Carrying = {
-  /** One at a time. `path`: the file, of which the wanted segments are there; `carriedBytes`: how long those are. */
+  /** One at a time. `path`: the file, of which the wanted segments are there; `carriedBytes`: how long those are that ever came. */
   carry(
     item: Item,
     disk: Disk,
@@ -92,11 +92,7 @@ export function createCarrying(options: CarryOptions): Carrying {
         progress.underWay = () => 0;
         await spool.close();
       }
-      return {
-        kind: 'carried',
-        path,
-        carriedBytes: wanted === undefined ? item.size : lengthOf(layout, wanted),
-      };
+      return { kind: 'carried', path, carriedBytes: spool.countedBytes };
     },
     async onFrame(frame, carrier) {
       if (isCurrent(frame)) await current?.pull.onFrame(frame, carrier);

@@ -13,12 +13,12 @@ export type LocalChunks = {
   /** Whether no chunk of a group has to be carried. */
   hasAll(group: Group): boolean;
   /**
-   * Reads a chunk. False: its file is no longer what it was, and the chunk counts as lacking from now on. What was found by a digest
-   * is believed by its digest only, so that it is computed again.
+   * Reads a chunk. False: its file is no longer what it was, and the chunk counts as lacking from now on; every chunk of a file that
+   * is gone does. What was found by a digest is believed by its digest only, so that it is computed again.
    */
   read(chunk: number, into: Uint8Array, files: FilesReader): Promise<boolean>;
-  /** The segments of the object that hold a group which has to be carried. */
-  wanted(layout: Layout): BitSet;
+  /** The segments of the object that hold a group, of those from `first` on, which has to be carried. Default: of all. */
+  wanted(layout: Layout, first?: number): BitSet;
 };
 
 export type FindChunksOptions = {
@@ -38,10 +38,10 @@ export async function findChunks(options: FindChunksOptions): Promise<LocalChunk
   const fileOf = new Int32Array(list.chunkCount).fill(-1);
   const placeOf = new Float64Array(list.chunkCount);
   /** The first chunk with the same digest stands for all of them. */
-  const first = Uint32Array.from({ length: list.chunkCount }, (_, chunk) =>
+  const standsFor = Uint32Array.from({ length: list.chunkCount }, (_, chunk) =>
     list.indexOf(list.digestOf(chunk)),
   );
-  let lacking = new Set(first).size;
+  let lacking = new Set(standsFor).size;
   let readBytes = 0;
 
   async function cut({ path, size }: LocalFile): Promise<void> {
@@ -73,7 +73,7 @@ export async function findChunks(options: FindChunksOptions): Promise<LocalChunk
 
   const hasAll = (group: Group): boolean => {
     for (let chunk = group.first; chunk < group.end; chunk += 1) {
-      if (fileOf[first[chunk]!] === -1) return false;
+      if (fileOf[standsFor[chunk]!] === -1) return false;
     }
     return true;
   };
@@ -81,20 +81,22 @@ export async function findChunks(options: FindChunksOptions): Promise<LocalChunk
   return {
     hasAll,
     async read(chunk, into, reader) {
-      const stands = first[chunk]!;
+      const stands = standsFor[chunk]!;
       const path = paths[fileOf[stands]!];
       try {
         if (path !== undefined) await reader.read(path, into, placeOf[stands]!);
         if (createHash('sha256').update(into).digest().equals(list.digestOf(chunk))) return true;
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
+        const gone = fileOf[stands];
+        for (let each = 0; each < fileOf.length; each += 1) if (fileOf[each] === gone) fileOf[each] = -1;
       }
       fileOf[stands] = -1;
       return false;
     },
-    wanted(layout) {
+    wanted(layout, first = 0) {
       const segments = createBitSet(segmentCount(layout));
-      for (let index = 0; index < list.groupCount; index += 1) {
+      for (let index = first; index < list.groupCount; index += 1) {
         const group = list.group(index);
         if (hasAll(group)) continue;
         const last = Math.floor((group.offset + group.storedBytes - 1) / layout.segmentSize);
