@@ -9,8 +9,9 @@ test('an update goes all the way: offered, brought, confirmed, applied, checked,
 }, async (t) => {
   const station = await createWorkstation(t);
   const { client, cloud } = station;
-  const pack = addPatch(station.blobs, { version: '2.0' });
-  await client.reportVersion({ product: 'Carto', version: '1.0' });
+  const part = { product: 'Patch Unit', version: '3.1' };
+  const pack = addPatch(station.blobs, { version: '2.0', beside: part });
+  await client.reportVersion({ product: 'Carto', version: '1.0' }, { parts: [part] });
   assert.equal((await client.getState()).state, 'BUSY');
   await client.ready();
   await station.reached('READY');

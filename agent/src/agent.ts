@@ -166,7 +166,9 @@ export function createAgent(options: AgentOptions): Agent {
   }
 
   // What the machine decides on is executed by these.
-  const installers = createInstallers({ settings, environment, facts, products, connections, bus, clock });
+  const installers = createInstallers({
+    ...{ settings, environment, facts, products, inventory, connections, bus, clock },
+  });
   const withdrawal = createWithdrawal({
     snapshot: machine.snapshot,
     submit: (event) => runner.submit(event),

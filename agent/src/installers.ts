@@ -10,9 +10,11 @@ import type { HostOperations } from './host-service/operations.ts';
 import { createRemoteOperations } from './host-service/remote.ts';
 import { runChecks } from './install/checks.ts';
 import { createInstaller } from './install/create-installer.ts';
+import { createInstalledVersion } from './install/installed-version.ts';
 import type { Installer, Preflight } from './install/installer.ts';
 import type { MachineFacts as InstallerFacts } from './install/ports.ts';
 import { createSandbox } from './install/sandbox.ts';
+import type { Inventory } from './inventory/inventory.ts';
 import type { MachineFacts } from './inventory/machine-facts.ts';
 import type { ProductRegister } from './inventory/products.ts';
 import { sleep } from './machine/sleep.ts';
@@ -30,6 +32,7 @@ export type InstallersOptions = {
   environment: Readonly<Record<string, string | undefined>>;
   facts: MachineFacts & InstallerFacts;
   products: ProductRegister;
+  inventory: Inventory;
   connections: ReturnType<typeof openConnections>;
   bus: Pick<ReplaceableBus, 'opens'>;
   clock: Clock;
@@ -59,7 +62,7 @@ export function createInstallers(options: InstallersOptions): Installers {
 }
 
 function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 'base' | 'images'> {
-  const { settings, environment, facts, products, connections, bus, clock } = options;
+  const { settings, environment, facts, products, inventory, connections, bus, clock } = options;
   const stateFolder = join(settings.dataDir, 'install');
   const baseFolder = join(settings.dataDir, 'base');
   makePrivateFolder(stateFolder);
@@ -67,7 +70,7 @@ function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 
   const host = operationsOf(options, { stateFolder, baseFolder });
   const { apt, windows, slots } = host;
   const patch = createInstaller({
-    ...{ stateFolder, host, connections, products, environment, clock },
+    ...{ stateFolder, host, connections, products, inventory, environment, clock },
     facts: { ...facts, onMainsPower: host.onMainsPower },
     roots: settings.roots,
     updateServices: { ...(apt && { apt }), ...(windows && { windows }) },
@@ -77,7 +80,7 @@ function bothInstallers(options: InstallersOptions): Pick<Installers, 'patch' | 
 
   const prove = createProof({
     sandbox: createSandbox({ folder: join(baseFolder, 'scripts'), environment, clock, redact: redactText }),
-    versionOf: (product) => products.versionOf(product),
+    versionOf: createInstalledVersion(inventory, apt),
     ...{ runChecks, clock, uptimeMs: host.uptimeMs, connected: bus.opens },
   });
   const records = stepRecordsIn(baseFolder);

@@ -11,11 +11,12 @@ import { createComponentInstaller, fileSetOf } from './components.ts';
 import { removeFolder } from './durable.ts';
 import type { OnFailPoint } from './fail-point.ts';
 import { findPlace, type Place } from './files/place.ts';
+import { createInstalledVersion } from './installed-version.ts';
 import type { Installer, Job, Preflight } from './installer.ts';
 import { beginJournal, hasJournal, type Journal, openJournal } from './journal.ts';
 import type { InstallOutcome } from './outcome.ts';
 import { createPlan, type Part } from './plan.ts';
-import type { Connections, Host, MachineFacts, Products, UpdateServices } from './ports.ts';
+import type { Connections, Host, Inventory, MachineFacts, Products, UpdateServices } from './ports.ts';
 import { findUnmet, together, type Unmet } from './preflight.ts';
 import { refuseManifest, refuseNestedRoots } from './refuse-manifest.ts';
 import { createSandbox } from './sandbox.ts';
@@ -30,6 +31,7 @@ export type InstallerOptions = {
   host: Host;
   connections: Connections;
   products: Products;
+  inventory: Inventory;
   facts: MachineFacts;
   updateServices: UpdateServices;
   /** The agent's own environment, of which scripts get PATH and what they name. */
@@ -42,22 +44,17 @@ export type InstallerOptions = {
 };
 
 export function createInstaller(options: InstallerOptions): Installer {
-  const { roots, stateFolder, host, connections, products, facts, updateServices, clock } = options;
+  const { roots, stateFolder, host, connections, products, inventory, facts, updateServices, clock } =
+    options;
   const { onFailPoint: failPoint = () => {} } = options;
   const scripts = join(stateFolder, 'scripts');
   const sandbox = createSandbox({ ...options, folder: scripts });
+  const versionOf = createInstalledVersion(inventory, updateServices.apt);
   const surroundings = { connections, products, updateServices, sandbox, clock };
 
   function folderOf(id: string): string {
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(id)) throw new Error(`${id} cannot name a job`);
     return join(stateFolder, 'jobs', id);
-  }
-
-  /** The agent's register first; packages that were not installed by an update are known to apt alone. */
-  async function versionOf(product: string, signal: AbortSignal): Promise<string | null> {
-    const registered = await products.versionOf(product);
-    if (registered !== null) return registered;
-    return (await updateServices.apt?.versionOf(product, signal)) ?? null;
   }
 
   async function findPlaces(components: readonly Component[], id: string): Promise<Record<string, Place>> {
@@ -108,7 +105,8 @@ export function createInstaller(options: InstallerOptions): Installer {
   async function requirementsUnmet(manifest: Manifest, carryBytes: number): Promise<Unmet | null> {
     const unmet = await findUnmet(manifest, {
       ...{ facts, carryBytes, stateFolder },
-      historyOf: products.historyOf,
+      historyOf: inventory.historyOf,
+      registeredVersionOf: products.versionOf,
       versionOf: (product) => versionOf(product, new AbortController().signal),
       rootPath: (root) => roots[root]?.path,
     });

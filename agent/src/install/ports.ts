@@ -44,10 +44,14 @@ export type Connections = {
 export type Products = {
   /** Null: not installed, or not known. */
   versionOf(product: string): Promise<string | null>;
-  /** The versions that the machine is known to have had, oldest first, the one of now the last; empty: none. */
-  historyOf(product: string): Promise<readonly string[]>;
   /** Durable when it resolves. Null removes the product. */
   set(product: string, version: string | null): Promise<void>;
+};
+
+/** What is installed, as operators see it: what the register has, the operating system, the agent, what the host application reports. */
+export type Inventory = {
+  /** The versions that the machine is known to have had, oldest first, the one of now the last; empty: none. */
+  historyOf(product: string): readonly string[];
 };
 
 /** A package that apt is to bring to a version; null: not installed. */
@@ -113,6 +117,8 @@ export type MachineFacts = {
     operatingSystemVersion: string;
     model: string;
   }>;
+  /** The operating system as the inventory has it. */
+  operatingSystemProduct(): { product: string; version: string };
   /** Names the file system that holds the path, and how many bytes of it may still be used. The path need not exist. */
   freeDisk(path: string): Promise<{ fileSystem: string; bytes: number }>;
   freeMemoryBytes(): Promise<number>;

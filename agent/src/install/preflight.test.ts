@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { MessageInitShape } from '@bufbuild/protobuf';
-import { OperatingSystem, type RequirementsSchema } from '@iotdh/proto/update/v1';
-import type { MachineFacts } from './ports.ts';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { ReportVersionRequestSchema } from '@iotdh/proto/agent/v1';
+import {
+  BaseSchema,
+  ComponentSchema,
+  ManifestSchema,
+  OperatingSystem,
+  PackageManager,
+  PackageSetSchema,
+  PartitionRole,
+  type RequirementsSchema,
+} from '@iotdh/proto/update/v1';
+import { createInventory } from '../inventory/inventory.ts';
+import type { Apt, MachineFacts } from './ports.ts';
 import { createBench, temporaryFolder } from './testing/bench.ts';
 import { openMachine } from './testing/machine.ts';
 
@@ -181,4 +192,111 @@ test('combinations are judged on what will be installed, and the nearest one is 
     'it would leave app 2.0 with Carto 7.10, which were not validated together; the nearest that were: app 2.0 with Carto 7.11',
   );
   assert.match(await answer(together(['app', '2.0'], ['Velys', '1'])), /Velys \(none\)/);
+});
+
+/** apt with PostgreSQL 15.8, which changes nothing. */
+const apt: Apt = {
+  versionOf: (name) => Promise.resolve(name === 'postgresql-15' ? '15.8-0+deb12u1' : null),
+  simulate: () => Promise.reject(new Error('nothing is to be installed here')),
+  install: () => Promise.reject(new Error('nothing is to be installed here')),
+};
+
+test('packages and the build of the operating system count as they will be, not as they are', async (t) => {
+  const { facts } = openMachine(temporaryFolder(t));
+  const { author, installer, machine } = createBench(t, { facts, updateServices: { apt } });
+  await machine.products.set('Carto', '8.1');
+  const packages = (name: string, version: string) =>
+    create(PackageSetSchema, { manager: PackageManager.APT, packages: [{ name, version }] });
+  const undo = { kind: { case: 'restorePrevious' as const, value: {} } };
+  const postgres = create(ComponentSchema, {
+    ...{ id: 'system', title: 'The security fixes', undo },
+    kind: {
+      case: 'operatingSystemBuild',
+      value: { target: { case: 'linux', value: packages('postgresql-15', '15.9-0+deb12u1') } },
+    },
+  });
+  const antivirus = create(ComponentSchema, {
+    ...{ id: 'antivirus', title: 'The antivirus', undo },
+    kind: {
+      case: 'managedProduct',
+      value: {
+        product: { product: 'ClamAV', version: '1.4' },
+        source: { case: 'packages', value: packages('clamav', '1.4.1-1') },
+      },
+    },
+  });
+  const windows = create(ComponentSchema, {
+    ...{ id: 'windows', title: 'The build', undo },
+    kind: {
+      case: 'operatingSystemBuild',
+      value: { target: { case: 'windows', value: { buildTag: '10.0.26100.2314' } } },
+    },
+  });
+  const met = async (components: (typeof postgres)[], ...products: [string, string][]) => {
+    const together = products.map(([product, version]) => ({ product, version }));
+    const manifest = author.manifest(components, { validatedCombinations: [{ products: together }] });
+    return (await installer.requirements(manifest)).kind === 'met';
+  };
+  const files = author.files('Carto', { x: '1' }, { version: '8.2' });
+  const before: [string, string] = ['postgresql-15', '15.8-0+deb12u1'];
+  const after: [string, string] = ['postgresql-15', '15.9-0+deb12u1'];
+  assert.equal(await met([files], ['Carto', '8.2'], before), true);
+  assert.equal(await met([files, postgres], ['Carto', '8.2'], before), false);
+  assert.equal(await met([files, postgres], ['Carto', '8.2'], after), true);
+  assert.equal(await met([antivirus], ['ClamAV', '1.4'], ['clamav', '1.4.1-1']), true);
+  assert.equal(await met([antivirus], ['clamav', '1.4.0-1']), false);
+  assert.equal(await met([windows], ['Debian GNU/Linux', '10.0.26100.2314']), true);
+  assert.equal(await met([windows], ['Debian GNU/Linux', '12']), false);
+});
+
+test('a base replaces the packages of the system that runs, and keeps what the register has', async (t) => {
+  const { author, installer, machine } = createBench(t, { updateServices: { apt } });
+  await machine.products.set('Carto', '8.1');
+  const answer = async (product: string, version: string) => {
+    const patch = author.manifest([], { validatedCombinations: [{ products: [{ product, version }] }] });
+    const digest = author.content('an image');
+    const value = {
+      partitions: [{ name: 'system', role: PartitionRole.BOOT, digest, minPartitionBytes: 1n }],
+      products: [{ product: 'Velys', version: '2' }],
+    };
+    const end = await installer.requirements(
+      create(ManifestSchema, { ...patch, content: { case: 'base', value: create(BaseSchema, value) } }),
+    );
+    return end.kind === 'met' ? 'met' : end.reason;
+  };
+  assert.equal(await answer('Velys', '2'), 'met');
+  assert.equal(await answer('Carto', '8.1'), 'met');
+  assert.match(await answer('postgresql-15', '15.8-0+deb12u1'), /postgresql-15 \(none\)/);
+});
+
+test('requirements look where operators do: the operating system, the agent and what the host application reports', async (t) => {
+  const { facts } = openMachine(temporaryFolder(t));
+  const parts = [{ product: 'Patch Unit', version: '3.1' }];
+  const inventory = createInventory({
+    agentVersion: '1.5.0',
+    facts,
+    register: { all: () => [] },
+    hostVersion: () => create(ReportVersionRequestSchema, { product: carto('8.0'), parts }),
+  });
+  const { author, installer } = createBench(t, { facts, inventory });
+  const files = author.files('app', { x: '1' });
+  const cases: [product: string, installed: string, higher: string][] = [
+    ['Debian GNU/Linux', '12', '13'],
+    ['IoT Agent', '1.5.0', '1.5.1'],
+    ['Patch Unit', '3.1', '3.2'],
+  ];
+  for (const [product, installed, higher] of cases) {
+    const kindsOf = (version: string): Requirements[] => [
+      { versionFloors: [{ product, version }] },
+      { mustPassThrough: [{ product, version }] },
+      { validatedCombinations: [{ products: [{ product, version }] }] },
+    ];
+    for (const requirements of kindsOf(installed)) {
+      assert.deepEqual(await installer.preflight(author.manifest([files], requirements)), { kind: 'met' });
+    }
+    for (const requirements of kindsOf(higher)) {
+      const end = await installer.preflight(author.manifest([files], requirements));
+      assert.ok(end.kind === 'unmet' && end.reason.includes(installed), product);
+    }
+  }
 });

@@ -2,7 +2,7 @@
  * What a manifest asks of a machine, and whether it has it. Everything that is not met is found at once, so that nobody mends one
  * thing only to be told of the next.
  */
-import type { Manifest, Platform, ProductVersion, Requirements } from '@iotdh/proto/update/v1';
+import type { Manifest, Package, Platform, ProductVersion, Requirements } from '@iotdh/proto/update/v1';
 import { Architecture, OperatingSystem } from '@iotdh/proto/update/v1';
 import { compareVersions, firstMissing } from '@iotdh/proto/versions';
 import { type DiskOptions, findShortDisks } from './disk-room.ts';
@@ -14,7 +14,9 @@ export type Unmet = { reason: string; passing: boolean };
 export type PreflightOptions = DiskOptions & {
   versionOf(product: string): Promise<string | null>;
   /** The versions that the machine is known to have had, oldest first, the one of now the last. */
-  historyOf(product: string): Promise<readonly string[]>;
+  historyOf(product: string): readonly string[];
+  /** As the agent's register has it, which a BASE does not replace. */
+  registeredVersionOf(product: string): Promise<string | null>;
 };
 
 const lasting = (reason: string): Unmet => ({ reason, passing: false });
@@ -90,7 +92,7 @@ async function unmetIn(
 
 /** What apt alone knows has no history but its version of now. */
 async function historyOf(product: string, options: PreflightOptions): Promise<readonly string[]> {
-  const known = await options.historyOf(product);
+  const known = options.historyOf(product);
   if (known.length > 0) return known;
   const now = await options.versionOf(product);
   return now === null ? [] : [now];
@@ -100,13 +102,15 @@ async function historyOf(product: string, options: PreflightOptions): Promise<re
 async function unvalidated(
   { validatedCombinations }: Requirements,
   manifest: Manifest,
-  { versionOf }: PreflightOptions,
+  { facts, versionOf, registeredVersionOf }: PreflightOptions,
 ): Promise<string | null> {
   if (validatedCombinations.length === 0) return null;
-  const brought = productsAfter(manifest);
+  const brought = broughtBy(manifest, facts.operatingSystemProduct().product);
+  // A BASE replaces the operating system and its packages: of those, only what it names is known.
+  const kept = manifest.content.case === 'base' ? registeredVersionOf : versionOf;
   const after = new Map<string, string | null>();
   for (const { product } of validatedCombinations.flatMap(({ products }) => products)) {
-    after.set(product, brought.get(product) ?? (await versionOf(product)));
+    after.set(product, brought.get(product) ?? (await kept(product)));
   }
   const fits = ({ product, version }: ProductVersion): boolean => {
     const found = after.get(product) ?? null;
@@ -136,16 +140,33 @@ function matches(wanted: Platform, machine: Awaited<ReturnType<MachineFacts['pla
   );
 }
 
-/** The versions that a manifest brings. */
-function productsAfter({ content }: Manifest): Map<string, string> {
+/** The versions that a manifest brings, packages and the build of the operating system among them. */
+function broughtBy({ content }: Manifest, operatingSystem: string): Map<string, string> {
+  const products: (ProductVersion | undefined)[] = [];
+  const packages: Package[] = [];
   const brought = new Map<string, string>();
-  const bring = (one: ProductVersion | undefined) => one && brought.set(one.product, one.version);
-  if (content.case === 'base') for (const one of content.value.products) bring(one);
+  if (content.case === 'base') products.push(...content.value.products);
   for (const { kind } of content.case === 'patch' ? content.value.components : []) {
-    const { case: name, value } = kind;
-    if (name === 'hostApplication' || name === 'thirdPartyApplication' || name === 'managedProduct') {
-      bring(value.product);
+    switch (kind.case) {
+      case 'hostApplication':
+      case 'thirdPartyApplication':
+        products.push(kind.value.product);
+        break;
+      case 'managedProduct': {
+        const { product, source } = kind.value;
+        products.push(product);
+        if (source.case === 'packages') packages.push(...source.value.packages);
+        break;
+      }
+      case 'operatingSystemBuild': {
+        const { target } = kind.value;
+        if (target.case === 'linux') packages.push(...target.value.packages);
+        if (target.case === 'windows') brought.set(operatingSystem, target.value.buildTag);
+      }
     }
   }
+  for (const { name, version } of packages) brought.set(name, version);
+  // Last, because the inventory answers before apt does.
+  for (const one of products) if (one !== undefined) brought.set(one.product, one.version);
   return brought;
 }

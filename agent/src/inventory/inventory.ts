@@ -14,13 +14,15 @@ import type { ProductRegister, ProductKind as RegisterKind } from './products.ts
 export type Inventory = {
   /** Never empty: the agent itself is always there. */
   products(): InstalledProduct[];
+  /** The versions of a product that the machine is known to have had, oldest first, the one of now the last; empty: not installed. */
+  historyOf(product: string): readonly string[];
   platform(): Promise<Platform>;
 };
 
 export type InventoryOptions = {
   agentVersion: string;
-  facts: MachineFacts;
-  register: ProductRegister;
+  facts: Pick<MachineFacts, 'platform' | 'operatingSystemProduct'>;
+  register: Pick<ProductRegister, 'all'>;
   /** What the host application said last. */
   hostVersion: () => ReportVersionRequest | null;
 };
@@ -35,23 +37,29 @@ const architectures = { x64: Architecture.X64, arm64: Architecture.ARM64 };
 const maxProducts = 500;
 
 export function createInventory({ agentVersion, facts, register, hostVersion }: InventoryOptions): Inventory {
-  return {
-    products() {
-      const system = facts.operatingSystemProduct();
-      const products = [
-        installed(ProductKind.AGENT, 'IoT Agent', agentVersion),
-        installed(ProductKind.OPERATING_SYSTEM, system.product, system.version),
-        ...register
-          .all()
-          .map(({ kind, product, version, installTimeMs, earlier }) =>
-            installed(kinds[kind], product, version, installTimeMs, earlier),
-          ),
-        ...(hostVersion()?.parts ?? []).map(({ product, version }) =>
-          installed(ProductKind.THIRD_PARTY, product, version),
+  function products(): InstalledProduct[] {
+    const system = facts.operatingSystemProduct();
+    const found = [
+      installed(ProductKind.AGENT, 'IoT Agent', agentVersion),
+      installed(ProductKind.OPERATING_SYSTEM, system.product, system.version),
+      ...register
+        .all()
+        .map(({ kind, product, version, installTimeMs, earlier }) =>
+          installed(kinds[kind], product, version, installTimeMs, earlier),
         ),
-      ];
-      const named = new Map(products.toReversed().map((entry) => [entry.product?.product, entry]));
-      return [...named.values()].reverse().slice(0, maxProducts);
+      ...(hostVersion()?.parts ?? []).map(({ product, version }) =>
+        installed(ProductKind.THIRD_PARTY, product, version),
+      ),
+    ];
+    const named = new Map(found.toReversed().map((entry) => [entry.product?.product, entry]));
+    return [...named.values()].reverse().slice(0, maxProducts);
+  }
+
+  return {
+    products,
+    historyOf(name) {
+      const found = products().find(({ product }) => product?.product === name);
+      return found?.product === undefined ? [] : [...found.earlierVersions, found.product.version];
     },
     async platform() {
       const { operatingSystem, architecture, operatingSystemVersion, model } = await facts.platform();

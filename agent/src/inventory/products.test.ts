@@ -15,16 +15,18 @@ test('what a machine has had is remembered over restarts, and what was taken bac
   const open = () =>
     openProducts({ path, now: () => 2, onChange: () => undefined, onDamaged: () => assert.fail('damaged') });
   const register = open();
-  assert.deepEqual(await register.historyOf('Carto'), ['8.0']);
+  const historyOf = (name: string, { all } = register) =>
+    all().flatMap(({ product, version, earlier = [] }) => (product === name ? [...earlier, version] : []));
+  assert.deepEqual(historyOf('Carto'), ['8.0']);
   await register.set('Carto', '8.1');
   await register.set('Carto', '8.0');
-  assert.deepEqual(await register.historyOf('Carto'), ['8.0'], '8.1 failed its check');
+  assert.deepEqual(historyOf('Carto'), ['8.0'], '8.1 failed its check');
   await register.set('Carto', '8.1');
   await register.set('Carto', '8.1', 'third_party');
   await register.set('Carto', '8.2');
-  assert.deepEqual(await open().historyOf('Carto'), ['8.0', '8.1', '8.2']);
+  assert.deepEqual(historyOf('Carto', open()), ['8.0', '8.1', '8.2']);
   for (let patch = 1; patch <= 40; patch += 1) await register.set('Carto', `9.${patch}`);
-  assert.equal((await register.historyOf('Carto')).length, 33);
+  assert.equal(historyOf('Carto').length, 33);
   await register.set('Carto', null);
-  assert.deepEqual(await register.historyOf('Carto'), []);
+  assert.deepEqual(historyOf('Carto'), []);
 });

@@ -14,8 +14,6 @@ export type Product = {
 export type ProductRegister = {
   all(): readonly Product[];
   versionOf(product: string): Promise<string | null>;
-  /** The versions that it is known to have had here, oldest first, its own the last; empty when it is not installed. */
-  historyOf(product: string): Promise<readonly string[]>;
   /** Durable when it resolves; null removes the product. `kind` is for a product that is new here: default third-party. */
   set(product: string, version: string | null, kind?: ProductKind): Promise<void>;
 };
@@ -43,10 +41,6 @@ export function openProducts({ path, now, onChange, onDamaged }: ProductsOptions
   return {
     all: () => document.value,
     versionOf: async (product) => find(product)?.version ?? null,
-    async historyOf(product) {
-      const found = find(product);
-      return found === undefined ? [] : [...(found.earlier ?? []), found.version];
-    },
     async set(product, version, kind) {
       const before = find(product);
       if ((before?.version ?? null) === version && (kind === undefined || before?.kind === kind)) return;

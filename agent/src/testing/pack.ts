@@ -25,6 +25,8 @@ export type TestPackOptions = {
   version: string;
   /** The text of the check. Default: passes. */
   check?: string;
+  /** A product that must be installed at this version, before and after. Default: none. */
+  beside?: { product: string; version: string };
   /** How many bytes the largest file has. Default 60,000. */
   fileBytes?: number;
 };
@@ -33,7 +35,7 @@ export const product = 'Carto';
 
 /** Adds a PATCH to the blobs that brings `app/version.txt` and `app/data.bin` to the root `host-app`. */
 export function addPatch(blobs: Blobs, options: TestPackOptions): TestPack {
-  const { version, check = 'exit 0\n', fileBytes = 60_000 } = options;
+  const { version, check = 'exit 0\n', fileBytes = 60_000, beside } = options;
   const files = {
     'version.txt': Buffer.from(`${version}\n`),
     'data.bin': bytesOf(fileBytes, version.length),
@@ -56,6 +58,9 @@ export function addPatch(blobs: Blobs, options: TestPackOptions): TestPack {
     },
     checks: [
       { title: 'the files are right', kind: { case: 'filesMatch', value: {} } },
+      ...(beside === undefined
+        ? []
+        : [{ title: 'it fits', kind: { case: 'installedVersion' as const, value: beside } }]),
       {
         title: 'it starts',
         kind: {
@@ -77,6 +82,7 @@ export function addPatch(blobs: Blobs, options: TestPackOptions): TestPack {
     createTime: timestampFromMs(1_700_000_000_000),
     content: { case: 'patch', value: { components: [component] } },
     objects: [addObject(blobs, contents, { codec: Codec.NONE })],
+    requirements: { versionFloors: beside === undefined ? [] : [beside] },
   });
   return { ref: store(blobs, manifest, UpdateKind.PATCH), title, files };
 }

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { createInstaller, type InstallerOptions } from '../create-installer.ts';
-import type { Connections, Host, MachineFacts, Products } from '../ports.ts';
+import type { Connections, Host, Inventory, MachineFacts, Products } from '../ports.ts';
 import { realClock } from './real-clock.ts';
 
 export type PretendMachine = {
@@ -23,6 +23,8 @@ export type PretendMachine = {
   host: Host;
   connections: Connections;
   products: Products;
+  /** Nothing but what the register has. */
+  inventory: Inventory;
   facts: MachineFacts;
   /** What the services and the machine were asked to do, over all processes. */
   asked(): string[];
@@ -90,15 +92,17 @@ export function openMachine(folder: string): PretendMachine {
     products: {
       versionOf: (product) =>
         Promise.resolve(readJson<Record<string, string>>(at('products'), {})[product] ?? null),
-      historyOf: (product) =>
-        Promise.resolve([readJson<Record<string, string>>(at('products'), {})[product] ?? []].flat()),
       set(product, version) {
         const { [product]: _, ...rest } = readJson<Record<string, string>>(at('products'), {});
         writeJson(at('products'), version === null ? rest : { ...rest, [product]: version });
         return Promise.resolve();
       },
     },
+    inventory: {
+      historyOf: (product) => [readJson<Record<string, string>>(at('products'), {})[product] ?? []].flat(),
+    },
     facts: {
+      operatingSystemProduct: () => ({ product: 'Debian GNU/Linux', version: '12' }),
       platform: () =>
         Promise.resolve({
           operatingSystem: 'linux',
@@ -123,6 +127,7 @@ export function installOn(machine: PretendMachine, changes: Partial<InstallerOpt
     host: machine.host,
     connections: machine.connections,
     products: machine.products,
+    inventory: machine.inventory,
     facts: machine.facts,
     updateServices: {},
     environment: { PATH: '/usr/bin:/bin', MACHINE: machine.folder, UNNAMED: 'never passed on' },
