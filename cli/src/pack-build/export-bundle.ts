@@ -1,6 +1,7 @@
 /**
  * Writes packs as a bundle for removable media: an index, the manifests, the objects, the signed metadata and the bills of materials, each
- * named by its digest. The index comes last, so that a folder which was interrupted is no bundle; what is there already is not written again.
+ * named by its digest. The index comes last, so that a folder which was interrupted is no bundle; an object that is there already is read,
+ * and written again if it is damaged.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -10,6 +11,7 @@ import { create, toJsonString } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { BundleSchema, type ManifestRef, type MetadataFile, UpdateKind } from '@iotdh/proto/update/v1';
 import { writeWhole } from '../write-whole.ts';
+import { digestOf } from './content.ts';
 import { type PackFolder, sbomRef } from './pack-folder.ts';
 import { InvalidInput } from './problem.ts';
 
@@ -118,8 +120,7 @@ async function copyProven(
   bytes: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const there = await stat(to).catch(() => undefined);
-  if (there?.isFile() && there.size === bytes) return;
+  if (await isThere(to, digest, bytes, signal)) return;
   const making = `${to}.making`;
   const hash = createHash('sha256');
   const target = await open(making, 'w', 0o644);
@@ -138,4 +139,12 @@ async function copyProven(
     await target.close().catch(() => undefined);
     await rm(making, { force: true });
   }
+}
+
+/** Whether these very bytes can be read there. */
+async function isThere(path: string, digest: string, bytes: number, signal: AbortSignal): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile() || found.size !== bytes) return false;
+  const read = await digestOf({ kind: 'file', path }, signal, () => {}).catch(() => undefined);
+  return read?.digest === digest;
 }
