@@ -6,7 +6,6 @@ import { createHttpsCarrier } from '../transfer/carriers/https-carrier.ts';
 import type { RangeReader } from '../transfer/carriers/https-range.ts';
 import { createOfflineCarrier } from '../transfer/carriers/offline-carrier.ts';
 import type { Clock } from '../transfer/clock.ts';
-import type { FrameSource } from '../transfer/frame-source.ts';
 
 export type TransferCarriersOptions = {
   /** Null: this device has no certificate that the broker knows. */
@@ -17,7 +16,7 @@ export type TransferCarriersOptions = {
 export type OfTransfer = {
   assignmentId: string;
   allowed: readonly CarrierName[];
-  bus: FrameSource;
+  bus: Pick<Carrier, 'ask'>;
   bundles: () => readonly string[];
   deliver: Deliver;
   sizeOf: (objectDigest: Uint8Array) => number | undefined;
@@ -34,7 +33,7 @@ export type MakeCarriers = (transfer: OfTransfer) => Carrier[];
 export function createTransferCarriers({ https, clock }: TransferCarriersOptions): MakeCarriers {
   return ({ assignmentId, allowed, bus, bundles, deliver, sizeOf }) => {
     const make: Record<CarrierKind, () => Carrier | null> = {
-      bus: () => ({ kind: 'bus', ask: (request) => bus.ask(request) }),
+      bus: () => ({ kind: 'bus', ask: bus.ask }),
       https: () =>
         https &&
         createHttpsCarrier({

@@ -175,12 +175,6 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
     await withdrawal.withdraw(update.updateId, 'refused', detail);
   }
 
-  /** Whatever rested may be back, and what was on its way may never come. */
-  function wake(): void {
-    current?.choice.wake();
-    current?.transfer.onLinkOpen();
-  }
-
   return {
     async start({ update }, { signal, progress }) {
       const { updateId, target, manifest } = update;
@@ -223,8 +217,15 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
       if (current?.choice.onRefused(refused) === true) current.transfer.onLinkOpen();
       else current?.transfer.onRefused(refused);
     },
-    onLinkOpen: wake,
-    onBundle: wake,
+    // Whatever rested may be back, and what was on its way may never come.
+    onLinkOpen() {
+      current?.choice.wake();
+      current?.transfer.onLinkOpen();
+    },
+    onBundle() {
+      current?.choice.wake();
+      current?.transfer.onBundle();
+    },
   };
 }
 

@@ -1,6 +1,5 @@
 /** Brings one object's bytes into its spool: asks, takes what comes, commits now and then, until every segment counts. */
 import { create } from '@bufbuild/protobuf';
-import { timestampMs } from '@bufbuild/protobuf/wkt';
 import {
   type Frame,
   type FrameRequest,
@@ -10,6 +9,7 @@ import {
 } from '@iotdh/proto/bus/v1';
 import type { CarrierKind } from './carriers/carrier.ts';
 import type { Clock } from './clock.ts';
+import { createDamage } from './damage.ts';
 import type { FrameSource } from './frame-source.ts';
 import { createFrameWindow } from './frame-window.ts';
 import type { Failure, Pause } from './outcome.ts';
@@ -26,7 +26,7 @@ export type PullOptions = {
   /** Most frames on their way at once, 1 to 32. Default 32. */
   window?: number;
   patienceMs?: number;
-  /** How often the same segment may arrive damaged. Default 5. */
+  /** How often the same segment may arrive damaged by each carrier. Default 5. */
   maxCorrupt?: number;
   /** Bytes of the transfer that count, for display. */
   receivedBytes(): number;
@@ -42,7 +42,10 @@ export type Pull = {
    * unless the disk falls behind.
    */
   onFrame(frame: Frame, carrier: CarrierKind): Promise<void>;
+  /** The backend will not send it, and does not say when to ask again. */
   onRefused(refused: TransferRefused): void;
+  /** A bundle was imported: what was wrong with the one before says nothing of it. */
+  onBundle(): void;
   /** The link has been lost and is back: what was on its way may never come. */
   onLinkOpen(): void;
   /** Once. Rejects when the disk or the source is broken, or the disk is full. */
@@ -54,9 +57,6 @@ const commitFrames = 64;
 const commitAfterMs = 500;
 /** When the hub did not take a request, the next one is made after this, or when the link is back. */
 const askAgainMs = 1_000;
-/** The backend's clock and ours may differ, so the wait for its `retry_time` is kept within reason. */
-const minRetryMs = 1_000;
-const maxRetryMs = 3_600_000;
 
 export function createPull(options: PullOptions): Pull {
   const { spool, source, clock, signal, maxCorrupt = 5, window: size = 32, patienceMs = 10_000 } = options;
@@ -68,11 +68,14 @@ export function createPull(options: PullOptions): Pull {
   });
   /** Frames that came and are not on disk yet; whoever brings one while there are many waits for its turn. */
   const arrivals: { frame: Frame; carrier: CarrierKind; done(): void }[] = [];
-  const damage = new Map<number, number>();
+  const damage = createDamage({
+    layout: spool.layout,
+    isVerified: spool.isVerified,
+    maxTimes: maxCorrupt,
+  });
   let failure: Failure | undefined;
   let broken: { error: unknown } | undefined;
   let offlineUntilMs = 0;
-  let refusedUntilMs = 0;
   let uncommitted = 0;
   let commitAtMs = Number.POSITIVE_INFINITY;
   let committing: Promise<void> | undefined;
@@ -82,20 +85,28 @@ export function createPull(options: PullOptions): Pull {
   async function take({ offset, data }: Frame, carrier: CarrierKind): Promise<void> {
     const outcome = await spool.accept(Number(offset), data);
     if (outcome.kind === 'misplaced' || outcome.kind === 'wrong_length') return;
-    window.arrived(Number(offset) / spool.layout.frameSize, clock.monotonicMs());
+    const index = Number(offset) / spool.layout.frameSize;
+    window.arrived(index, clock.monotonicMs());
     if (outcome.kind === 'duplicate') return;
+    damage.brought(index, carrier);
     options.onTaken?.(data.length, carrier);
     uncommitted += 1;
     if (uncommitted === 1) commitAtMs = clock.monotonicMs() + commitAfterMs;
     if (outcome.kind !== 'corrupt') return;
     for (const segment of outcome.segments) {
-      const times = (damage.get(segment) ?? 0) + 1;
-      damage.set(segment, times);
-      if (times >= maxCorrupt) {
-        const detail = `segment ${segment} of object ${hexOf(options.objectDigest)} arrived damaged ${times} times`;
-        failure ??= { kind: 'failed', reason: 'corrupt', detail };
-      }
+      const times = damage.found(segment);
+      const carriers = source.carriers?.() ?? ['bus'];
+      if (carriers.every(damage.isSpent)) failure ??= damaged(segment, times);
     }
+  }
+
+  function damaged(segment: number, times: ReadonlyMap<CarrierKind, number>): Failure {
+    const by = [...times].map(([carrier, count]) => `${count} times by ${carrier}`).join(', ');
+    const next = times.has('offline')
+      ? 'export the bundle again and import it, or assign the update'
+      : 'what is stored of the pack is damaged';
+    const detail = `segment ${segment} of object ${hexOf(options.objectDigest)} arrived damaged ${by}: ${next}`;
+    return { kind: 'failed', reason: 'corrupt', detail };
   }
 
   async function commit(): Promise<void> {
@@ -118,13 +129,11 @@ export function createPull(options: PullOptions): Pull {
       });
   }
 
-  const askFromMs = () => Math.max(offlineUntilMs, refusedUntilMs);
-
   function ask(nowMs: number): void {
-    if (signal.aborted || nowMs < askFromMs()) return;
+    if (signal.aborted || nowMs < offlineUntilMs) return;
     const wanted = window.next(nowMs, arrivals.length);
     if (wanted === undefined) return;
-    source.ask(requestFor(wanted.ranges)).then(
+    source.ask(requestFor(wanted.ranges), damage).then(
       ({ kind }) => {
         if (kind === 'sent') return;
         window.reset();
@@ -159,7 +168,7 @@ export function createPull(options: PullOptions): Pull {
       committing === undefined ? commitAtMs : Number.POSITIVE_INFINITY,
       window.lapsesAtMs ?? Number.POSITIVE_INFINITY,
       // By the same reading of the clock that put it off: a moment that has passed since would be waited for without end.
-      askFromMs() > nowMs ? askFromMs() : Number.POSITIVE_INFINITY,
+      offlineUntilMs > nowMs ? offlineUntilMs : Number.POSITIVE_INFINITY,
     );
     return new Promise((resolve) => {
       const cancel = Number.isFinite(dueMs)
@@ -205,6 +214,12 @@ export function createPull(options: PullOptions): Pull {
     }
   }
 
+  function onLinkOpen(): void {
+    window.reset();
+    offlineUntilMs = 0;
+    wake();
+  }
+
   return {
     onFrame(frame, carrier) {
       if (over) return Promise.resolve();
@@ -215,25 +230,15 @@ export function createPull(options: PullOptions): Pull {
       wake();
       return arrivals.length < size ? Promise.resolve() : promise;
     },
-    onRefused({ refusal, retryTime }) {
-      window.reset();
-      if (retryTime !== undefined) {
-        const waitMs = Math.min(Math.max(timestampMs(retryTime) - clock.now(), minRetryMs), maxRetryMs);
-        refusedUntilMs = clock.monotonicMs() + waitMs;
-      } else {
-        failure = {
-          kind: 'failed',
-          reason: 'refused',
-          detail: `the backend says ${nameOf(refusal)}`,
-        };
-      }
+    onRefused({ refusal }) {
+      failure = { kind: 'failed', reason: 'refused', detail: `the backend says ${nameOf(refusal)}` };
       wake();
     },
-    onLinkOpen() {
-      window.reset();
-      offlineUntilMs = 0;
-      wake();
+    onBundle() {
+      damage.forgive('offline');
+      onLinkOpen();
     },
+    onLinkOpen,
     async run() {
       const abort = () => wake();
       signal.addEventListener('abort', abort);

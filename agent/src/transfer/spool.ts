@@ -49,6 +49,8 @@ export type Spool = {
   /** Bytes of segments that are verified and recorded. */
   readonly countedBytes: number;
   readonly complete: boolean;
+  /** Whether the bytes of a segment are as they must be, recorded or not. */
+  isVerified(segment: number): boolean;
   /** One at a time. Throws when the disk is full or broken; the frame then counts as never received. */
   accept(offset: number, data: Uint8Array): Promise<FrameOutcome>;
   /**
@@ -131,6 +133,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     get countedBytes() {
       return countedBytes;
     },
+    isVerified: verified.has,
     get complete() {
       return wanted === undefined ? counted.count === counted.size : wanted.within(counted);
     },

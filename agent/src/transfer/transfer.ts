@@ -38,7 +38,10 @@ export type TransferOptions = Omit<CarryOptions, 'progress'> &
 export type Transfer = {
   /** Frames of other transfers and objects are ignored. Resolves when the next one may come. */
   onFrame(frame: Frame, carrier?: CarrierKind): Promise<void>;
+  /** A refusal that says no time to ask again ends the transfer. */
   onRefused(refused: TransferRefused): void;
+  /** A bundle was imported, which may hold this update. */
+  onBundle(): void;
   /** The link is open again, or something else has changed for which it is worth asking at once. */
   onLinkOpen(): void;
   /** Runs until the end, a pause or a failure; after a pause, again. One at a time. Rejects when the disk is broken. */
@@ -103,6 +106,7 @@ export function createTransfer(options: TransferOptions): Transfer {
   return {
     onFrame: (frame, carrier = 'bus') => carrying.onFrame(frame, carrier),
     onRefused: carrying.onRefused,
+    onBundle: carrying.onBundle,
     onLinkOpen: carrying.onLinkOpen,
     sizeOf: carrying.sizeOf,
     remainingBytes: () => Math.max(0, progress.totalBytes - reached(progress).receivedBytes),

@@ -43,6 +43,7 @@ export type Carrying = {
   ): Promise<{ kind: 'carried'; path: string; carriedBytes: number } | Pause | Failure>;
   onFrame(frame: Frame, carrier: CarrierKind): Promise<void>;
   onRefused(refused: TransferRefused): void;
+  onBundle(): void;
   onLinkOpen(): void;
   /** How long the object under way is, by its digest. Undefined: another one is, or none. */
   sizeOf(objectDigest: Uint8Array): number | undefined;
@@ -100,6 +101,7 @@ export function createCarrying(options: CarryOptions): Carrying {
     onRefused(refused) {
       if (isCurrent(refused)) current?.pull.onRefused(refused);
     },
+    onBundle: () => current?.pull.onBundle(),
     onLinkOpen: () => current?.pull.onLinkOpen(),
     sizeOf: (digest) =>
       current !== undefined && Buffer.compare(digest, current.digest) === 0 ? current.size : undefined,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { renameSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
@@ -33,6 +33,8 @@ const quickClock: typeof realClock = {
   monotonicMs: () => realClock.monotonicMs() * 10,
   after: (ms, callback) => realClock.after(ms / 10, callback),
 };
+
+type Bench = Awaited<ReturnType<typeof createBench>>;
 
 /** An update of one large file in one object, with its frames counted by whoever brought them. */
 async function createBench(t: TestContext, kinds: readonly CarrierKind[], isLarge = true) {
@@ -111,6 +113,14 @@ async function createBench(t: TestContext, kinds: readonly CarrierKind[], isLarg
     onBrought(next: typeof onBrought) {
       onBrought = next;
     },
+    /** One byte of the object on the stick becomes another, and back the next time. */
+    flip(at: number) {
+      const path = join(bundle, 'objects', hex(object.digest));
+      const bytes = readFileSync(path);
+      bytes[at]! ^= 1;
+      writeFileSync(path, bytes);
+    },
+    runToEnd: () => transfer.run(abort.signal),
     async run() {
       const outcome = await transfer.run(abort.signal);
       assert.equal(outcome.kind, 'complete', inspect(outcome));
@@ -229,8 +239,104 @@ test('what is small comes over the hub, and what the hub has no quota for by HTT
   assert.match(refused.changes[1]!.reason, /no quota/);
 
   const alone = await createBench(t, ['bus']);
-  const refusal = create(TransferRefusedSchema, { refusal: TransferRefusal.QUOTA_USED });
-  assert.equal(alone.choice.onRefused(refusal), false, 'without another carrier the transfer waits');
+  const refusal = create(TransferRefusedSchema, { refusal: TransferRefusal.UNKNOWN_TRANSFER });
+  assert.equal(alone.choice.onRefused(refusal), false, 'what is refused for ever ends the transfer');
+});
+
+test('a refusal for want of quota rests the hub alone, until the time that it says', async (t) => {
+  const refusal = (bench: Bench, inMs: number) =>
+    create(TransferRefusedSchema, {
+      ...{ transferId, objectDigest: bench.object.digest, refusal: TransferRefusal.QUOTA_USED },
+      retryTime: timestampFromMs(Date.now() + inMs),
+    });
+  const refusedAt20 = (bench: Bench, inMs: number, then: () => void) =>
+    bench.onBrought((count) => {
+      if (count !== 20) return;
+      bench.bus.isOpen = false;
+      assert.equal(bench.choice.onRefused(refusal(bench, inMs)), true);
+      bench.transfer.onLinkOpen();
+      then();
+    });
+
+  const stick = await createBench(t, ['bus', 'offline'], false);
+  stick.writeBundle();
+  refusedAt20(stick, 3_600_000, () =>
+    setImmediate(() => {
+      stick.bus.bundles = [stick.bundle];
+      stick.choice.wake();
+      stick.transfer.onBundle();
+    }),
+  );
+  await stick.run();
+  assert.ok(stick.brought.slice(25).every(({ carrier }) => carrier === 'offline'));
+
+  const https = await createBench(t, ['https', 'bus']);
+  let isAway = true;
+  https.storage.misbehave((_range, response) => isAway && !!response.writeHead(503).end());
+  // The rest that it takes for that ends by itself.
+  refusedAt20(https, 3_600_000, () => {
+    isAway = false;
+  });
+  await https.run();
+  assert.ok(https.brought.slice(25).every(({ carrier }) => carrier === 'https'));
+
+  const later = await createBench(t, ['bus'], false);
+  refusedAt20(later, 1, () => {
+    later.bus.isOpen = true;
+  });
+  await later.run();
+});
+
+test('of a damaged stick the damaged segments come by another carrier, and the others from the stick', async (t) => {
+  const bench = await createBench(t, ['https', 'offline', 'bus']);
+  bench.writeBundle();
+  bench.flip(201_000);
+  // The segment in which the transfer changes carriers is damaged as well: nobody knows then whose fault it is.
+  bench.flip(65_999);
+  bench.onBrought((count) => {
+    if (count === 42) bench.bus.bundles = [bench.bundle];
+  });
+  const { carriers } = await bench.run();
+  const of = (kind: CarrierKind) => carriers.find(({ carrier }) => carrier === kind)?.bytes ?? 0;
+  assert.ok(of('offline') > 240_000, `the stick brought ${of('offline')}`);
+  assert.ok(of('https') >= 42 * frameSize, `HTTPS brought ${of('https')}`);
+  const said = bench.changes.map(({ kind, reason }) => `${kind}: ${reason}`);
+  assert.ok(said.includes('https: offline brought a segment damaged'), String(said));
+});
+
+test('a damaged stick is the end only when nothing else could bring the update, and one that is exported again repairs it', async (t) => {
+  const alone = await createBench(t, ['offline']);
+  alone.writeBundle();
+  alone.flip(201_000);
+  alone.bus.bundles = [alone.bundle];
+  const outcome = await alone.runToEnd();
+  assert.ok(outcome.kind === 'failed' && outcome.reason === 'corrupt', inspect(outcome));
+  assert.match(
+    outcome.detail,
+    /^segment 33 of object [0-9a-f]{64} arrived damaged 5 times by offline: export the bundle again/,
+  );
+
+  const bench = await createBench(t, ['offline', 'bus']);
+  bench.writeBundle();
+  bench.flip(201_000);
+  bench.bus.bundles = [bench.bundle];
+  bench.bus.isOpen = false;
+  let times = 0;
+  bench.onBrought(() => {
+    if (bench.brought.at(-1)?.frame !== 134) return;
+    times += 1;
+    if (times !== 5) return;
+    void repaired();
+  });
+  /** Once that frame is on disk the stick is spent, and the transfer waits for the hub. */
+  async function repaired(): Promise<void> {
+    for (let turn = 0; turn < 200; turn += 1) await new Promise(setImmediate);
+    bench.flip(201_000);
+    bench.choice.wake();
+    bench.transfer.onBundle();
+  }
+  await bench.run();
+  assert.ok(bench.brought.every(({ carrier }) => carrier === 'offline'));
 });
 
 test('storage that redirects, ignores the range, sends another or too much is not believed, and the hub goes on', async (t) => {

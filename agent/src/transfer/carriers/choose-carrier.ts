@@ -1,17 +1,13 @@
 /**
  * Which carrier a request goes to. Of those that the offer allows: a bundle at hand costs nothing and comes first; what is large comes by
  * HTTPS, which the hub does not meter; the rest comes over the hub, where the link is open anyway. A carrier that fails rests for a
- * while and the next one goes on, with the same bitmap: a transfer may change at any frame.
+ * while, one that brings damaged bytes comes last, and the next one goes on, with the same bitmap: a transfer may change at any frame.
  */
 import { create } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import {
-  type FrameRequest,
-  FrameRequestSchema,
-  TransferRefusal,
-  type TransferRefused,
-} from '@iotdh/proto/bus/v1';
+import { type FrameRequest, FrameRequestSchema, type TransferRefused } from '@iotdh/proto/bus/v1';
 import type { Clock } from '../clock.ts';
+import type { Damage } from '../damage.ts';
 import type { AskOutcome, FrameSource } from '../frame-source.ts';
 import type { Carrier, CarrierKind } from './carrier.ts';
 
@@ -31,10 +27,10 @@ export type CarrierChoiceOptions = {
   silenceMs?: number;
 };
 
-export type CarrierChoice = FrameSource & {
+export type CarrierChoice = Required<FrameSource> & {
   /** A frame has come over the hub. */
   onBusFrame(): void;
-  /** The hub's refusal of a request. True: another carrier goes on, and the transfer need not know. */
+  /** The hub's refusal of a request. True: it is to be asked again later, and whatever else there is goes on. False: it never is. */
   onRefused(refused: TransferRefused): boolean;
   /** A carrier may have come back, such as the hub's link or a bundle that was imported: whatever rests is tried again. */
   wake(): void;
@@ -45,7 +41,9 @@ export const largeBytes = 8 * 1024 * 1024;
 
 const firstRestMs = 2_000;
 const maxRestMs = 300_000;
-const maxRefusedRestMs = 3_600_000;
+/** The backend's clock and ours may differ, so the wait for its `retry_time` is kept within reason. */
+const minRefusedMs = 1_000;
+const maxRefusedMs = 3_600_000;
 
 export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoice {
   const {
@@ -59,6 +57,8 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
     silenceMs = 30_000,
   } = options;
   const resting = new Map<CarrierKind, { untilMs: number; times: number }>();
+  /** Until when the hub has no quota left. */
+  let refusedUntilMs = 0;
   /** Since when the hub has been asked without an answer. */
   let busAskedAtMs: number | undefined;
   let last: CarrierKind | undefined;
@@ -69,8 +69,8 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
   const flying = new Set<string>();
 
   function rests(kind: CarrierKind): boolean {
-    const found = resting.get(kind);
-    return found !== undefined && found.untilMs > clock.monotonicMs();
+    const untilMs = resting.get(kind)?.untilMs ?? 0;
+    return Math.max(untilMs, kind === 'bus' ? refusedUntilMs : 0) > clock.monotonicMs();
   }
 
   function rest(kind: CarrierKind, why: string, ms?: number): void {
@@ -81,13 +81,15 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
     if (kind === 'bus') busAskedAtMs = undefined;
   }
 
+  const atHand = () => carriers.filter(({ kind }) => kind !== 'offline' || hasBundle());
+
   /** The best one first. */
-  function inOrder(): readonly Carrier[] {
+  function inOrder({ timesOf, isSpent }: Damage): readonly Carrier[] {
     isLarge ||= remainingBytes() >= largeBytes;
     const rank: Record<CarrierKind, number> = { offline: 0, https: isLarge ? 1 : 2, bus: isLarge ? 2 : 1 };
-    return carriers
-      .filter(({ kind }) => kind !== 'offline' || hasBundle())
-      .toSorted((a, b) => rank[a.kind] - rank[b.kind]);
+    return atHand()
+      .filter(({ kind }) => !isSpent(kind))
+      .toSorted((a, b) => timesOf(a.kind) - timesOf(b.kind) || rank[a.kind] - rank[b.kind]);
   }
 
   /** Brings frames of a request one after the other, none that is being brought already. */
@@ -104,13 +106,18 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
   }
 
   return {
-    async ask(request: FrameRequest): Promise<AskOutcome> {
+    carriers: () => atHand().map(({ kind }) => kind),
+    async ask(request, damage): Promise<AskOutcome> {
       if (busAskedAtMs !== undefined && clock.monotonicMs() - busAskedAtMs > silenceMs && carriers.length > 1)
         rest('bus', 'the hub brings nothing');
-      for (const carrier of inOrder()) {
+      if (last !== undefined && damage.timesOf(last) > 0) reason = `${last} brought a segment damaged`;
+      for (const carrier of inOrder(damage)) {
         const { kind } = carrier;
         if (rests(kind)) continue;
-        if (last !== kind) onChange?.(kind, reason);
+        if (last !== kind) {
+          onChange?.(kind, reason);
+          reason = '';
+        }
         last = kind;
         if (kind === 'bus') busAskedAtMs ??= clock.monotonicMs();
         const outcome = await (kind === 'bus' ? carrier.ask(request, signal) : bring(carrier, request));
@@ -130,16 +137,12 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
       busAskedAtMs = undefined;
       resting.delete('bus');
     },
-    onRefused({ refusal, retryTime }) {
+    onRefused({ retryTime }) {
       busAskedAtMs = undefined;
-      const others = inOrder().some(({ kind }) => kind !== 'bus' && !rests(kind));
-      if (refusal !== TransferRefusal.QUOTA_USED || !others) return false;
-      const untilMs = retryTime === undefined ? maxRefusedRestMs : timestampMs(retryTime) - clock.now();
-      rest(
-        'bus',
-        'the hub has no quota left for updates',
-        Math.min(Math.max(untilMs, firstRestMs), maxRefusedRestMs),
-      );
+      if (retryTime === undefined) return false;
+      const waitMs = Math.min(Math.max(timestampMs(retryTime) - clock.now(), minRefusedMs), maxRefusedMs);
+      refusedUntilMs = clock.monotonicMs() + waitMs;
+      reason = 'the hub has no quota left for updates';
       return true;
     },
     wake() {
