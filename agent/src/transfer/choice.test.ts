@@ -113,10 +113,18 @@ test('a base that changes while the delta comes is noticed, and the delta is nev
     writeFileSync(path, changed);
   });
   assert.ok(await brought.isWhole());
+  const { origins, carriers, carriedBytes, savedBytes } = tallyOf(brought.outcome);
   assert.deepEqual(
-    tallyOf(brought.outcome).origins.map(({ origin }) => origin),
-    ['whole'],
+    origins.map(({ origin, contents }) => [origin, contents]),
+    [
+      ['delta', 0],
+      ['whole', 1],
+    ],
   );
+  // What came in vain came all the same.
+  assert.equal(carriedBytes, Number(delta.size + whole.size) + pack.manifest.size);
+  assert.deepEqual(carriers, [{ carrier: 'bus', bytes: carriedBytes }]);
+  assert.equal(savedBytes, 0);
 
   // Even with the right base again, and nothing of it brought.
   writeFileSync(join(machine.root, 'program'), old);

@@ -8,6 +8,7 @@ import type { CarrierKind } from './carriers/carrier.ts';
 /** How contents came: from this disk, by a delta, by chunks, or whole. */
 export type Origin = 'local' | 'delta' | 'chunks' | 'whole';
 
+/** `contents`, `contentBytes`: what came of use; `carriedBytes`: all that was carried for it, in vain too. */
 export type OriginTally = { origin: Origin; contents: number; contentBytes: number; carriedBytes: number };
 export type CarrierTally = { carrier: CarrierKind; bytes: number };
 

@@ -1,8 +1,14 @@
 /** Brings one object: its lists, the segments of it that are lacking, and then its contents out of it. */
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { segmentListBytes } from '@iotdh/proto/objects';
 import { createPayloadReader } from '@iotdh/proto/payload';
-import { Codec, type Object$ as ManifestObject, SegmentListSchema } from '@iotdh/proto/update/v1';
+import {
+  Codec,
+  type Manifest,
+  type Object$ as ManifestObject,
+  SegmentListSchema,
+} from '@iotdh/proto/update/v1';
 import type { DecodeOutcome } from '../decode/content-sink.ts';
 import { decodeChunked } from '../decode/decode-chunked.ts';
 import { decodeDelta } from '../decode/decode-delta.ts';
@@ -17,8 +23,8 @@ import type { ProgressCount } from './progress.ts';
 
 export type Bringing = { carrying: Carrying; progress: ProgressCount; disk: Disk };
 
-/** `unusable`: its bytes are as the manifest says, and yet of no use to this machine; it must not be tried again. */
-export type Brought = { kind: 'here' } | { kind: 'unusable'; reason: string } | Pause | Failure;
+/** `unusable`: its bytes are as the manifest says, and yet of no use to this machine, which is noted: it is not tried again. */
+export type Brought = { kind: 'here' } | { kind: 'unusable' } | Pause | Failure;
 
 const hex = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
 const maxListBytes = 34 * 1_000_000;
@@ -56,7 +62,11 @@ export async function bringObject(
 ): Promise<Brought> {
   const { carrying, progress, disk } = bringing;
   const { encoding } = object;
-  if (encoding.case === undefined) return { kind: 'unusable', reason: 'its encoding is not known here' };
+  const name = hex(object.digest);
+  if (encoding.case === undefined) {
+    disk.notes.markUnusable(name, 'its encoding is not known here');
+    return { kind: 'unusable' };
+  }
   const list = await segmentsOf(object, bringing);
   if ('kind' in list) return list;
   const lacking = namesOf(object).filter(({ digest }) => !disk.store.has(digest));
@@ -78,19 +88,30 @@ export async function bringObject(
     return last.stopped === null;
   });
   if (last.stopped !== null) return last.stopped;
-  // Contents are durable by now, or will never be: in either case the spool has served.
-  await letGo(disk, object.digest, path);
-  if (decoded.kind === 'undecodable') {
-    return { kind: 'unusable', reason: `object ${hex(object.digest)}: ${decoded.detail}` };
-  }
+  const yielded = decoded.kind === 'decoded' ? lacking : [];
   progress.doneBytes += last.carriedBytes;
-  disk.notes.brought(hex(object.digest), {
+  disk.notes.brought(name, {
     origin: origins[encoding.case],
-    contents: lacking.length,
-    contentBytes: lacking.reduce((sum, { size }) => sum + size, 0),
+    contents: yielded.length,
+    contentBytes: yielded.reduce((sum, { size }) => sum + size, 0),
     carriedBytes: last.carriedBytes + segmentListBytes(object),
   });
-  return { kind: 'here' };
+  if (decoded.kind === 'undecodable') disk.notes.markUnusable(name, `object ${name}: ${decoded.detail}`);
+  // Contents are durable by now, or will never be, and that is noted: the spool has served.
+  await letGo(disk, object.digest, path);
+  return decoded.kind === 'decoded' ? { kind: 'here' } : { kind: 'unusable' };
+}
+
+/** Lets go of spools that have served: a power cut came before they were. */
+export async function letGoOfServed(manifest: Manifest, disk: Disk): Promise<void> {
+  const spools = new Set(await readdir(disk.folder));
+  for (const object of manifest.objects) {
+    const file = `${hex(object.digest)}.part`;
+    if (!spools.has(file)) continue;
+    const isDone = namesOf(object).every(({ digest }) => disk.store.has(digest));
+    const isUnusable = disk.notes.unusable(hex(object.digest)) !== undefined;
+    if (isDone || isUnusable) await letGo(disk, object.digest, join(disk.folder, file));
+  }
 }
 
 /** `carryMore`: brings further segments of the object into its file; false: not now. */

@@ -10,7 +10,7 @@ import { piecesOf } from '../decode/decode-whole.ts';
 import { FileChanged } from '../decode/files-reader.ts';
 import type { Failure, Pause, Progress } from '../outcome.ts';
 import { lackingContents, type PlanQuestions, planObjects, worthLooking } from '../plan/plan.ts';
-import { type Bringing, bringObject } from './bring-object.ts';
+import { type Bringing, bringObject, letGoOfServed } from './bring-object.ts';
 import { type ContentName, type Disk, findContent } from './disk.ts';
 import { type LookedAt, lookAtChunks } from './look-at-chunks.ts';
 import { reached } from './progress.ts';
@@ -33,6 +33,7 @@ export async function bringUpdate(
   const { store, notes } = disk;
   const looked = new Map<string, LookedAt>();
   let isAccepted = accept === undefined;
+  await letGoOfServed(manifest, disk);
 
   for (;;) {
     const atHand = await contentsAtHand(lackingContents(manifest, store.has), disk);
@@ -77,16 +78,14 @@ export async function bringUpdate(
   }
 }
 
-/** Null: all are here. An object of no use is noted as such. */
+/** Null: all are here. */
 async function bringEach(
   objects: readonly ManifestObject[],
   bringing: Bringing,
   looked: ReadonlyMap<string, LookedAt>,
 ): Promise<{ kind: 'unusable' } | Pause | Failure | null> {
   for (const object of objects) {
-    const name = hex(object.digest);
-    const brought = await bringObject(object, bringing, looked.get(name));
-    if (brought.kind === 'unusable') bringing.disk.notes.markUnusable(name, brought.reason);
+    const brought = await bringObject(object, bringing, looked.get(hex(object.digest)));
     if (brought.kind !== 'here') return brought;
   }
   return null;
