@@ -151,8 +151,9 @@ test('a signed pack comes on a stick without an assignment, and the fleet learns
   assert.match(unsigned.notes, /no device would take workstation@4\.0 \(not_a_target\)/);
   await operator.publish(patch);
   // Somebody else may sign packs too from now on: a device without a link learns of that from the stick as well.
-  const key = join(rig.environment.keysFolder, 'root-1.pem');
-  const change = ['--key', key, '--new-targets', '1', '--no-encrypt'];
+  const { keysFolder } = rig.environment;
+  const trusted = ['--root', join(keysFolder, '1.root.json'), '--key', join(keysFolder, 'root-1.pem')];
+  const change = [...trusted, '--new-targets', '1', '--no-encrypt', '--yes'];
   const rotated = await runHere(['keys', 'rotate', rig.folder('rotation'), ...change], env);
   assert.equal(JSON.parse(rotated.out || '{}').handedIn, true, rotated.notes);
   await exportPack();

@@ -5,12 +5,7 @@ import { type KeyType, keyTypes, type Signer } from '@iotdh/trust/author';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
 import { type Format, formatOf, printJson } from '../output/format.ts';
-import {
-  type FleetMetadata,
-  fetchMetadata,
-  type Repository,
-  type TrustClient,
-} from '../signing/fleet-metadata.ts';
+import { type FleetMetadata, fetchMetadata, type TrustClient } from '../signing/fleet-metadata.ts';
 import { readKept } from '../signing/kept-metadata.ts';
 import { newKey, type OfflineRole } from '../signing/key-folder.ts';
 import { openSigners } from '../signing/open-signers.ts';
@@ -19,16 +14,18 @@ import {
   differencesOf,
   handedIn,
   type Progress,
-  pendingRotation,
   prepareRotation,
   progressOf,
   type Rotation,
-  settleRotation,
   signRotation,
 } from '../signing/rotation.ts';
+import { type Repository, readAnchor, trustedIn } from '../signing/trusted-metadata.ts';
+import { settleRotation, waitingRotation } from '../signing/waiting-rotation.ts';
 import type { Terminal } from '../terminal.ts';
+import { approveSigning } from './approve-signing.ts';
 
 export type RotateOptions = {
+  root: string;
   key?: string[];
   remove?: string[];
   newRoot?: number;
@@ -41,6 +38,7 @@ export type RotateOptions = {
   passphraseFile?: string;
   encrypt: boolean;
   offline?: boolean;
+  yes?: boolean;
   output?: Format;
 };
 
@@ -52,15 +50,17 @@ export async function rotateKeys(
   trust: () => Promise<TrustClient>,
 ): Promise<void> {
   const folder = resolve(terminal.cwd, path);
+  const anchor = readAnchor(options.root);
   const client = options.offline ? null : await trust();
   const fleet = client && (await fetchMetadata(client, terminal.signal));
-  const repository = fleet ?? readKept(folder);
-  if (repository === null) {
+  const found = fleet ?? readKept(folder);
+  if (found === null) {
     throw new Failure(exitCode.usage, `${folder} has no root to sign after without a fleet`, {
       next: 'The first to sign does so without --offline, and passes the whole folder on.',
     });
   }
-  const waiting = pendingRotation(repository, folder);
+  const repository = trustedIn(found, anchor);
+  const waiting = waitingRotation(repository, folder, terminal.now().getTime());
   if (waiting !== null && changes(options)) {
     throw new Failure(
       exitCode.usage,
@@ -73,10 +73,10 @@ export async function rotateKeys(
   const begun = waiting === null ? await begin(terminal, folder, options, repository, fleet) : null;
   const rotation = waiting ?? begun?.rotation;
   if (rotation === undefined) return;
-  const signers = [
-    ...(begun?.made ?? []),
-    ...(await openSigners(terminal, options.key ?? [], options.passphraseFile)),
-  ];
+  const { key = [], passphraseFile } = options;
+  if (begun !== null || key.length > 0)
+    await approveSigning(terminal, describe(repository, rotation), options.yes);
+  const signers = [...(begun?.made ?? []), ...(await openSigners(terminal, key, passphraseFile))];
   const progress =
     signers.length > 0
       ? await signRotation(repository, rotation, signers, folder)
@@ -123,7 +123,7 @@ async function begin(
   const { newRoot = 0, newTargets = 0, rootThreshold, targetsThreshold, remove = [] } = options;
   const passphrase =
     options.encrypt && newRoot + newTargets > 0 ? await chooseNew(terminal, options.passphraseFile) : null;
-  const version = (repository.root?.signed.version ?? 0) + 1;
+  const version = repository.root.signed.version + 1;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const make = (role: OfflineRole, count: number) =>
     Array.from({ length: count }, (_, index) =>
@@ -148,7 +148,27 @@ async function begin(
   return { rotation, made: rotation.targets === null ? made.root : [...made.root, ...made.targets] };
 }
 
-const short = (keyId: string): string => keyId.slice(0, 12);
+/** What a person reads before they sign. */
+function describe(repository: Repository, rotation: Rotation): string[] {
+  const { version, expires } = rotation.root.signed;
+  const { where, root } = repository;
+  const lines = differencesOf(repository, rotation).flatMap(({ role, added, removed, threshold }) => [
+    ...removed.map((keyId) => `  ${role}: no longer ${keyId}`),
+    ...added.map((keyId) => `  ${role}: now ${keyId}`),
+    ...(threshold[0] === threshold[1]
+      ? []
+      : [`  ${role}: ${threshold[1]} must sign instead of ${threshold[0]}`]),
+  ]);
+  return [
+    `Root ${version}, after ${root.signed.version} ${where}, good until ${expires}`,
+    ...(lines.length === 0 ? ['  names the same keys'] : lines),
+    ...(rotation.targets === null
+      ? []
+      : [
+          `  targets ${rotation.targets.signed.version} sign the same, until ${rotation.targets.signed.expires}`,
+        ]),
+  ];
+}
 
 async function report(
   terminal: Terminal,
@@ -173,12 +193,6 @@ async function report(
     terminal.out(
       `${terminal.style('green', isHandedIn ? 'In force' : 'Signed')} root ${version}, good until ${expires}\n`,
     );
-    for (const { role, added, removed, threshold } of differences) {
-      for (const keyId of removed) terminal.out(`  ${role}: no longer ${short(keyId)}\n`);
-      for (const keyId of added) terminal.out(`  ${role}: now ${short(keyId)}\n`);
-      if (threshold[0] !== threshold[1])
-        terminal.out(`  ${role}: ${threshold[1]} must sign instead of ${threshold[0]}\n`);
-    }
     const { before, itself, targets } = progress;
     terminal.out(
       `  ${before.signed.length} of ${before.needed} signatures that root ${version - 1} asks for\n`,

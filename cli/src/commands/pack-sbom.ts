@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { BlockBlobClient, RestError } from '@azure/storage-blob';
 import { BlobPurpose } from '@iotdh/proto/broker/v1';
 import type { Pack } from '@iotdh/proto/fleet/v1';
-import { signedManifests, thresholdOf } from '@iotdh/trust/author';
+import { signedManifests } from '@iotdh/trust/author';
 import { findPack } from '../connection/find-pack.ts';
 import type { Fleet } from '../connection/fleet.ts';
 import { exitCode } from '../exit-code.ts';
@@ -12,8 +12,9 @@ import { Failure } from '../failure.ts';
 import { hexText } from '../output/words.ts';
 import { maxSbomBytes } from '../pack-build/pack-folder.ts';
 import { fetchMetadata } from '../signing/fleet-metadata.ts';
+import { readAnchor, trustedIn } from '../signing/trusted-metadata.ts';
 import type { Terminal } from '../terminal.ts';
-import { openSigned, requireDescent, type VerifyOptions } from './sign.ts';
+import { openSigned, type VerifyOptions } from './verify.ts';
 
 type Proven = { bytes: Uint8Array; name: string; root: number; targets: number };
 
@@ -49,23 +50,22 @@ async function fromFleet(fleet: Fleet, word: string, rootFile: string, signal: A
   const { manifest, sbom } = pack;
   const name = `${manifest?.name}@${manifest?.version}`;
   if (manifest === undefined || sbom === undefined) throw lacking(name);
-  const repository = await fetchMetadata(fleet.trust, signal);
-  const root = await requireDescent(repository, rootFile);
-  const targets = repository.targets?.metadata;
+  const repository = trustedIn(await fetchMetadata(fleet.trust, signal), readAnchor(rootFile));
+  const { version: root } = repository.root.signed;
+  const targets = repository.targets?.metadata.signed;
   const isSigned =
     targets !== undefined &&
-    thresholdOf(root, 'targets', targets).met &&
-    signedManifests(targets.signed).some(
+    signedManifests(targets).some(
       (one) => one.digest === hexText(manifest.digest) && one.sbom?.digest === hexText(sbom.digest),
     );
   if (!isSigned) {
-    throw new Failure(exitCode.failed, `nobody whom root ${root.version} names has signed ${name} as it is`);
+    throw new Failure(exitCode.failed, `nobody whom root ${root} names has signed ${name} as it is`);
   }
   return {
     bytes: await download(fleet, pack, signal),
     name,
-    root: root.version,
-    targets: targets.signed.version,
+    root,
+    targets: targets.version,
   };
 }
 

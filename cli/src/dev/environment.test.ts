@@ -75,7 +75,7 @@ test('a pack is uploaded, taken up where an upload was cut, assigned and withdra
   const next = await build(folder, patchYaml.replaceAll('8.10', '8.11'), { folder: join(folder, 'next') });
   const refused = await iotdh('pack', 'upload', next.folder);
   assert.match(refused.notes, /names other keys for snapshot or timestamp.*keys rotate --online/);
-  const key = ['--key', join(keysFolder, 'root-1.pem')];
+  const key = ['--key', join(keysFolder, 'root-1.pem'), ...root, '--yes'];
   const rotated = await iotdh('keys', 'rotate', join(folder, 'rotation'), ...key, '--online');
   assert.equal(rotated.code, 0, rotated.notes);
   assert.deepEqual([rotated.json().root, rotated.json().handedIn], [2, true]);

@@ -1,4 +1,4 @@
-/** The metadata that a fleet has in force, as its author needs them to sign what follows. */
+/** The metadata that a fleet has in force, as it answers them. */
 import type { Client } from '@connectrpc/connect';
 import type { SigningKey, TrustService } from '@iotdh/proto/fleet/v1';
 import { MetadataRole } from '@iotdh/proto/update/v1';
@@ -8,15 +8,21 @@ import { Failure } from '../failure.ts';
 
 export type TrustClient = Pick<Client<typeof TrustService>, 'getTrust' | 'getMetadata' | 'publishMetadata'>;
 
-/** What there is to sign after. */
-export type Repository = {
+/** What somebody says is in force: a fleet, or a folder that was passed on. Nothing of it is proven; see `trustedIn`. */
+export type Found = {
+  /** For people: `of the fleet`, or in which folder. */
+  where: string;
+  /** In the order of their versions. */
   roots: { version: number; bytes: Uint8Array }[];
-  /** The newest. Null: there is none yet. */
-  root: Metadata<Root> | null;
-  targets: { metadata: Metadata<Targets>; bytes: Uint8Array } | null;
+  /** The newest first. Those in a folder may wait for signatures. */
+  targets: Uint8Array[];
 };
 
-export type FleetMetadata = Repository & { online: { snapshot: Key; timestamp: Key } };
+export type FleetMetadata = Found & {
+  /** The newest. Null: there is none yet. */
+  root: Metadata<Root> | null;
+  online: { snapshot: Key; timestamp: Key };
+};
 
 export async function fetchMetadata(trust: TrustClient, signal?: AbortSignal): Promise<FleetMetadata> {
   const call = signal && { signal };
@@ -29,12 +35,11 @@ export async function fetchMetadata(trust: TrustClient, signal?: AbortSignal): P
   const newest = roots.at(-1);
   const hasTargets = files.some(({ role }) => role === MetadataRole.TARGETS);
   const targets = hasTargets
-    ? (await trust.getMetadata({ role: MetadataRole.TARGETS }, call)).metadata
-    : null;
+    ? [(await trust.getMetadata({ role: MetadataRole.TARGETS }, call)).metadata]
+    : [];
   return {
-    roots,
+    ...{ where: 'of the fleet', roots, targets },
     root: newest === undefined ? null : parsedRoot(newest.bytes),
-    targets: targets && { metadata: parsedTargets(targets), bytes: targets },
     online: { snapshot: keyOf(snapshotKey), timestamp: keyOf(timestampKey) },
   };
 }

@@ -3,14 +3,15 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { MetadataRejectedSchema } from '@iotdh/proto/fleet/v1';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
-import { fetchMetadata, type TrustClient } from './fleet-metadata.ts';
-import { keyFiles, needsPassphrase, openKey } from './key-folder.ts';
+import { type Found, fetchMetadata, type TrustClient } from './fleet-metadata.ts';
+import { keyFiles, needsPassphrase, openKey, rootBeside } from './key-folder.ts';
 import { isSigned, type PackToSign, pendingTargets, signPack } from './sign-pack.ts';
+import { type Anchor, readAnchor, trustedIn } from './trusted-metadata.ts';
 
 export type HandInOptions = {
   trust: TrustClient;
   pack: PackToSign;
-  /** A folder of keys to sign with now. Empty: the signatures are in the pack, or in the fleet. */
+  /** A folder of keys to sign with now, with the root that is trusted beside them. Empty: the signatures are in the pack, or in the fleet. */
   keysFolder: string;
   nowMs: () => number;
   signal: AbortSignal;
@@ -27,12 +28,16 @@ const attempts = 8;
 export async function handIn(options: HandInOptions): Promise<HandedIn> {
   const { trust, pack, keysFolder, nowMs, signal } = options;
   for (let attempt = 1; ; attempt += 1) {
-    const fleet = await fetchMetadata(trust, signal);
-    if (isSigned(fleet, pack)) return { kind: 'known' };
-    const waiting = pendingTargets(fleet, pack);
+    const found = await fetchMetadata(trust, signal);
+    const anchor = keysFolder === '' ? newestOf(found) : readAnchor(rootBeside(keysFolder));
+    if (anchor === null) return { kind: 'nothing' };
+    const repository = trustedIn(found, anchor);
+    const waiting = pendingTargets(repository, pack);
+    // What is signed already is handed in all the same when somebody has renewed it.
+    if (isSigned(repository, pack) && waiting?.threshold.met !== true) return { kind: 'known' };
     const signers = keysFolder === '' ? [] : keyFiles(keysFolder).map(openUnencrypted);
     const signNow = signers.length > 0 && waiting?.threshold.met !== true;
-    const signed = signNow ? await signPack(fleet, pack, signers, nowMs()) : waiting;
+    const signed = signNow ? await signPack(repository, pack, signers, nowMs()) : waiting;
     if (signed === null) return { kind: 'nothing' };
     const { threshold, bytes, targets } = signed;
     if (!threshold.met) {
@@ -51,6 +56,12 @@ export async function handIn(options: HandInOptions): Promise<HandedIn> {
       if (!signNow || attempt === attempts || !isOvertaken(error)) throw error;
     }
   }
+}
+
+/** Where nothing is signed here, the fleet's word is enough: it judges what is handed in itself. */
+function newestOf({ roots }: Found): Anchor | null {
+  const newest = roots.at(-1);
+  return newest === undefined ? null : { name: 'the newest', bytes: newest.bytes };
 }
 
 function openUnencrypted(path: string) {

@@ -4,10 +4,11 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileName, maxBytes, thresholdOf } from '@iotdh/trust/author';
+import { fileName, maxBytes } from '@iotdh/trust/author';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
-import { parsedRoot, parsedTargets, type Repository } from './fleet-metadata.ts';
+import type { Found } from './fleet-metadata.ts';
+import type { Repository } from './trusted-metadata.ts';
 
 export function keepIn(folder: string, { roots, targets }: Repository): void {
   mkdirSync(folder, { recursive: true });
@@ -26,10 +27,11 @@ export function readBounded(path: string, role: 'root' | 'targets'): Buffer {
 }
 
 /** Null: the folder has no root. */
-export function readKept(folder: string): Repository | null {
+export function readKept(folder: string): Found | null {
   if (!existsSync(folder)) return null;
+  const names = readdirSync(folder);
   const versions = (role: 'root' | 'targets') =>
-    readdirSync(folder)
+    names
       .flatMap((name) => {
         const version = Number(new RegExp(`^([1-9][0-9]{0,9})\\.${role}\\.json$`).exec(name)?.[1]);
         return Number.isNaN(version) ? [] : [version];
@@ -38,17 +40,6 @@ export function readKept(folder: string): Repository | null {
   const read = (role: 'root' | 'targets', version: number) =>
     readBounded(join(folder, fileName(role, version)), role);
   const roots = versions('root').map((version) => ({ version, bytes: read('root', version) }));
-  const newest = roots.at(-1);
-  if (newest === undefined) return null;
-  const root = parsedRoot(newest.bytes);
-  // The newest that have all their signatures are in force; those after them wait.
-  const complete = versions('targets')
-    .reverse()
-    .map((version) => read('targets', version))
-    .find((bytes) => thresholdOf(root.signed, 'targets', parsedTargets(bytes)).met);
-  return {
-    roots,
-    root,
-    targets: complete === undefined ? null : { metadata: parsedTargets(complete), bytes: complete },
-  };
+  const targets = versions('targets').map((version) => read('targets', version));
+  return roots.length === 0 ? null : { where: `in ${folder}`, roots, targets: targets.reverse() };
 }

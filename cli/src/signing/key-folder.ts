@@ -3,7 +3,7 @@
  * made with them. In a team each key is moved to the stick of the one person who is to sign with it.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   addSignature,
   encodeMetadata,
@@ -108,6 +108,9 @@ export function keyFiles(path: string): string[] {
     .sort()
     .map((name) => join(path, name));
 }
+
+/** The first root, where `initialise` has put it beside these keys. */
+export const rootBeside = (path: string): string => rootFileIn(path.endsWith('.pem') ? dirname(path) : path);
 
 /** Throws a `Failure` that says what to do. */
 export function openKey(path: string, passphrase: string | null): Signer {

@@ -1,43 +1,22 @@
-/**
- * Signs a pack: the targets that follow the newest ones, with its manifest among them. They are kept in `metadata/` of the pack
- * until as many people have signed them as the root asks for; each signature is one command of one person.
- */
-import { existsSync, readFileSync } from 'node:fs';
+/** The targets with which a pack is signed. They wait in `metadata/` of the pack. */
 import { join } from 'node:path';
-import {
-  addSignature,
-  encodeMetadata,
-  fileName,
-  type Metadata,
-  nextTargets,
-  type Root,
-  type SignedManifest,
-  type Signer,
-  settingsOf,
-  signedAs,
-  signedManifests,
-  type Targets,
-  type Threshold,
-  thresholdOf,
-} from '@iotdh/trust/author';
-import { exitCode } from '../exit-code.ts';
-import { Failure } from '../failure.ts';
+import { nextTargets, type SignedManifest, type Signer, signedAs, type Targets } from '@iotdh/trust/author';
 import type { PackFolder } from '../pack-build/pack-folder.ts';
-import { parsedTargets, type Repository } from './fleet-metadata.ts';
-import { keepIn, readKept, writeKept } from './kept-metadata.ts';
-
-export type SignedPack = {
-  targets: Metadata<Targets>;
-  bytes: Buffer;
-  threshold: Threshold;
-  /** How these targets differ from those before, as `name@version`. */
-  added: string[];
-  removed: string[];
-};
+import type { Found } from './fleet-metadata.ts';
+import { readKept } from './kept-metadata.ts';
+import {
+  type NextTargets,
+  nextOf,
+  requireSignable,
+  signTargets,
+  targetsPath,
+  waitingIn,
+} from './sign-targets.ts';
+import type { Repository } from './trusted-metadata.ts';
 
 export type PackToSign = Pick<PackFolder, 'folder' | 'manifest' | 'manifestBytes' | 'digest' | 'sbom'>;
 
-const metadataFolderOf = ({ folder }: Pick<PackToSign, 'folder'>): string => join(folder, 'metadata');
+export const metadataFolderOf = ({ folder }: Pick<PackToSign, 'folder'>): string => join(folder, 'metadata');
 
 /** The manifest as targets name it. */
 export function manifestToSign({ manifest, manifestBytes, digest, sbom }: PackToSign): SignedManifest {
@@ -50,83 +29,42 @@ export function manifestToSign({ manifest, manifestBytes, digest, sbom }: PackTo
 }
 
 /** Whether the newest targets sign this pack as it is. */
-export function isSigned({ targets }: Repository, pack: PackToSign): boolean {
+export const isSigned = ({ targets }: Repository, pack: PackToSign): boolean =>
+  targets !== null && names(targets.metadata.signed, pack);
+
+function names(targets: Targets, pack: PackToSign): boolean {
   const manifest = manifestToSign(pack);
-  const signed = targets && signedAs(targets.metadata.signed, manifest);
+  const signed = signedAs(targets, manifest);
   return signed !== null && signed.sbom?.digest === manifest.sbom?.digest;
 }
 
 /** The targets that wait in the pack for signatures. Null: there are none, or what they follow is no longer the newest. */
-export function pendingTargets(repository: Repository, pack: PackToSign): SignedPack | null {
-  const due = (repository.targets?.metadata.signed.version ?? 0) + 1;
-  const path = join(metadataFolderOf(pack), fileName('targets', due));
-  if (!existsSync(path)) return null;
-  const targets = parsedTargets(readFileSync(path));
-  const wanted = manifestToSign(pack);
-  const names = signedManifests(targets.signed).some(
-    ({ name, version, digest, sbom }) =>
-      name === wanted.name &&
-      version === wanted.version &&
-      digest === wanted.digest &&
-      sbom?.digest === wanted.sbom?.digest,
-  );
-  return names ? signedPack(repository, targets) : null;
+export function pendingTargets(repository: Repository, pack: PackToSign): NextTargets | null {
+  const waiting = waitingIn(repository, metadataFolderOf(pack));
+  return waiting !== null && names(waiting.targets.signed, pack) ? waiting : null;
 }
 
-/** Adds the signatures of these keys, and keeps the targets in the pack. Throws a `Failure` when none of them may sign. */
-export async function signPack(
+/** The targets to sign next: those that wait, or new ones; with this pack among them, and beside it what is in force. */
+export function targetsFor(repository: Repository, pack: PackToSign, nowMs: number): NextTargets {
+  const waiting = pendingTargets(repository, pack);
+  if (waiting === null) {
+    const before = repository.targets?.metadata.signed ?? null;
+    return nextOf(repository, nextTargets(before, { add: [manifestToSign(pack)] }, nowMs));
+  }
+  const only = [`${pack.manifest.name}@${pack.manifest.version}`];
+  const path = targetsPath(metadataFolderOf(pack), waiting.targets.signed.version);
+  requireSignable(waiting, { path, mayAdd: only, mayRemove: only, nowMs });
+  return waiting;
+}
+
+/** Adds the signatures of these keys without a question. */
+export const signPack = (
   repository: Repository,
   pack: PackToSign,
   signers: readonly Signer[],
   nowMs: number,
-): Promise<SignedPack> {
-  const root = rootOf(repository);
-  const keyIds = settingsOf(root).targets.keys.map(({ keyID }) => keyID);
-  const mine = signers.filter(({ key }) => keyIds.includes(key.keyID));
-  if (mine.length === 0) {
-    throw new Failure(exitCode.usage, `root ${root.version} lets none of these keys sign targets`, {
-      next: 'See whose may with: iotdh keys list',
-    });
-  }
-  const before = repository.targets?.metadata.signed ?? null;
-  const targets =
-    pendingTargets(repository, pack)?.targets ?? nextTargets(before, { add: [manifestToSign(pack)] }, nowMs);
-  for (const signer of mine) await addSignature(targets, signer);
-  const signed = signedPack(repository, targets);
-  keep(repository, pack, signed);
-  return signed;
-}
-
-function signedPack(repository: Repository, targets: Metadata<Targets>): SignedPack {
-  const nameOf = ({ name, version, digest }: SignedManifest) => `${name}@${version} ${digest}`;
-  const before = new Set(
-    (repository.targets ? signedManifests(repository.targets.metadata.signed) : []).map(nameOf),
-  );
-  const after = new Set(signedManifests(targets.signed).map(nameOf));
-  const short = (name: string) => name.slice(0, name.indexOf(' '));
-  return {
-    targets,
-    bytes: encodeMetadata(targets),
-    threshold: thresholdOf(rootOf(repository), 'targets', targets),
-    added: [...after].filter((name) => !before.has(name)).map(short),
-    removed: [...before].filter((name) => !after.has(name)).map(short),
-  };
-}
-
-function keep(repository: Repository, pack: PackToSign, { targets, bytes }: SignedPack): void {
-  const folder = metadataFolderOf(pack);
-  keepIn(folder, repository);
-  writeKept(folder, fileName('targets', targets.signed.version), bytes);
-}
+): Promise<NextTargets> =>
+  signTargets(repository, targetsFor(repository, pack, nowMs), signers, metadataFolderOf(pack));
 
 /** What the pack's own `metadata/` says is in force: for signing without a fleet. Null: it has none. */
-export const repositoryIn = (pack: PackToSign): Repository | null => readKept(metadataFolderOf(pack));
-
-function rootOf({ root }: Repository): Root {
-  if (root === null) {
-    throw new Failure(exitCode.failed, 'this fleet has no root yet, so nobody can sign', {
-      next: 'Make keys and a root with: iotdh keys init',
-    });
-  }
-  return root.signed;
-}
+export const foundIn = (pack: PackToSign): Found | null => readKept(metadataFolderOf(pack));

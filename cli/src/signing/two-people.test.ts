@@ -3,57 +3,57 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { generatePrivateKey, keySigner } from '@iotdh/trust/author';
 import { buildPatch } from '../../../test/main-job/packs.ts';
 import { openPack } from '../pack-build/pack-folder.ts';
 import { runHere } from '../testing/fake-fleet.ts';
-import { parsedRoot, parsedTargets, type Repository } from './fleet-metadata.ts';
-import { initialise, openKey, rootFileIn } from './key-folder.ts';
+import { openKey } from './key-folder.ts';
 import { signPack } from './sign-pack.ts';
+import { createAuthor, nowMs } from './testing/fleet.ts';
+import { readAnchor, trustedIn } from './trusted-metadata.ts';
 
 test('with a threshold of two no author signs alone, and what two have signed is verified without a fleet', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'iotdh-sign-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  const keys = join(folder, 'keys');
-  const nowMs = Date.UTC(2026, 10, 23);
-  const beginning = await initialise({
-    ...{ folder: keys, type: 'ed25519', passphrase: null, nowMs },
-    root: { keys: 1, threshold: 1 },
-    targets: { keys: 2, threshold: 2 },
-    online: {
-      snapshot: keySigner(generatePrivateKey('ed25519')).key,
-      timestamp: keySigner(generatePrivateKey('ed25519')).key,
-    },
-  });
+  const author = await createAuthor(join(folder, 'keys'), { type: 'ecdsa-p384' });
+  const { rootFile } = author;
   const { folder: packFolder } = await buildPatch({
     folder: join(folder, 'made'),
     version: '2.0',
     bytes: 10_000,
   });
   const pack = await openPack(packFolder);
-  const repository: Repository = {
-    roots: [{ version: 1, bytes: beginning.root }],
-    root: parsedRoot(beginning.root),
-    targets: { metadata: parsedTargets(beginning.targets), bytes: beginning.targets },
-  };
-  const verify = () => runHere(['pack', 'verify', packFolder, '--root', rootFileIn(keys)], {});
+  const roots = [{ version: 1, bytes: author.root }];
+  const repository = trustedIn(
+    { where: 'of the fleet', roots, targets: [author.targets] },
+    readAnchor(rootFile),
+  );
+  const verify = () => runHere(['pack', 'verify', packFolder, '--root', rootFile], {});
+  const key = (number: number) => author.keyFile('targets', number);
 
-  const first = await signPack(repository, pack, [openKey(join(keys, 'targets-1.pem'), null)], nowMs);
+  const first = await signPack(repository, pack, [openKey(key(1), null)], nowMs);
   assert.deepEqual([first.threshold.signed.length, first.threshold.met], [1, false]);
   const alone = await verify();
   assert.deepEqual([alone.code, /1 of the 2 signatures/.test(alone.notes)], [1, true]);
-  const again = await signPack(repository, pack, [openKey(join(keys, 'targets-1.pem'), null)], nowMs);
+  const again = await signPack(repository, pack, [openKey(key(1), null)], nowMs);
   assert.equal(again.threshold.met, false, 'the same key twice is one signature');
 
-  const key = join(keys, 'targets-2.pem');
-  const second = await runHere(
-    ['pack', 'sign', packFolder, '--offline', '--key', key, '--root', rootFileIn(keys)],
-    {},
-  );
+  const sign = (...args: string[]) =>
+    runHere(['pack', 'sign', packFolder, '--offline', '--root', rootFile, ...args], {});
+  const asked = await sign('--key', key(2));
+  assert.deepEqual([asked.code, /adds workstation@2\.0\n.*nothing was signed/s.test(asked.notes)], [2, true]);
+  assert.equal((await verify()).code, 1, 'nobody was there to say yes');
+  const other = await sign('--key', author.keyFile('root', 1), '--yes');
+  assert.match(other.notes, /lets none of these keys sign/);
+  const second = await sign('--key', key(2), '--yes');
   assert.equal(second.code, 0, second.notes);
+  assert.match(
+    second.notes,
+    /Targets 2, after 1 in .*, good until 2027-11-23T12:00:00Z\n {2}adds workstation@2\.0/,
+  );
+  assert.match((await sign('--key', key(1), '--yes')).notes, /has all its signatures already/);
   assert.equal((await verify()).code, 0);
 
-  const sbom = () => runHere(['pack', 'sbom', packFolder, '--root', rootFileIn(keys)], {});
+  const sbom = () => runHere(['pack', 'sbom', packFolder, '--root', rootFile], {});
   const bill = await sbom();
   assert.equal(bill.code, 0, bill.notes);
   assert.equal(JSON.parse(bill.out).metadata.component.hashes[0].content, pack.digest);
@@ -70,16 +70,4 @@ test('with a threshold of two no author signs alone, and what two have signed is
   );
   assert.match((await verify()).notes, /is damaged/);
   writeFileSync(object, bytes);
-
-  const stranger = join(folder, 'stranger');
-  await initialise({
-    ...{ folder: stranger, type: 'ed25519', passphrase: null, nowMs },
-    ...{ root: { keys: 1, threshold: 1 }, targets: { keys: 1, threshold: 1 } },
-    online: { snapshot: first.targets && openKey(key, null).key, timestamp: openKey(key, null).key },
-  });
-  const refused = await runHere(
-    ['pack', 'sign', packFolder, '--offline', '--key', join(stranger, 'targets-1.pem')],
-    {},
-  );
-  assert.match(refused.notes, /lets none of these keys sign/);
 });

@@ -35,6 +35,7 @@ export function keysCommand(tree: Tree): Command {
     .description(
       'Makes the root that follows, or adds one person’s signatures to it. It is handed in once as many have signed as the root before and itself ask for.',
     )
+    .requiredOption('--root <file>', 'the root that is trusted here, from which the others must descend')
     .option('--key <file...>', 'key files to sign with, or folders of them')
     .option('--remove <key-id...>', 'keys that no longer count, by the beginning of their id')
     .option('--new-root <number>', 'new keys of the root, made in the folder', positive)
@@ -47,10 +48,11 @@ export function keysCommand(tree: Tree): Command {
     .option('--passphrase-file <file>', 'file with the passphrase of the keys (default: it is asked for)')
     .option('--no-encrypt', 'leave new key files without a passphrase')
     .option('--offline', 'sign after what the folder says, without a fleet')
+    .option('--yes', 'sign without a question')
     .addHelpText(
       'after',
-      '\nExample:\n  $ iotdh keys rotate /media/stick/rotation --key root-1.pem --remove 3f09a1c2 --new-targets 1' +
-        '\n  $ iotdh keys rotate /media/stick/rotation --key root-2.pem',
+      '\nExample:\n  $ iotdh keys rotate /media/stick/rotation --root 1.root.json --key root-1.pem --remove 3f09a1c2 --new-targets 1' +
+        '\n  $ iotdh keys rotate /media/stick/rotation --root 1.root.json --key root-2.pem',
     )
     .action(async (folder: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<RotateOptions & GlobalOptions>();

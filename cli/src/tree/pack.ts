@@ -4,7 +4,8 @@ import type { GlobalOptions } from '../commands/context.ts';
 import type { ListOptions, UploadOptions } from '../commands/pack.ts';
 import type { ExportCommandOptions } from '../commands/pack-export.ts';
 import type { BuildCommandOptions } from '../commands/pack-files.ts';
-import type { SignOptions, VerifyOptions } from '../commands/sign.ts';
+import type { SignOptions } from '../commands/sign.ts';
+import type { VerifyOptions } from '../commands/verify.ts';
 import { positive, type Tree, withFleet } from './client.ts';
 
 const maxLevel = 19;
@@ -63,13 +64,17 @@ export function packCommand(tree: Tree): Command {
     .command('sign')
     .argument('<folder>', 'the folder of a pack')
     .description(
-      'Adds the signature of one key. The pack can be published once as many have signed as the root asks for.',
+      'Shows what a signature adds and removes, and adds that of one key. The pack can be published once as many have signed as the root asks for.',
     )
     .requiredOption('--key <file>', 'a key file, or a folder of them')
     .option('--passphrase-file <file>', 'file with the passphrase of the key (default: it is asked for)')
-    .option('--root <file>', 'a root that is trusted here, from which the others must descend')
+    .requiredOption('--root <file>', 'the root that is trusted here, from which the others must descend')
     .option('--offline', 'sign after what the metadata/ of the pack says, without a fleet')
-    .addHelpText('after', '\nExample:\n  $ iotdh pack sign carto-8.2.1 --key /media/stick/targets-1.pem')
+    .option('--yes', 'sign without a question')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ iotdh pack sign carto-8.2.1 --key /media/stick/targets-1.pem --root 1.root.json',
+    )
     .action(async (folder: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<SignOptions & GlobalOptions>();
       const { sign } = await import('../commands/sign.ts');
@@ -84,7 +89,7 @@ export function packCommand(tree: Tree): Command {
     .requiredOption('--root <file>', 'the root that is trusted')
     .addHelpText('after', '\nExample:\n  $ iotdh pack verify carto-8.2.1 --root 1.root.json')
     .action(async (folder: string, _options: unknown, command: Command) => {
-      const { verify } = await import('../commands/sign.ts');
+      const { verify } = await import('../commands/verify.ts');
       await verify(terminal, folder, command.optsWithGlobals<VerifyOptions>());
     });
 

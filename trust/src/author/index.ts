@@ -10,6 +10,7 @@ export { canonicalJson } from './canonical-json.ts';
 export { KeyVaultError, type KeyVaultOptions, openKeyVaultSigner } from './key-vault.ts';
 export {
   generatePrivateKey,
+  hasItsId,
   isEncrypted,
   KeyFileError,
   type KeyType,

@@ -51,8 +51,13 @@ export function publicKeyOf(key: KeyObject): Key {
 
 function keyOf(keytype: string, scheme: string, value: string): Key {
   const json = { keytype, scheme, keyval: { public: value } };
-  return Key.fromJSON(createHash('sha256').update(canonicalJson(json)).digest('hex'), json);
+  return Key.fromJSON(idOf(json), json);
 }
+
+/** Whether a key has the id that follows from it: metadata can give it any other, such as that of somebody else's key. */
+export const hasItsId = (key: Key): boolean => key.keyID === idOf(key.toJSON());
+
+const idOf = (json: unknown): string => createHash('sha256').update(canonicalJson(json)).digest('hex');
 
 /** Signs with a key that is in this process. */
 export function keySigner(privateKey: KeyObject): Signer {
