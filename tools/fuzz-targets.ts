@@ -53,6 +53,18 @@ export const fuzzTargets: readonly FuzzTarget[] = [
     inputs: 1_000_000,
     run: async (options) => (await import('../trust/fuzz/fuzz.ts')).fuzzMetadata(options),
   },
+  {
+    name: 'messages',
+    title: 'damaged messages of the bus, both ways',
+    inputs: 1_000_000,
+    run: async (options) => (await import('../test/contract/fuzz.ts')).fuzzMessages(options),
+  },
+  {
+    name: 'audit-trail',
+    title: 'audit trails with a line that is wrong, verified',
+    inputs: 1_000_000,
+    run: async (options) => (await import('../cli/fuzz/trail.ts')).fuzzTrail(options),
+  },
   ...(
     [
       ['manifest', 'damaged manifests, read and planned'],

@@ -31,18 +31,21 @@ export const maxLineBytes = 1024 * 1024;
 const maxRecords = 1_000_000;
 
 /** Throws a `Failure` when the file cannot be read or holds nothing. */
-export async function readTrail(path: string): Promise<Trail> {
+export const readTrail = (path: string): Promise<Trail> => readLines(linesOf(path), path);
+
+/** The trail in these lines. Throws a `Failure`, which names `source`, when there is none, or too many. */
+export async function readLines(lines: AsyncIterable<string>, source: string): Promise<Trail> {
   const trail: Trail = { consents: [], applications: [], findings: [] };
   let line = 0;
-  for await (const text of linesOf(path)) {
+  for await (const text of lines) {
     line += 1;
     if (text === '') continue;
-    if (line > maxRecords) throw new Failure(exitCode.usage, `${path} has more than ${maxRecords} lines`);
+    if (line > maxRecords) throw new Failure(exitCode.usage, `${source} has more than ${maxRecords} lines`);
     const record = parse(text);
     if (typeof record === 'string') trail.findings.push(unreadable(line, record));
     else take(trail, record, line);
   }
-  if (line === 0) throw new Failure(exitCode.usage, `${path} is empty`);
+  if (line === 0) throw new Failure(exitCode.usage, `${source} is empty`);
   return trail;
 }
 

@@ -1,7 +1,7 @@
 /** A device that signs decisions as an agent does, and an authority that certifies it, for tests. */
 // biome-ignore lint/correctness/noUndeclaredDependencies: the root declares what only tests use
 import 'reflect-metadata';
-import { createHash, generateKeyPairSync, sign, webcrypto } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign, webcrypto, X509Certificate } from 'node:crypto';
 import { create, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
@@ -24,7 +24,11 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const keysFor = () => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
 export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
-export type Authority = { pem: string; issue(name: string, days?: number): Promise<Key> };
+export type Authority = {
+  pem: string;
+  root: X509Certificate;
+  issue(name: string, days?: number): Promise<Key>;
+};
 export type Key = { certificates: Uint8Array[]; publicKey: Uint8Array; sign(bytes: Uint8Array): Uint8Array };
 
 export async function createAuthority(): Promise<Authority> {
@@ -37,8 +41,10 @@ export async function createAuthority(): Promise<Authority> {
     ...{ serialNumber: '01', name: 'CN=Devices', keys, signingAlgorithm: algorithm, ...span(3650) },
     extensions: [new x509.BasicConstraintsExtension(true, 0, true)],
   });
+  const pem = root.toString('pem');
   return {
-    pem: root.toString('pem'),
+    pem,
+    root: new X509Certificate(pem),
     async issue(name, days = 365) {
       const own = await keysFor();
       const certificate = await x509.X509CertificateGenerator.create({
