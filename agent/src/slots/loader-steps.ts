@@ -59,7 +59,10 @@ export function repairSteps(record: BootEnvironment, loader: LoaderState, bootId
   if (trial === null) {
     if (loader.once !== null) steps.push({ step: 'start_once', slot: null });
     if (loader.byDefault !== good) steps.push({ step: 'start_by_default', slot: good });
-    if (record.spare.kind === 'writing' && offered(spare)) steps.push({ step: 'withdraw', slot: spare });
+    // What has run is not taken away from under its own feet: it may be all that there is.
+    const isUnvouched = record.last === null && record.spare.kind === 'void' && loader.booted !== spare;
+    if ((record.spare.kind === 'writing' || isUnvouched) && offered(spare))
+      steps.push({ step: 'withdraw', slot: spare });
     return steps;
   }
   if (loader.booted === spare) {

@@ -1,5 +1,5 @@
 /** The boot environment of a machine with a boot loader that is not ours: a record of what the slots hold, and the boot loader's own memory. */
-import { type BootEnvironment, initialEnvironment, otherSlot } from './boot-environment.ts';
+import { type BootEnvironment, initialEnvironment } from './boot-environment.ts';
 import type { BootLoader, LoaderState } from './boot-loader.ts';
 import type { EnvironmentChange, EnvironmentStore } from './environment-store.ts';
 import { type LoaderStep, observed, repairSteps, stepsAround } from './loader-steps.ts';
@@ -35,13 +35,17 @@ export function createLoaderStore({ loader, record, parse, bootId }: LoaderStore
     }
   }
 
-  /** Without a record the boot loader's default is what is known to be good, and nobody vouches for the other slot. */
+  /**
+   * Without a record the boot loader's default is what is known to be good, if it can be started at all: firmware remembers
+   * what another disk had. Else it is what runs. Nobody vouches for the other slot; `repairSteps` withdraws it.
+   */
   async function recorded(state: LoaderState): Promise<BootEnvironment> {
     const text = record.read();
     if (text === null) {
-      const first = initialEnvironment(state.byDefault ?? state.booted);
-      const spare = otherSlot(first.good);
-      if (state.offered.includes(spare)) await loader.withdraw(spare);
+      const { byDefault, booted, offered } = state;
+      const first = initialEnvironment(
+        byDefault !== null && offered.includes(byDefault) ? byDefault : booted,
+      );
       await loader.startByDefault(first.good);
       save(first);
       return first;

@@ -94,6 +94,30 @@ test('a slot that hangs is left at the next start, even when the firmware has fo
   }
 });
 
+test('a default that the firmware remembers of another disk is no slot of this one', async (t) => {
+  const { machine, slots, boot } = machineIn(t);
+  machine.set('LoaderEntryDefault', fromText('iotdh-b*'));
+  assert.equal(boot(), 'iotdh-a.conf');
+  const { booted, environment } = await slots.inspect();
+  assert.deepEqual([booted, environment.good], ['a', 'a']);
+  assert.deepEqual(machine.entries(), ['iotdh-a.conf']);
+  assert.equal(toText(machine.variable('LoaderEntryDefault') ?? Buffer.alloc(0)), 'iotdh-a*');
+  assert.equal(boot(), 'iotdh-a.conf');
+});
+
+test('without a record, a slot that runs and is not the default stays, until the default runs again', async (t) => {
+  const { machine, loader, slots, boot } = machineIn(t);
+  await loader.startByDefault('a');
+  await loader.offer('b', 1);
+  await loader.startOnce('b');
+  assert.equal(boot(), 'iotdh-b.conf');
+  assert.equal((await slots.inspect()).environment.good, 'a');
+  assert.deepEqual(machine.entries(), ['iotdh-a.conf', 'iotdh-b+0-1.conf']);
+  assert.equal(boot(), 'iotdh-a.conf');
+  await slots.inspect();
+  assert.deepEqual(machine.entries(), ['iotdh-a.conf']);
+});
+
 test('a variable is changed only after Linux was told to let it, and never when it says that already', async (t) => {
   const { loader, unprotected } = machineIn(t);
   await loader.startByDefault('a');
