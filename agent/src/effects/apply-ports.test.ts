@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Preflight } from '../install/installer.ts';
 import type { InstallOutcome } from '../install/outcome.ts';
 import type { Update } from '../machine/update.ts';
+import type { TakenBackJob } from '../slots/base-installer.ts';
 import { createApplyPorts } from './apply-ports.ts';
 
 const update: Update = {
@@ -12,15 +13,28 @@ const update: Update = {
 };
 
 /** The ports over an installer, and over looks at what a base needs, that answer these in turn. */
-function applying(outcomes: InstallOutcome[], looks: Preflight[] = []) {
+function applying(
+  outcomes: InstallOutcome[],
+  looks: Preflight[] = [],
+  { hasSlots = true, isHeld = true } = {},
+) {
   const said: string[] = [];
   let [waits, progress] = [0, 0];
   const stopping = new AbortController();
   const ports = createApplyPorts({
     updates: { get: () => null, change() {}, traceOf: () => '' } as never,
-    manifests: { of: () => ({}) } as never,
+    manifests: { of: () => (isHeld ? {} : null) } as never,
     installer: { apply: async () => outcomes.shift() } as never,
-    base: { applyBase: async () => ({ kind: 'done' }) } as never,
+    base: hasSlots
+      ? ({
+          applyBase: async () => ({ kind: 'done' }),
+          takeBack: async (job: TakenBackJob) => ({
+            kind: 'event',
+            event: { type: 'boot_sys', manifestDigest: job.manifestDigest, proven: job.manifest !== null },
+          }),
+          steps: () => [],
+        } as never)
+      : null,
     preflight: async () => looks.shift() ?? { kind: 'met' },
     contentPath: () => '',
     async sleep() {
@@ -32,6 +46,7 @@ function applying(outcomes: InstallOutcome[], looks: Preflight[] = []) {
   const context = {
     id: 'e-1',
     attempt: 1,
+    givenUp: false,
     signal: stopping.signal,
     progress() {
       progress += 1;
@@ -40,6 +55,7 @@ function applying(outcomes: InstallOutcome[], looks: Preflight[] = []) {
   return {
     end: () => ports.apply_patch({ kind: 'apply_patch', update }, context),
     endOfBase: () => ports.apply_base({ kind: 'apply_base', update: { ...update, target: 'base' } }, context),
+    takeBack: () => ports.arm_slot({ kind: 'arm_slot', update }, { ...context, attempt: 11, givenUp: true }),
     said,
     counts: () => ({ waits, progress }),
   };
@@ -80,4 +96,13 @@ test('a base waits for mains power too, and what does not pass by itself is told
   const unfit = applying([], [small]);
   assert.deepEqual(await unfit.endOfBase(), { kind: 'failed', reason: small.reason });
   assert.equal(unfit.counts().waits, 0);
+});
+
+test('a base that was given up is taken back without its manifest, and on a machine that has lost its slots', async () => {
+  for (const lost of [{ isHeld: false }, { hasSlots: false }]) {
+    const port = applying([], [], lost);
+    const event = { type: 'boot_sys', manifestDigest: update.manifest.digest, proven: false };
+    assert.deepEqual(await port.takeBack(), { kind: 'event', event });
+    assert.deepEqual(port.said, ['the base was given up; the log says why']);
+  }
 });

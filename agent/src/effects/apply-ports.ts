@@ -3,7 +3,7 @@ import type { Manifest } from '@iotdh/proto/update/v1';
 import type { Installer, Job, Preflight } from '../install/installer.ts';
 import type { InstallOutcome } from '../install/outcome.ts';
 import type { Log } from '../log/log.ts';
-import type { EffectContext, Ports } from '../machine/effect.ts';
+import type { ActivityResult, EffectContext, Ports } from '../machine/effect.ts';
 import type { Update } from '../machine/update.ts';
 import type { BaseInstaller, BaseJob } from '../slots/base-installer.ts';
 import type { Manifests } from '../updates/manifests.ts';
@@ -123,6 +123,20 @@ export function createApplyPorts(
     }
   }
 
+  async function arm(update: Update, context: EffectContext): Promise<ActivityResult<'arm_slot'>> {
+    const job = jobOf(update, context);
+    if (base === null) return noSlots;
+    if (job === null) return failed('the manifest is not on this disk');
+    return base.arm(job);
+  }
+
+  /** Needs neither the manifest nor, on a machine that has lost its slots, any of them. */
+  async function takeBack(update: Update, context: EffectContext): Promise<ActivityResult<'arm_slot'>> {
+    const manifestDigest = update.manifest.digest;
+    if (base === null) return { kind: 'event', event: { type: 'boot_sys', manifestDigest, proven: false } };
+    return base.takeBack({ ...context, manifestDigest, manifest: manifests.of(update) });
+  }
+
   return {
     apply_patch: ({ update }, context) => applyPatch(update, context),
     async apply_base({ update }, context) {
@@ -135,17 +149,17 @@ export function createApplyPorts(
       return base.applyBase(job);
     },
     async arm_slot({ update }, context) {
-      const job = jobOf(update, context);
-      if (base === null) return noSlots;
-      if (job === null) return failed('the manifest is not on this disk');
-      const result = await base.arm(job);
+      const result = await (context.givenUp ? takeBack(update, context) : arm(update, context));
       if (result.kind !== 'event') return result;
       const { proven } = result.event;
-      const reason = proven ? '' : 'the new system did not prove itself';
+      const cause = context.givenUp
+        ? 'the base was given up; the log says why'
+        : 'the new system did not prove itself';
+      const reason = proven ? '' : cause;
       keep(update, {
         ending: proven ? 'applied' : 'taken_back',
         reason,
-        steps: base.steps(job.manifestDigest),
+        steps: base?.steps(update.manifest.digest) ?? [],
       });
       say(update, proven ? 'info' : 'error', proven ? 'the base runs and is proven' : reason);
       return result;

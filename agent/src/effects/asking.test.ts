@@ -71,7 +71,8 @@ function createRig(t: TestContext, window: { notBeforeMs?: number; notAfterMs?: 
       return () => void timers.splice(timers.indexOf(timer), timers.includes(timer) ? 1 : 0);
     },
   });
-  const context: EffectContext = { id: 'x', attempt: 1, signal: new AbortController().signal, progress() {} };
+  const { signal } = new AbortController();
+  const context: EffectContext = { id: 'x', attempt: 1, givenUp: false, signal, progress() {} };
   return {
     ...{ updates, time, withdrawn, interrupted, reminders },
     decide(answer: Decision['answer'], untilMs: number | null = null): Decision {

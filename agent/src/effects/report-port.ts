@@ -1,10 +1,10 @@
 /** The ports `report` and `discard`: the cloud is told what became of an update, and then what it brought goes. */
 import type { ConsentToTell } from '../api/consents.ts';
 import { type Ended, resultOf } from '../cloud/results.ts';
-import type { Tell } from '../cloud/tell.ts';
+import type { Tell, Told } from '../cloud/tell.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { Log } from '../log/log.ts';
-import type { Ports, Report, StepResult } from '../machine/effect.ts';
+import type { Later, Ports, Report, StepResult } from '../machine/effect.ts';
 import type { Decision, Target } from '../machine/update.ts';
 import type { UpdateStore } from '../updates/update-store.ts';
 
@@ -23,11 +23,13 @@ export type ReportPortOptions = {
 };
 
 const done: StepResult = { kind: 'done' };
+const endOfTelling = (told: Told): StepResult | Later =>
+  told.kind === 'told' ? done : { kind: 'later', reason: told.reason };
 
 export function createReportPort(options: ReportPortOptions): Pick<Ports, 'report' | 'discard'> {
   const { updates, inventory, consentsToTell, tell, onApplied, onDecided, forget, now, log } = options;
 
-  async function tellResult(updateId: string, target: Target, ended: Ended): Promise<StepResult> {
+  async function tellResult(updateId: string, target: Target, ended: Ended): Promise<StepResult | Later> {
     const record = updates.get(updateId);
     const about = { assignment_id: updateId };
     if (record === null) {
@@ -40,11 +42,10 @@ export function createReportPort(options: ReportPortOptions): Pick<Ports, 'repor
       return done;
     }
     const value = resultOf(record, target, ended, { inventory, now });
-    const told = await tell({ case: 'updateResult', value }, record.traceParent);
-    return told.kind === 'told' ? done : { kind: 'failed', reason: told.reason };
+    return endOfTelling(await tell({ case: 'updateResult', value }, record.traceParent));
   }
 
-  async function tellDecision(decision: Decision): Promise<StepResult> {
+  async function tellDecision(decision: Decision): Promise<StepResult | Later> {
     const record = updates.get(decision.updateId);
     if (decision.answer === 'decline' && record !== null) {
       updates.put({ ...record, declinedOffers: record.offers });
@@ -58,7 +59,7 @@ export function createReportPort(options: ReportPortOptions): Pick<Ports, 'repor
     }
     for (const { consent, markTold } of consents) {
       const told = await tell({ case: 'consent', value: consent }, record?.traceParent);
-      if (told.kind !== 'told') return { kind: 'failed', reason: told.reason };
+      if (told.kind !== 'told') return endOfTelling(told);
       markTold();
     }
     return done;
@@ -68,7 +69,7 @@ export function createReportPort(options: ReportPortOptions): Pick<Ports, 'repor
   const endOf = (updateId: string, target: Target, otherwise: Ended): Ended =>
     updates.get(updateId)?.[target].end ?? otherwise;
 
-  async function report(told: Report): Promise<StepResult> {
+  async function report(told: Report): Promise<StepResult | Later> {
     switch (told.kind) {
       case 'decided':
         return tellDecision(told.decision);
@@ -95,7 +96,7 @@ export function createReportPort(options: ReportPortOptions): Pick<Ports, 'repor
         log({
           level: 'error',
           component: 'machine',
-          message: 'an effect was given up until somebody releases it',
+          message: 'an effect was set aside: it is tried again in an hour and at the next start',
           about,
         });
         return done;

@@ -94,7 +94,8 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
     },
     ...{ clock: realClock, random: () => 0, log },
   });
-  const context: EffectContext = { id: 'x', attempt: 1, signal: new AbortController().signal, progress() {} };
+  const { signal } = new AbortController();
+  const context: EffectContext = { id: 'x', attempt: 1, givenUp: false, signal, progress() {} };
   const start = () => port.start({ kind: 'start_transfer', update }, context);
   /** The offer comes again, as the cloud makes it now. */
   const offerAgain = () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { Effect } from './effect.ts';
 import type { Journal } from './journal.ts';
 import type { RunnerOptions } from './runner.ts';
@@ -13,6 +14,37 @@ import {
   resulting,
 } from './testing/agent.ts';
 import { journalFor, type TestJournal } from './testing/journal.ts';
+import { done, kinds, type Port, untilAborted } from './testing/ports.ts';
+
+/** Fails, and lets the rest of the process live. */
+const unable: Port = async () => {
+  await setImmediate();
+  return { kind: 'failed', reason: 'the port is out of order' };
+};
+const boot = (proven: boolean) => resulting({ type: 'boot_sys', manifestDigest: baseDigest, proven })();
+const takingBack: Port = async (effect, context) => (context.givenUp ? boot(false) : unable(effect, context));
+
+/** What every port does that works. */
+const heal: Port = async (effect, { givenUp }) => {
+  switch (effect.kind) {
+    case 'start_transfer':
+      return resulting({ type: 'transfer_complete', manifestDigest: effect.update.manifest.digest })();
+    case 'prompt':
+      return resulting({ type: 'prompt_issued', manifestDigest: effect.update.manifest.digest })();
+    case 'apply_patch':
+      return resulting({ type: 'integrity_ok', manifestDigest: effect.update.manifest.digest })();
+    case 'arm_slot':
+      return boot(!givenUp);
+    default:
+      return done;
+  }
+};
+
+const untilStopped: RunnerOptions['sleep'] = (_ms, signal) =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 describe('the write cap', { timeout: 10_000 }, () => {
   /** Starts agents on one journal, each of which dies in the middle of `kind`, until one of them does not begin it. */
@@ -48,32 +80,96 @@ describe('the write cap', { timeout: 10_000 }, () => {
     assert.equal(effect.report.reason, 'given up after 3 attempts');
   });
 
-  test('a base that cannot be written is set aside, reported, and its slot is not armed', async (t) => {
+  test('a base in the middle of which the machine dies again and again is taken back, and its slot is not armed', async (t) => {
     const { home } = agentIn(t, 'APPLYING_BASE');
     const last = await crashIn(t, 'apply_base', home, 3);
-    const reported = last.script.called('report');
+    last.script.on('arm_slot', takingBack);
+    const asked = last.script.called('ask_assignment');
     last.runner.start();
-    assert.deepEqual((await reported).effect, {
-      kind: 'report',
-      report: { kind: 'set_aside', effect: 'apply_base', updateId: 'update-1' },
-    });
-    await last.runner.stop();
-    assert.equal(last.machine.snapshot().state, 'APPLYING_BASE');
-    assert.ok(!last.script.calls.some(({ kind }) => kind === 'apply_base' || kind === 'arm_slot'));
+    await asked;
+    assert.equal(last.machine.snapshot().state, 'READY');
+    assert.deepEqual(last.machine.snapshot().memory.finished, { updateId: 'update-1', ending: 'fell_back' });
+    assert.deepEqual(
+      last.script.calls.map(({ kind }) => kind),
+      ['arm_slot', 'report', 'discard', 'ask_assignment'],
+    );
     assert.ok(last.findings.some(({ kind }) => kind === 'effect_given_up'));
   });
 
-  test('what was set aside is tried again when it is released', async (t) => {
+  test('a base that cannot be taken back yet is asked for again, ever later, over restarts too', async (t) => {
     const { home } = agentIn(t, 'APPLYING_BASE');
-    const last = await crashIn(t, 'apply_base', home, 2);
-    const reported = last.script.called('report');
-    last.script.on('arm_slot', resulting({ type: 'boot_sys', manifestDigest: baseDigest, proven: true }));
+    const first = agentOn(t, home, { maxAttempts: 2 });
+    first.script.on('arm_slot', unable);
+    await first.lives(() => first.script.calls.filter(({ kind }) => kind === 'arm_slot').length === 7);
+    await first.runner.stop();
+    assert.deepEqual(first.sleeps.slice(0, 8), [
+      ...[1000, 2000, 4000, 60_000, 8000, 120_000, 16_000, 240_000],
+    ]);
+    const last = agentOn(t, home, { maxAttempts: 2 });
+    last.script.on('arm_slot', takingBack);
     last.runner.start();
-    await reported;
-    assert.equal(last.runner.release(), 1);
     await last.reaches('READY');
-    assert.equal(last.script.calls.find(({ kind }) => kind === 'apply_base')?.attempt, 1);
+    assert.ok((last.sleeps[0] ?? 0) >= 240_000, 'a start is no way around the wait');
   });
+
+  test('an attempt that ends with the restart that it asked for counts, though the agent stops cleanly', async (t) => {
+    const { home } = agentIn(t, 'APPLYING_BASE');
+    for (const attempt of [1, 2, 3]) {
+      const agent = agentOn(t, home);
+      agent.script.on('arm_slot', async (effect, context) => {
+        await untilAborted(effect, context);
+        return { kind: 'failed', reason: 'the machine restarts', restarting: true };
+      });
+      const begun = agent.script.called('arm_slot');
+      agent.runner.start();
+      assert.equal((await begun).attempt, attempt);
+      await agent.runner.stop();
+    }
+  });
+
+  test('what was set aside holds up its own batch, and is tried once more at each start and each hour', async (t) => {
+    const first = agentIn(t, 'READY_WITHPATCH', { maxAttempts: 3 });
+    first.script.on('prompt', unable);
+    const attempts = ({ script }: Agent) => script.calls.filter(({ kind }) => kind === 'prompt').length;
+    const isAside = () => first.journal.effects().some(({ setAside }) => setAside);
+    await first.lives(isAside);
+    assert.equal(attempts(first), 3);
+    first.anHourPasses();
+    await first.lives(() => attempts(first) === 4 && isAside());
+    await first.runner.stop();
+
+    const last = agentOn(t, first.home, { maxAttempts: 3 });
+    last.script.on('prompt', resulting({ type: 'prompt_issued', manifestDigest: patchDigest }));
+    last.runner.start();
+    await last.reaches('WAIT_CONFIRM_PATCH');
+    assert.equal(attempts(last), 1);
+  });
+
+  for (const state of ['APPLYING_PATCH', 'APPLYING_BASE'] as const) {
+    for (const when of ['in the same process', 'after a restart'] as const) {
+      test(`${state} with everything given up comes to READY once the ports work again, ${when}`, async (t) => {
+        const first = agentIn(t, state);
+        for (const kind of kinds) first.script.on(kind, unable);
+        const givenUp = () => first.findings.filter(({ kind }) => kind === 'effect_given_up').length;
+        // A patch: its report, itself, and the report that it has failed. A base: its report, both its effects.
+        await first.lives(() => givenUp() >= 3);
+        let agent = first;
+        if (when === 'after a restart') {
+          await first.runner.stop();
+          agent = agentOn(t, first.home);
+        }
+        for (const kind of kinds) agent.script.on(kind, heal);
+        if (agent === first) agent.anHourPasses();
+        else agent.runner.start();
+        if (state === 'APPLYING_PATCH') {
+          await agent.reaches('WAIT_CONFIRM_BASE');
+          await agent.runner.submit({ type: 'boot_fwupd' });
+        }
+        await agent.reaches('READY');
+        await agent.lives(() => agent.journal.effects().length === 0);
+      });
+    }
+  }
 
   test('an effect that fails is tried again, later each time, and counts like a crash', async (t) => {
     const { runner, script, sleeps, findings, reaches } = agentIn(t, 'APPLYING_PATCH');
@@ -155,6 +251,38 @@ describe('the write cap', { timeout: 10_000 }, () => {
   });
 });
 
+describe('an outbox without room', { timeout: 10_000 }, () => {
+  test('holds up no confirmed patch, counts as no attempt, and changes nothing of the order in which the cloud is told', async (t) => {
+    const sleep: RunnerOptions['sleep'] = (ms, signal) =>
+      ms > 60_000 ? untilStopped(ms, signal) : setImmediate();
+    const { script, journal, lives, findings } = agentIn(t, 'APPLYING_PATCH', { maxAttempts: 3, sleep });
+    const full = { kind: 'later', reason: 'the outbox is full' } as const;
+    let looks = 0;
+    script.on('report', async () => {
+      looks += 1;
+      return full;
+    });
+    script.on('apply_patch', resulting({ type: 'integrity_ok', manifestDigest: patchDigest }));
+    await lives(() => journal.snapshot().state === 'READY' && looks > 20);
+    assert.ok(!script.calls.some(({ kind }) => kind === 'discard' || kind === 'ask_assignment'));
+    assert.deepEqual(
+      journal.effects().map(({ effect, setAside }) => [effect.kind, setAside]),
+      ['report', 'report', 'discard', 'ask_assignment'].map((kind) => [kind, false]),
+    );
+    assert.deepEqual(
+      findings.map(({ kind }) => kind),
+      ['disk_full'],
+    );
+    script.on('report', async () => done);
+    await lives(() => journal.effects().length === 0);
+    const told = script.calls.slice(-4);
+    assert.deepEqual(
+      told.map(({ effect }) => (effect.kind === 'report' ? effect.report.kind : effect.kind)),
+      ['decided', 'ended', 'discard', 'ask_assignment'],
+    );
+  });
+});
+
 describe('a full disk', { timeout: 10_000 }, () => {
   /** A journal whose disk can be filled. */
   function withSwitch(home: TestJournal): { home: TestJournal; disk: { full: boolean } } {
@@ -207,10 +335,4 @@ describe('a full disk', { timeout: 10_000 }, () => {
     });
     assert.equal(machine.snapshot().state, 'READY');
   });
-
-  const untilStopped: RunnerOptions['sleep'] = (_ms, signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
 });

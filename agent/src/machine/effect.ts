@@ -12,7 +12,7 @@ export type Report =
   | { kind: 'ended'; update: Update; ending: AppliedEnding }
   /** An update ended before it was applied. `update`: what was pending of it; null for a base that was never assigned. */
   | { kind: 'dropped'; updateId: string; update: Update | null; ending: DroppedEnding; reason: string }
-  /** An effect was given up; see `maxAttempts` in `runner.ts`. */
+  /** An effect was set aside for now; see `maxAttempts` in `runner.ts`. */
   | { kind: 'set_aside'; effect: Effect['kind']; updateId: string | null }
   /** The journal could not be read and the agent began anew in `BUSY`; the damaged files are in `keptAs`. */
   | { kind: 'journal_damaged'; keptAs: string; reason: string };
@@ -38,7 +38,10 @@ export type Activity =
   | { kind: 'prompt'; update: Update; decision: Decision | null }
   /** Apply all components in one transaction and run the checks; if one fails, undo everything: an `integrity_fault`. */
   | { kind: 'apply_patch'; update: Update }
-  /** Arm the written slot for one boot and restart the machine; after that boot, see which system came up. */
+  /**
+   * Arm the written slot for one boot and restart the machine; after that boot, see which system came up. Given up: nothing
+   * is on trial any more and the good system runs.
+   */
   | { kind: 'arm_slot'; update: Update };
 
 export type Effect = Step | Activity;
@@ -51,8 +54,13 @@ type Results = {
   arm_slot: 'boot_sys';
 };
 
-/** An effect that failed is tried again; `reason` is for people. A port that throws has failed too. */
-export type Failed = { kind: 'failed'; reason: string };
+/**
+ * An effect that failed is tried again; `reason` is for people. A port that throws has failed too. `restarting`: it has asked
+ * for the restart of the machine, so that the attempt counts although the agent is stopped.
+ */
+export type Failed = { kind: 'failed'; reason: string; restarting?: true };
+/** There is no room for it yet: no attempt, and it is asked for again for ever. */
+export type Later = { kind: 'later'; reason: string };
 export type StepResult = { kind: 'done' } | Failed;
 export type ActivityResult<K extends Activity['kind'] = Activity['kind']> =
   | { kind: 'event'; event: Extract<ResultEvent, { type: Results[K] }> }
@@ -64,6 +72,8 @@ export type EffectContext = {
   id: string;
   /** 1 for the first attempt, or for the first since the last `progress`. */
   attempt: number;
+  /** It was tried too often and is to be taken back: only ever true for `arm_slot`. */
+  givenUp: boolean;
   /** Aborted when the agent stops or its state moves on. Settle soon; a failure is then not counted. */
   signal: AbortSignal;
   /** Says that something durable was gained that no later attempt undoes, so that this is no loop. Cheap to call. */
@@ -75,7 +85,10 @@ export type EffectContext = {
  * again with the same id, after a crash as after a failure. Every port limits its own time.
  */
 export type Ports = {
-  [K in Step['kind']]: (effect: Extract<Step, { kind: K }>, context: EffectContext) => Promise<StepResult>;
+  [K in Step['kind']]: (
+    effect: Extract<Step, { kind: K }>,
+    context: EffectContext,
+  ) => Promise<K extends 'report' ? StepResult | Later : StepResult>;
 } & {
   [K in Activity['kind']]: (
     effect: Extract<Activity, { kind: K }>,

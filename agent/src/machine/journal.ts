@@ -29,7 +29,7 @@ export type PendingEffect = {
   effect: Effect;
   /** How often it was begun since it last got anywhere. */
   attempts: number;
-  /** Given up until somebody releases it; the rest of its batch waits with it. */
+  /** Not tried again until the next hour or start; the rest of its batch waits with it, see `lane-order.ts`. */
   setAside: boolean;
 };
 

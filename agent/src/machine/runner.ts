@@ -21,7 +21,7 @@ export type RunnerOptions = {
   onFinding: (finding: Finding) => void;
   /**
    * The write cap that breaks reboot loops: each attempt at an effect is written down before it begins, and after this
-   * many without progress the effect is given up. Default 10; "Loops" in the README says why.
+   * many without progress the effect is given up or set aside. Default 10; "Loops" in the README says why.
    */
   maxAttempts?: number;
   /** How long to wait after this attempt has failed, in ms. Default: 1 s, doubled each time, at most 60 s. */
@@ -47,14 +47,12 @@ export type Runner = {
    * then.
    */
   submit(event: OutsideEvent, alongside?: Alongside): Promise<Answer | Unavailable>;
-  /** Has what was set aside tried again. Returns how many effects that were. */
-  release(): number;
 };
 
 const nothingOnDisk: Disk = { patch: null, base: null };
 
 export function createRunner(options: RunnerOptions): Runner {
-  const { journal, machine, survey, onFinding } = options;
+  const { machine, survey, onFinding } = options;
   let stopping = false;
   let full = false;
   let last: Promise<unknown> = Promise.resolve();
@@ -118,13 +116,6 @@ export function createRunner(options: RunnerOptions): Runner {
       const answer = last.then(() => considerAndTell(event, alongside));
       last = answer.catch(() => undefined);
       return answer;
-    },
-    release() {
-      const released = journal.effects().filter(({ setAside }) => setAside);
-      const update = released.map((pending) => ({ ...pending, attempts: 0, setAside: false }));
-      if (journal.write({ update }).kind === 'not_recorded') return 0;
-      lane.notice();
-      return released.length;
     },
   };
 }

@@ -31,14 +31,15 @@ type Lives = {
 
 /**
  * Lives through a base as the machine has it done: `apply_base` until it is done, then `arm_slot` until its event, with the
- * same ids over restarts and power cuts. `hangs`: the new system never gets as far as the agent.
+ * same ids over restarts and power cuts. `hangs`: the new system never gets as far as the agent. `givesUp`: with the cut.
  */
 async function live(
   station: Workstation,
-  options: { prove: Prove; cutAt?: number; hangs?: boolean },
+  options: { prove: Prove; cutAt?: number; hangs?: boolean; givesUp?: boolean },
 ): Promise<Lives> {
   const passed: FailPoint[] = [];
   let applied = false;
+  let givenUp = false;
   for (let starts = 0; starts < 10; starts += 1) {
     if (options.hangs === true && station.running() === 'new') {
       station.boot();
@@ -54,19 +55,23 @@ async function live(
       },
     });
     try {
-      if (!applied) {
+      if (!applied && !givenUp) {
         const end: Settled = await installer.applyBase(station.job('apply-1', down.signal));
         applied = end.kind === 'done';
         if (!applied && !down.signal.aborted) throw new Error(`not applied: ${JSON.stringify(end)}`);
       }
-      if (applied) {
-        const end: ActivityResult<'arm_slot'> = await installer.arm(station.job('arm-1', down.signal));
+      if (applied || givenUp) {
+        const job = station.job('arm-1', down.signal);
+        const end: ActivityResult<'arm_slot'> = givenUp
+          ? await installer.takeBack({ ...job, manifest: null })
+          : await installer.arm(job);
         if (end.kind === 'event') return { proven: end.event.proven, passed, installer };
         assert.ok(down.signal.aborted, `not armed: ${end.reason}`);
       }
     } catch (error) {
       if (!(error instanceof PowerCut)) throw error;
       station.scramble();
+      givenUp = options.givesUp === true;
     }
     station.boot();
   }
@@ -142,6 +147,18 @@ describe('the power is cut at every point', { concurrency: 2 }, () => {
         assert.equal(proven, name === 'passes' && !onTrial, `cut at ${point}`);
       }
     });
+  }
+});
+
+test('a base that is given up at any point is left for the system before, unless it was already kept', async (t) => {
+  const { passed } = await live(workstation(t), { prove: passes });
+  for (let cutAt = 1; cutAt <= passed.length; cutAt += 1) {
+    const station = workstation(t);
+    const { proven, installer } = await live(station, { prove: passes, cutAt, givesUp: true });
+    assert.equal(proven, passed[cutAt - 1] === 'marked_good');
+    await settled(station, proven);
+    const last = installer.steps(station.manifestDigest).at(-1);
+    assert.equal(last?.step, proven ? UpdateStep.COMMIT : UpdateStep.UNDO);
   }
 });
 

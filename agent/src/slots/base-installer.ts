@@ -30,6 +30,9 @@ export type BaseJob = {
   progress(): void;
 };
 
+/** Null: what the base consisted of is lost. */
+export type TakenBackJob = Pick<BaseJob, 'id' | 'manifestDigest' | 'signal'> & { manifest: Manifest | null };
+
 export type BaseInstaller = {
   /** Whether this machine has the partitions, before a byte moves. */
   preflight(manifest: Manifest): Promise<{ kind: 'met' } | { kind: 'unmet'; reason: string }>;
@@ -37,6 +40,11 @@ export type BaseInstaller = {
   applyBase(job: BaseJob): Promise<StepResult>;
   /** The port `arm_slot`: restarts the machine, and after that says which system came up. */
   arm(job: BaseJob): Promise<ActivityResult<'arm_slot'>>;
+  /**
+   * The port `arm_slot` of a base that was given up, at whatever point: nothing is on trial any more, and once the good system
+   * runs, that is said.
+   */
+  takeBack(job: TakenBackJob): Promise<ActivityResult<'arm_slot'>>;
   /** What is to be reported of this base, in the order in which it ended. */
   steps(manifestDigest: string): StepOutcome[];
   /** Forgets the steps of a base that was reported. */
@@ -64,7 +72,7 @@ export function createBaseInstaller(options: BaseInstallerOptions): BaseInstalle
   const { slots, host, prove, products, records, clock, onFailPoint } = options;
   const { restartTimeoutMs = 15 * 60_000 } = options;
   const restart = createRestart({ host, clock, timeoutMs: restartTimeoutMs });
-  const recordOf = ({ manifestDigest }: BaseJob) => records.of(manifestDigest);
+  const recordOf = ({ manifestDigest }: Pick<BaseJob, 'manifestDigest'>) => records.of(manifestDigest);
 
   async function preflight(manifest: Manifest): ReturnType<BaseInstaller['preflight']> {
     for (const partition of baseOf(manifest).partitions) {
@@ -181,10 +189,19 @@ export function createBaseInstaller(options: BaseInstallerOptions): BaseInstalle
     return settled(job, true);
   }
 
-  async function settled(job: BaseJob, proven: boolean): Promise<ActivityResult<'arm_slot'>> {
+  async function takeBack(job: TakenBackJob): Promise<ActivityResult<'arm_slot'>> {
+    const { booted, environment } = await slots.inspect();
+    const { good, trial, last } = environment;
+    if (trial !== null) await slots.condemn();
+    if (booted !== good) return restart(job);
+    // Kept, and given up before that could be told.
+    return settled(job, trial === null && last?.job === job.id && last.proven);
+  }
+
+  async function settled(job: TakenBackJob, proven: boolean): Promise<ActivityResult<'arm_slot'>> {
     const step = proven ? UpdateStep.COMMIT : UpdateStep.UNDO;
     recordOf(job).put([beginStep(clock, step, '')({ kind: 'done' })]);
-    if (proven) {
+    if (proven && job.manifest !== null) {
       for (const { product, version } of baseOf(job.manifest).products) await products.set(product, version);
     }
     return { kind: 'event', event: { type: 'boot_sys', manifestDigest: job.manifestDigest, proven } };
@@ -194,6 +211,7 @@ export function createBaseInstaller(options: BaseInstallerOptions): BaseInstalle
     preflight,
     applyBase,
     arm,
+    takeBack,
     steps: (manifestDigest) => records.of(manifestDigest).all(),
     forget: (manifestDigest) => records.remove(manifestDigest),
   };

@@ -1,6 +1,7 @@
 /** A runner on a real journal with scripted ports, for one test. */
 import type { TestContext } from 'node:test';
-import type { Finding } from '../effect-lane.ts';
+import { setImmediate } from 'node:timers/promises';
+import { type Finding, setAsideMs } from '../effect-lane.ts';
 import type { ResultEvent } from '../event.ts';
 import type { Journal } from '../journal.ts';
 import { createMachine, type Machine } from '../machine.ts';
@@ -30,24 +31,30 @@ export type Agent = {
   script: ScriptedPorts;
   findings: Finding[];
   sleeps: number[];
+  /** What was set aside is due again. */
+  anHourPasses(): void;
+  /** Starts it, and resolves once this holds. */
+  lives(until: () => boolean): Promise<void>;
   /** Resolves once the machine is in this state. */
   reaches(state: State): Promise<void>;
 };
 
-/** An agent on this journal, not started yet; its sleeps are over at once. */
+/** An agent on this journal, not started yet; its sleeps are over at once, but for the hour of what was set aside. */
 export function agentOn(t: TestContext, home: TestJournal, options: Partial<RunnerOptions> = {}): Agent {
   const { journal } = home;
   const machine = createMachine({ journal, now: () => 0 });
   const script = scriptPorts();
   const findings: Finding[] = [];
   const sleeps: number[] = [];
+  let hour = Promise.withResolvers<void>();
   const runner = createRunner({
     journal,
     machine,
     ports: script.ports,
     survey: async () => diskFor('no_patch_no_base'),
-    // The grace of `stop` is the one sleep that must not be over at once.
+    // The grace of `stop` must not be over at once.
     sleep: (ms, signal) => {
+      if (ms === setAsideMs) return hour.promise;
       sleeps.push(ms);
       return ms === graceMs
         ? new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
@@ -66,7 +73,19 @@ export function agentOn(t: TestContext, home: TestJournal, options: Partial<Runn
       if (item.kind === 'changed' && item.change.to === state) return;
     }
   }
-  return { home, journal, machine, runner, script, findings, sleeps, reaches };
+  async function lives(until: () => boolean): Promise<void> {
+    runner.start();
+    while (!until()) {
+      t.signal.throwIfAborted();
+      await setImmediate();
+    }
+  }
+  function anHourPasses(): void {
+    const { resolve } = hour;
+    hour = Promise.withResolvers();
+    resolve();
+  }
+  return { home, journal, machine, runner, script, findings, sleeps, anHourPasses, lives, reaches };
 }
 
 /** An agent, not started yet, whose journal says that it is in `state`, and owes what entering that state owes. */

@@ -4,11 +4,12 @@ import {
   type Effect,
   type EffectContext,
   isActivity,
+  type Later,
   type Ports,
   type StepResult,
 } from '../effect.ts';
 
-type Result = StepResult | ActivityResult;
+type Result = StepResult | Later | ActivityResult;
 export type Port = (effect: Effect, context: EffectContext) => Promise<Result>;
 
 /** One execution of an effect. */
@@ -36,7 +37,7 @@ export const untilAborted: Port = (_effect, { signal }) =>
 const doneOrWaiting: Port = async (effect, context) =>
   isActivity(effect) ? untilAborted(effect, context) : done;
 
-const kinds: Record<Effect['kind'], true> = {
+const every: Record<Effect['kind'], true> = {
   ask_assignment: true,
   stop_transfer: true,
   apply_base: true,
@@ -47,6 +48,8 @@ const kinds: Record<Effect['kind'], true> = {
   apply_patch: true,
   arm_slot: true,
 };
+
+export const kinds = Object.keys(every) as Effect['kind'][];
 
 /** `usual` answers every effect that no other port was named for. */
 export function scriptPorts(usual: Port = doneOrWaiting): ScriptedPorts {
@@ -62,7 +65,7 @@ export function scriptPorts(usual: Port = doneOrWaiting): ScriptedPorts {
     return (scripts.get(effect.kind) ?? usual)(effect, context);
   }
 
-  const ports = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, perform]));
+  const ports = Object.fromEntries(kinds.map((kind) => [kind, perform]));
   return {
     // Every kind has its port; which results it gives is up to the test.
     ports: ports as unknown as Ports,

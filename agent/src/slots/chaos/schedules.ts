@@ -11,7 +11,7 @@ export type SchedulesOptions = {
 
 /** Throws, naming the seed, when something does not hold. */
 export async function runSchedules({ count, seed, onSchedule, signal }: SchedulesOptions): Promise<Toll> {
-  const sum: Toll = { bases: 0, proven: 0, fellBack: 0, setAside: 0, cuts: 0, steps: 0, boots: 0 };
+  const sum: Toll = { bases: 0, proven: 0, fellBack: 0, givenUp: 0, cuts: 0, steps: 0, boots: 0 };
   for (let done = 0; done < count; done += 1) {
     signal?.throwIfAborted();
     try {

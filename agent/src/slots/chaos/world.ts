@@ -36,6 +36,8 @@ export type WorldOptions = {
   fateOf: (step: string) => Fate;
   /** What else a start may have lost: the firmware's variables, or the agent's record of its slots. */
   loses: 'nothing' | 'variables' | 'record';
+  /** What the firmware still remembers of the disk that was in the machine before this one was written. */
+  stale?: { byDefault: SlotName | null; once: SlotName | null };
 };
 
 /** What a slot's partitions hold: an image by its digest, or nothing to rely on. */
@@ -47,14 +49,14 @@ const digestOf = (system: string, partition: string) => Buffer.from(`${system}/$
 
 export type World = ReturnType<typeof createWorld>;
 
-export function createWorld({ random, fateOf, loses }: WorldOptions) {
+export function createWorld({ random, fateOf, loses, stale }: WorldOptions) {
   const disk: Disk = { a: new Map(), b: new Map() };
   const entries: Entries = new Map([['a', { tries: null }]]);
   const systems = new Map<string, System>([['first', { name: 'first', temper: 'works' }]]);
   for (const name of partitionNames) disk.a.set(name, digestOf('first', name));
-  let byDefault: SlotName | null = 'a';
-  let once: SlotName | null = null;
+  let { byDefault, once } = stale ?? { byDefault: 'a', once: null };
   let record: string | null = null;
+  let hasLostRecord = false;
   let booted: SlotName = 'a';
   let boots = 1;
   let life = 0;
@@ -116,7 +118,10 @@ export function createWorld({ random, fateOf, loses }: WorldOptions) {
   function boot(): void {
     life += 1;
     const isLost = random.below(4) === 0;
-    if (isLost && loses === 'record') record = null;
+    if (isLost && loses === 'record') {
+      record = null;
+      hasLostRecord = true;
+    }
     if (isLost && loses === 'variables') {
       byDefault = null;
       once = null;
@@ -141,7 +146,11 @@ export function createWorld({ random, fateOf, loses }: WorldOptions) {
           () => void entries.set(slot, { tries }),
           () => void (slot === booted || entries.delete(slot)),
         ),
-      withdraw: async (slot) => step(`withdraw ${slot}`, () => void entries.delete(slot)),
+      async withdraw(slot) {
+        if (record === null)
+          assert.notEqual(slot, booted, 'what runs is withdrawn, and nobody knows of another');
+        step(`withdraw ${slot}`, () => void entries.delete(slot));
+      },
       async startOnce(slot) {
         step(`start ${slot} once`, () => {
           once = slot;
@@ -226,6 +235,9 @@ export function createWorld({ random, fateOf, loses }: WorldOptions) {
       if (entries.has(spare)) assert.ok(proven.has(systemIn(spare) ?? ''), 'the other slot is offered');
     },
     isProven: (system: string) => proven.has(system),
+    get hasLostRecord() {
+      return hasLostRecord;
+    },
     get boots() {
       return boots;
     },
