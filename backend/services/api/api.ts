@@ -90,7 +90,7 @@ export function createApi(options: ApiOptions): Api {
     onFailure: (error) => log.warn('events cannot be read; looking again', { error }),
   });
   const repository = createRepository({ database, objects, keys: options.onlineKeys, clock });
-  const renewal = createRenewal({ repository, clock, log });
+  const renewal = createRenewal({ repository, clock, log, metrics });
   const fleet: Fleet = {
     database,
     clock,

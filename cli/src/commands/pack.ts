@@ -49,7 +49,12 @@ export async function yankPack(
   const { signal } = terminal;
   const { packId } = await findPack(fleet, word, { assignable: false, signal });
   const { pack } = await fleet.packs.yankPack({ packId, reason }, { signal });
-  if (pack !== undefined) await printOne(terminal, format, packView, pack);
+  if (pack === undefined) return;
+  await printOne(terminal, format, packView, pack);
+  const { name, version } = pack.manifest ?? {};
+  terminal.note(
+    `It is still signed. So that no device takes it: iotdh pack renew FOLDER --remove ${name}@${version}`,
+  );
 }
 
 export type UploadOptions = { draft?: boolean; parallel: number };

@@ -4,6 +4,7 @@ import type { GlobalOptions } from '../commands/context.ts';
 import type { ListOptions, UploadOptions } from '../commands/pack.ts';
 import type { ExportCommandOptions } from '../commands/pack-export.ts';
 import type { BuildCommandOptions } from '../commands/pack-files.ts';
+import type { RenewOptions } from '../commands/pack-renew.ts';
 import type { SignOptions } from '../commands/sign.ts';
 import type { VerifyOptions } from '../commands/verify.ts';
 import { positive, type Tree, withFleet } from './client.ts';
@@ -80,6 +81,33 @@ export function packCommand(tree: Tree): Command {
       const { sign } = await import('../commands/sign.ts');
       const { openContext } = await import('../commands/context.ts');
       await sign(terminal, folder, options, async () => (await openContext(options, terminal)).fleet.trust);
+    });
+
+  pack
+    .command('renew')
+    .argument('<folder>', 'where the next targets wait for signatures; best on a stick')
+    .description(
+      'Keeps what is signed so for another year, without the packs that are named, or adds one person’s signature to that. It is handed in once as many have signed as the root asks for.',
+    )
+    .requiredOption('--root <file>', 'the root that is trusted here, from which the others must descend')
+    .option('--key <file...>', 'key files to sign with, or folders of them')
+    .option(
+      '--remove <pack...>',
+      'packs that are no longer signed, as NAME@VERSION: no device begins with them',
+    )
+    .option('--passphrase-file <file>', 'file with the passphrase of the key (default: it is asked for)')
+    .option('--offline', 'sign after what the folder says, without a fleet')
+    .option('--yes', 'sign without a question')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ iotdh pack renew /media/stick/next --root 1.root.json --key targets-1.pem --remove carto@8.2.1' +
+        '\n  $ iotdh pack renew /media/stick/next --root 1.root.json --key targets-2.pem',
+    )
+    .action(async (folder: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<RenewOptions & GlobalOptions>();
+      const { renew } = await import('../commands/pack-renew.ts');
+      const { openContext } = await import('../commands/context.ts');
+      await renew(terminal, folder, options, async () => (await openContext(options, terminal)).fleet.trust);
     });
 
   pack

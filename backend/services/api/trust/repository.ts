@@ -46,7 +46,11 @@ export type Repository = {
   signs(manifest: ManifestReference, sbom: SbomReference | null): Promise<boolean>;
   /** Signs a new timestamp, and a new snapshot, where the one that is in force has less than its reserve to go. */
   renew(): Promise<'renewed' | 'fresh' | 'nothing'>;
+  /** When what people have signed ends: the newest of each. */
+  endings(): Promise<Ending[]>;
 };
+
+export type Ending = { role: 'root' | 'targets'; version: number; endMs: number };
 
 export type RepositoryOptions = {
   database: Pick<Database, 'transact' | 'collections'>;
@@ -228,6 +232,15 @@ export function createRepository({ database, objects, keys, clock }: RepositoryO
         const result = now.targets === null ? 'nothing' : files.length > 0 ? 'renewed' : 'fresh';
         return { files, result } as const;
       }),
+    async endings() {
+      const { root, targets } = await newest();
+      const endingOf = (role: Ending['role'], found: Newest['root'] | Newest['targets']): Ending[] => {
+        if (found === null) return [];
+        const { version, expires } = found.metadata.signed;
+        return [{ role, version, endMs: Date.parse(expires) }];
+      };
+      return [...endingOf('root', root), ...endingOf('targets', targets)];
+    },
   };
 }
 

@@ -1,7 +1,13 @@
 /** A fleet whose packs two people sign, for tests: their keys in a folder, and the service's side as it answers and takes in. */
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { Code, ConnectError } from '@connectrpc/connect';
+import {
+  Code,
+  ConnectError,
+  createClient,
+  createRouterTransport,
+  type ServiceImpl,
+} from '@connectrpc/connect';
 import { TrustService } from '@iotdh/proto/fleet/v1';
 import { MetadataRole } from '@iotdh/proto/update/v1';
 import {
@@ -17,7 +23,7 @@ import {
   type Targets,
 } from '@iotdh/trust/author';
 import { startFakeFleet } from '../../testing/fake-fleet.ts';
-import { parsedRoot, parsedTargets } from '../fleet-metadata.ts';
+import { parsedRoot, parsedTargets, type TrustClient } from '../fleet-metadata.ts';
 import { initialise, openKey, type RoleChoice, rootFileIn } from '../key-folder.ts';
 
 export const nowMs = Date.UTC(2026, 10, 23, 12);
@@ -66,40 +72,45 @@ const keyMessage = ({ keyID, keyType, scheme, keyVal }: Key) => ({
 /** What the service has: a test may put there what it likes. */
 export type Served = { roots: Uint8Array[]; targets: Uint8Array };
 
-/** Serves what is in `served`, and takes in what follows from it, as the API does. */
-export function serve(t: TestContext, { online }: Author, served: Served) {
+/** The service over what is in `served`; takes in what follows from it, as the API does. */
+function trustService({ online }: Author, served: Served): ServiceImpl<typeof TrustService> {
   const files = () => [
     ...served.roots.map((_bytes, index) => ({ role: MetadataRole.ROOT, version: BigInt(index + 1) })),
     { role: MetadataRole.TARGETS, version: BigInt(parsedTargets(served.targets).signed.version) },
   ];
-  const current = () => parsedTargets(served.targets).signed;
-  return startFakeFleet(t, (router) =>
-    router.service(TrustService, {
-      getTrust: () => ({
-        files: files().map((file) => ({ ...file, digest: new Uint8Array(32), size: 1 })),
-        snapshotKey: keyMessage(online.snapshot.key),
-        timestampKey: keyMessage(online.timestamp.key),
-      }),
-      getMetadata: ({ role, version }) => ({
-        metadata: role === MetadataRole.ROOT ? served.roots[Number(version) - 1]! : served.targets,
-      }),
-      publishMetadata({ roots, targets }) {
-        const accepted: Uint8Array[] = [];
-        let root = parsedRoot(served.roots.at(-1)!).signed;
-        for (const bytes of roots) {
-          const next = acceptRoot(root, bytes);
-          if (next.kind === 'refused') throw new ConnectError(next.detail, Code.InvalidArgument);
-          root = next.metadata.signed;
-          accepted.push(bytes);
-        }
-        if (targets.length > 0) {
-          const taken = acceptTargets(root, current(), targets, nowMs);
-          if (taken.kind === 'refused') throw new ConnectError(taken.detail, Code.InvalidArgument);
-          served.targets = targets;
-        }
-        served.roots.push(...accepted);
-        return {};
-      },
+  return {
+    getTrust: () => ({
+      files: files().map((file) => ({ ...file, digest: new Uint8Array(32), size: 1 })),
+      snapshotKey: keyMessage(online.snapshot.key),
+      timestampKey: keyMessage(online.timestamp.key),
     }),
-  );
+    getMetadata: ({ role, version }) => ({
+      metadata: role === MetadataRole.ROOT ? served.roots[Number(version) - 1]! : served.targets,
+    }),
+    publishMetadata({ roots, targets }) {
+      let root = parsedRoot(served.roots.at(-1)!).signed;
+      for (const bytes of roots) {
+        const next = acceptRoot(root, bytes);
+        if (next.kind === 'refused') throw new ConnectError(next.detail, Code.InvalidArgument);
+        root = next.metadata.signed;
+      }
+      if (targets.length > 0) {
+        const taken = acceptTargets(root, parsedTargets(served.targets).signed, targets, nowMs);
+        if (taken.kind === 'refused') throw new ConnectError(taken.detail, Code.InvalidArgument);
+        served.targets = targets;
+      }
+      served.roots.push(...roots);
+      return {};
+    },
+  };
 }
+
+/** Answers with what runs a command line against the service. */
+export const serve = (t: TestContext, author: Author, served: Served) =>
+  startFakeFleet(t, (router) => router.service(TrustService, trustService(author, served)));
+
+export const clientOf = (author: Author, served: Served): TrustClient =>
+  createClient(
+    TrustService,
+    createRouterTransport((router) => router.service(TrustService, trustService(author, served))),
+  );
