@@ -14,6 +14,7 @@ import type { EffectContext } from '../machine/effect.ts';
 import type { Update } from '../machine/update.ts';
 import { addPatch } from '../testing/pack.ts';
 import { offeredMetadata, signedManifest } from '../testing/signed.ts';
+import type { LocalFiles } from '../transfer/plan/local-files.ts';
 import { realClock } from '../transfer/testing/bench.ts';
 import { answer } from '../transfer/testing/cloud.ts';
 import type { Blobs } from '../transfer/testing/pack.ts';
@@ -31,6 +32,7 @@ type Machine = {
   builtAtMs: number;
   imported?: boolean;
   carriers?: Carrier[];
+  local?: LocalFiles;
 };
 
 const plenty = 1_000_000_000;
@@ -83,6 +85,7 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
     },
     makeCarriers: createTransferCarriers({ https: null, clock: realClock }),
     media: { holding: () => [] },
+    ...(machine.local && { local: machine.local }),
     trust,
     askForOffer: () => asked.push(ids.assignmentId),
     reservedBytes: 1_000_000,
@@ -94,9 +97,9 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
     },
     ...{ clock: realClock, random: () => 0, log },
   });
-  const { signal } = new AbortController();
-  const context: EffectContext = { id: 'x', attempt: 1, givenUp: false, signal, progress() {} };
-  const start = () => port.start({ kind: 'start_transfer', update }, context);
+  const { signal: quiet } = new AbortController();
+  const context: EffectContext = { id: 'x', attempt: 1, givenUp: false, signal: quiet, progress() {} };
+  const start = (signal = quiet) => port.start({ kind: 'start_transfer', update }, { ...context, signal });
   /** The offer comes again, as the cloud makes it now. */
   const offerAgain = () => {
     const known = updates.get(ids.assignmentId) ?? record;
@@ -138,6 +141,26 @@ test('without a certificate what a device may choose comes over the hub, and wha
   const https = await createRig(t, { ...fit, carriers: [Carrier.HTTPS] }, []);
   assert.equal((await https.start()).kind, 'failed');
   assert.match(https.withdrawn[0] ?? '', /^refused: .*HTTPS only if it was enrolled.*carrier auto/);
+});
+
+test('what a transfer found on the disk is still known when it goes on after an interruption, and not after its end', async (t) => {
+  const known: unknown[] = [];
+  const busy = new AbortController();
+  const local: LocalFiles = {
+    async look(signal, digests) {
+      known.push(digests);
+      if (known.length === 1) busy.abort();
+      signal.throwIfAborted();
+      return { find: async () => null, async *likely() {}, forget() {}, close() {} };
+    },
+  };
+  const rig = await createRig(t, { ...fit, local }, []);
+  assert.equal((await rig.start(busy.signal)).kind, 'failed');
+  assert.equal((await rig.start()).kind, 'event');
+  assert.equal((await rig.start()).kind, 'event');
+  assert.ok(known[0] instanceof Map);
+  assert.equal(known[1], known[0]);
+  assert.notEqual(known[2], known[0]);
 });
 
 const dayMs = 86_400_000;

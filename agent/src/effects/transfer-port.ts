@@ -10,6 +10,7 @@ import type { Update } from '../machine/update.ts';
 import { type CarrierChoice, createCarrierChoice } from '../transfer/carriers/choose-carrier.ts';
 import type { Clock } from '../transfer/clock.ts';
 import type { Failure, Pause, Tally, TransferOutcome } from '../transfer/outcome.ts';
+import { createFindings, type Findings } from '../transfer/plan/findings.ts';
 import type { LocalFiles } from '../transfer/plan/local-files.ts';
 import { createTransfer, type Transfer } from '../transfer/transfer.ts';
 import type { ManifestTrust } from '../trust/manifest-trust.ts';
@@ -62,6 +63,8 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
   const { makeCarriers, media, trust, askForOffer } = options;
   const { sleep, clock, random, log } = options;
   let current: { transfer: Transfer; choice: CarrierChoice } | null = null;
+  /** Of the transfer that was interrupted last, as by a machine that has become busy. */
+  let kept: { transferId: string; findings: Findings } | null = null;
 
   async function accept(
     update: Update,
@@ -125,8 +128,11 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
       },
       ...{ clock, random, signal },
     });
+    if (kept?.transferId !== source.transferId)
+      kept = { transferId: source.transferId, findings: createFindings() };
     const transfer: Transfer = createTransfer({
       transferId: source.transferId,
+      findings: kept.findings,
       manifest: source.ref,
       frameSize: source.frameSize,
       folder: updates.folderOf(update.updateId, update.target),
@@ -197,6 +203,7 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
       try {
         const outcome = await runToEnd(made.transfer, update, signal);
         if (outcome.kind === 'paused') return failed(`the transfer is paused: ${outcome.reason}`);
+        kept = null;
         if (outcome.kind === 'failed') {
           say(update, 'warn', `the transfer failed (${outcome.reason}): ${outcome.detail}`);
           await end(update, outcome);

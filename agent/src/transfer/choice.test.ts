@@ -5,11 +5,15 @@ import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
 import type { Object$ as ManifestObject } from '@iotdh/proto/update/v1';
 import { sampleBytes } from '../../../delta/src/testing/sample-bytes.ts';
+import { createFilesReader } from './decode/files-reader.ts';
 import type { TransferOutcome } from './outcome.ts';
+import { createChunkSearch } from './plan/chunk-search.ts';
+import { createFindings } from './plan/findings.ts';
 import { createLocalFiles } from './plan/local-files.ts';
 import { createBench, isWhole, temporaryFolder } from './testing/bench.ts';
 import { addChunked, addDelta, createPatchPack } from './testing/forms.ts';
 import { addObject, type Blobs, bytesOf, hex, type Pack, sha256 } from './testing/pack.ts';
+import type { TransferOptions } from './transfer.ts';
 
 /** A machine with these files installed, and what it brings of a pack. */
 function createMachine(t: TestContext, installed: Readonly<Record<string, Buffer>>) {
@@ -24,15 +28,21 @@ function createMachine(t: TestContext, installed: Readonly<Record<string, Buffer
     indexPath: join(folder, 'digests.db'),
   });
   const transferFolder = join(folder, 'transfer');
-  async function bring(pack: Pack, onRequest: (digest: string) => void = () => {}) {
+  async function bring(
+    pack: Pack,
+    onRequest: (digest: string) => void = () => {},
+    options: Partial<TransferOptions> = {},
+    signal?: AbortSignal,
+  ) {
     const bench = createBench(pack, transferFolder, {
+      ...options,
       local,
       reply(frames, { objectDigest }) {
         onRequest(hex(objectDigest));
         return frames;
       },
     });
-    const outcome = await bench.run();
+    const outcome = await bench.run(signal);
     const asked = new Set(bench.requests.map(({ objectDigest }) => hex(objectDigest)));
     return { outcome, asked, bench, isWhole: () => isWhole(pack, bench.transfer) };
   }
@@ -227,4 +237,45 @@ test('chunks whose only file is gone before they are used are carried in one mor
   // A request names at most 32 frames, and others are made while those come.
   assert.ok(requests.length < frames / 8, `${requests.length} requests for ${frames} frames`);
   assert.ok(tallyOf(brought.outcome).carriedBytes < Number(chunked.size) * 1.1);
+});
+
+test('the files of a root are read once for all objects, and not again after an interruption in the middle', async (t) => {
+  const blobs: Blobs = new Map();
+  const names = [1, 2, 3].map((seed) => `part-${seed}`);
+  const installed = Object.fromEntries(
+    names.map((name, index) => [name, sampleBytes(1_500_000, 20 + index)]),
+  );
+  const files = Object.fromEntries(
+    names.map((name, index) => [name, Buffer.concat([installed[name]!, sampleBytes(9_000, 30 + index)])]),
+  );
+  const objects = await Promise.all(Object.values(files).map((content) => addChunked(blobs, content)));
+  const pack = createPatchPack(blobs, files, objects);
+  const machine = createMachine(t, installed);
+  const busy = new AbortController();
+  let bytes = 0;
+  const findings = createFindings(
+    createChunkSearch({
+      createReader() {
+        const reader = createFilesReader();
+        return {
+          ...reader,
+          read(path, into, position) {
+            bytes += into.length;
+            if (bytes > 2_500_000) busy.abort();
+            return reader.read(path, into, position);
+          },
+        };
+      },
+    }),
+  );
+  const interrupted = await machine.bring(pack, () => {}, { findings }, busy.signal);
+  assert.deepEqual(interrupted.outcome, { kind: 'paused', reason: 'aborted' });
+  assert.ok(bytes < 4_000_000);
+  const brought = await machine.bring(pack, () => {}, { findings });
+  assert.ok(await brought.isWhole());
+  // What was in the buffer and not cut yet is read again: less than one chunk.
+  assert.ok(bytes < 4_500_000 + 16_384, `${bytes} bytes were read`);
+  const { origins, savedBytes } = tallyOf(brought.outcome);
+  assert.equal(origins.find(({ origin }) => origin === 'chunks')?.contents, 3);
+  assert.ok(savedBytes > objects.reduce((sum, { size }) => sum + Number(size), 0) * 0.8);
 });

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Frame, TransferRefused } from '@iotdh/proto/bus/v1';
 import type { Manifest } from '@iotdh/proto/update/v1';
-import { type Bringing, bringPlain } from './bring/bring-object.ts';
+import { type Bringing, bringPlain } from './bring/bring-plain.ts';
 import { type BringUpdateOptions, bringUpdate } from './bring/bring-update.ts';
 import { type CarryOptions, createCarrying } from './bring/carry.ts';
 import { createProgressCount, reached } from './bring/progress.ts';
@@ -17,8 +17,8 @@ import { isDiskFull } from './disk-full.ts';
 import { readManifest } from './manifest.ts';
 import { type Notes, openNotes } from './notes.ts';
 import type { Failure, Pause, Tally, TransferOutcome } from './outcome.ts';
+import { createFindings, type Findings } from './plan/findings.ts';
 import type { LocalFiles } from './plan/local-files.ts';
-import type { ImageDigests } from './plan/local-images.ts';
 import { costFromNothing } from './plan/plan.ts';
 import { openSegmentJournal } from './segment-journal.ts';
 import { type Vouching, vouch } from './vouching.ts';
@@ -33,6 +33,8 @@ export type TransferOptions = Omit<CarryOptions, 'progress'> &
     folder: string;
     /** Where contents, bases and chunks are looked for. Default: nowhere. */
     local?: LocalFiles;
+    /** What this transfer has found there before. Default: nothing yet. */
+    findings?: Findings;
   };
 
 export type Transfer = {
@@ -55,10 +57,9 @@ export type Transfer = {
 };
 
 export function createTransfer(options: TransferOptions): Transfer {
-  const { folder, local, onProgress } = options;
+  const { folder, local, findings = createFindings(), onProgress } = options;
   const { digest, size } = options.manifest;
   const contents = join(folder, 'contents');
-  const imageDigests: ImageDigests = new Map();
   const progress = createProgressCount();
   const carrying = createCarrying({ ...options, progress });
 
@@ -120,10 +121,10 @@ export function createTransfer(options: TransferOptions): Transfer {
       try {
         mkdirSync(folder, { recursive: true, mode: 0o700 });
         const disk = {
-          ...{ folder, signal, store: openContentStore(contents) },
+          ...{ folder, signal, findings, store: openContentStore(contents) },
           journal: opened(openSegmentJournal(join(folder, 'segments.db'))),
           notes: opened(openNotes(join(folder, 'notes.db'))),
-          view: local === undefined ? null : opened(await local.look(signal, imageDigests)),
+          view: local === undefined ? null : opened(await local.look(signal, findings.images)),
         };
         return await bring({ carrying, progress, disk });
       } catch (error) {

@@ -6,6 +6,7 @@ import { create } from '@bufbuild/protobuf';
 import { Codec, ManifestSchema } from '@iotdh/proto/update/v1';
 import { openContentStore } from '../content-store.ts';
 import { openNotes } from '../notes.ts';
+import { createFindings } from '../plan/findings.ts';
 import { openSegmentJournal } from '../segment-journal.ts';
 import { temporaryFolder } from '../testing/bench.ts';
 import { addObject, type Blobs, bytesOf, hex, sha256 } from '../testing/pack.ts';
@@ -34,13 +35,17 @@ function createRig(t: TestContext, isRight: boolean) {
   const journal = openSegmentJournal(join(folder, 'segments.db'));
   t.after(() => [notes, journal].forEach((one) => void one.close()));
   const { signal } = new AbortController();
-  const disk: Disk = { folder, store: openContentStore(contents), notes, journal, view: null, signal };
+  const disk: Disk = {
+    folder,
+    store: openContentStore(contents),
+    notes,
+    journal,
+    view: null,
+    findings: createFindings(),
+    signal,
+  };
   const bring = (changes: Partial<Disk> = {}) =>
-    bringObject(
-      object,
-      { carrying, progress: createProgressCount(), disk: { ...disk, ...changes } },
-      undefined,
-    );
+    bringObject(object, { carrying, progress: createProgressCount(), disk: { ...disk, ...changes } });
   const letGo = () => letGoOfServed(create(ManifestSchema, { objects: [object] }), disk);
   return { name, path, notes, journal, bring, letGo };
 }

@@ -1,5 +1,5 @@
 /** Brings one object: its lists, the segments of it that are lacking, and then its contents out of it. */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { segmentListBytes } from '@iotdh/proto/objects';
 import { createPayloadReader } from '@iotdh/proto/payload';
@@ -9,6 +9,7 @@ import {
   type Object$ as ManifestObject,
   SegmentListSchema,
 } from '@iotdh/proto/update/v1';
+import type { ChunkList } from '../decode/chunk-list.ts';
 import type { DecodeOutcome } from '../decode/content-sink.ts';
 import { decodeChunked } from '../decode/decode-chunked.ts';
 import { decodeDelta } from '../decode/decode-delta.ts';
@@ -16,12 +17,11 @@ import { decodeWhole } from '../decode/decode-whole.ts';
 import { type Layout, segmentCount } from '../layout.ts';
 import type { Origin } from '../notes.ts';
 import type { Failure, Pause } from '../outcome.ts';
-import type { Carrying, Item } from './carry.ts';
+import type { LocalChunks } from '../plan/local-chunks.ts';
+import { type Bringing, bringPlain, letGo } from './bring-plain.ts';
+import type { Item } from './carry.ts';
 import { type ContentName, type Disk, findContent } from './disk.ts';
-import type { LookedAt } from './look-at-chunks.ts';
-import type { ProgressCount } from './progress.ts';
-
-export type Bringing = { carrying: Carrying; progress: ProgressCount; disk: Disk };
+import { bringChunkList, localChunksOf } from './look-at-chunks.ts';
 
 /** `unusable`: its bytes are as the manifest says, and yet of no use to this machine, which is noted: it is not tried again. */
 export type Brought = { kind: 'here' } | { kind: 'unusable' } | Pause | Failure;
@@ -36,30 +36,7 @@ const origins: Record<'whole' | 'delta' | 'chunked', Origin> = {
   chunked: 'chunks',
 };
 
-/** Brings a file that is carried as it is and verified as one into the store: the manifest itself, a list. */
-export async function bringPlain(
-  digest: Uint8Array,
-  size: number,
-  { carrying, disk }: Pick<Bringing, 'carrying' | 'disk'>,
-): Promise<{ kind: 'here' } | Pause | Failure> {
-  const { store, signal } = disk;
-  if (!store.has(hex(digest))) {
-    const item: Item = { digest, size, segmentSize: size, segmentDigests: [digest] };
-    const carried = await carrying.carry(item, disk);
-    if (carried.kind !== 'carried') return carried;
-    const { path } = carried;
-    await decodeWhole({ path, contents: [{ digest: hex(digest), size }], store, signal, codec: Codec.NONE });
-    await letGo(disk, digest, path);
-  }
-  return { kind: 'here' };
-}
-
-/** `chunks`: of a chunked object, what was found of it on this machine. */
-export async function bringObject(
-  object: ManifestObject,
-  bringing: Bringing,
-  chunks: LookedAt | undefined,
-): Promise<Brought> {
+export async function bringObject(object: ManifestObject, bringing: Bringing): Promise<Brought> {
   const { carrying, progress, disk } = bringing;
   const { encoding } = object;
   const name = hex(object.digest);
@@ -67,14 +44,16 @@ export async function bringObject(
     disk.notes.markUnusable(name, 'its encoding is not known here');
     return { kind: 'unusable' };
   }
-  const list = await segmentsOf(object, bringing);
-  if ('kind' in list) return list;
+  const segmentDigests = await segmentsOf(object, bringing);
+  if ('kind' in segmentDigests) return segmentDigests;
+  const chunks = encoding.case === 'chunked' ? await chunksOf(object, bringing) : null;
+  if (chunks !== null && 'kind' in chunks) return chunks;
   const lacking = namesOf(object).filter(({ digest }) => !disk.store.has(digest));
   const item: Item = {
     digest: object.digest,
     size: Number(object.size),
     segmentSize: object.segmentSize,
-    segmentDigests: list,
+    segmentDigests,
     ...(chunks && { wanted: (layout: Layout) => chunks.local.wanted(layout) }),
   };
   const carried = await carrying.carry(item, disk);
@@ -98,7 +77,7 @@ export async function bringObject(
   });
   if (decoded.kind === 'undecodable') disk.notes.markUnusable(name, `object ${name}: ${decoded.detail}`);
   // Contents are durable by now, or will never be, and that is noted: the spool has served.
-  await letGo(disk, object.digest, path);
+  await letGo(disk, name, path);
   return decoded.kind === 'decoded' ? { kind: 'here' } : { kind: 'unusable' };
 }
 
@@ -106,11 +85,11 @@ export async function bringObject(
 export async function letGoOfServed(manifest: Manifest, disk: Disk): Promise<void> {
   const spools = new Set(await readdir(disk.folder));
   for (const object of manifest.objects) {
-    const file = `${hex(object.digest)}.part`;
-    if (!spools.has(file)) continue;
+    const name = hex(object.digest);
+    if (!spools.has(`${name}.part`)) continue;
     const isDone = namesOf(object).every(({ digest }) => disk.store.has(digest));
-    const isUnusable = disk.notes.unusable(hex(object.digest)) !== undefined;
-    if (isDone || isUnusable) await letGo(disk, object.digest, join(disk.folder, file));
+    const isUnusable = disk.notes.unusable(name) !== undefined;
+    if (isDone || isUnusable) await letGo(disk, name, join(disk.folder, `${name}.part`));
   }
 }
 
@@ -119,7 +98,7 @@ function decode(
   object: ManifestObject,
   path: string,
   disk: Disk,
-  chunks: LookedAt | undefined,
+  chunks: Chunks | null,
   carryMore: (wanted: NonNullable<Item['wanted']>) => Promise<boolean>,
 ): Promise<DecodeOutcome | { kind: 'lacking' }> {
   const { store, signal } = disk;
@@ -130,7 +109,7 @@ function decode(
     const names = base.map(({ digest, size }) => ({ digest: hex(digest), size: Number(size) }));
     return decodeDelta({ ...options, codec, base: names, find: (content) => findContent(disk, content) });
   }
-  if (encoding.case === 'chunked' && chunks !== undefined) {
+  if (encoding.case === 'chunked' && chunks !== null) {
     const { list, local } = chunks;
     return decodeChunked({
       ...{ ...options, codec: encoding.value.codec, list, local },
@@ -138,6 +117,20 @@ function decode(
     });
   }
   return decodeWhole({ ...options, codec: encoding.value?.codec ?? Codec.UNSPECIFIED });
+}
+
+type Chunks = { list: ChunkList; local: LocalChunks };
+
+/** The list of a chunked object, and what of it was found on this machine. */
+async function chunksOf(
+  object: ManifestObject,
+  bringing: Bringing,
+): Promise<Chunks | Exclude<Brought, { kind: 'here' }>> {
+  const found = await bringChunkList(object, bringing);
+  if (found.kind === 'here') return { list: found.list, local: localChunksOf(found, bringing) };
+  if (found.kind !== 'unusable') return found;
+  bringing.disk.notes.markUnusable(hex(object.digest), found.reason);
+  return { kind: 'unusable' };
 }
 
 /** The digests of an object's segments: from the manifest, or from an object of their own, which is fetched first. */
@@ -155,11 +148,6 @@ async function segmentsOf(
   const count = segmentCount({ size: Number(object.size), segmentSize, frameSize: segmentSize });
   if (list.kind === 'valid' && list.message.digests.length === count) return list.message.digests;
   return { kind: 'failed', reason: 'bad_manifest', detail: `the segment list ${hex(digest)} is not one` };
-}
-
-async function letGo({ journal }: Disk, digest: Uint8Array, path: string): Promise<void> {
-  journal.forget(hex(digest));
-  await rm(path, { force: true });
 }
 
 const namesOf = ({ contents }: ManifestObject): ContentName[] =>

@@ -10,9 +10,10 @@ import { piecesOf } from '../decode/decode-whole.ts';
 import { FileChanged } from '../decode/files-reader.ts';
 import type { Failure, Pause, Progress } from '../outcome.ts';
 import { lackingContents, type PlanQuestions, planObjects, worthLooking } from '../plan/plan.ts';
-import { type Bringing, bringObject, letGoOfServed } from './bring-object.ts';
+import { bringObject, letGoOfServed } from './bring-object.ts';
+import type { Bringing } from './bring-plain.ts';
 import { type ContentName, type Disk, findContent } from './disk.ts';
-import { type LookedAt, lookAtChunks } from './look-at-chunks.ts';
+import { lookAtChunks } from './look-at-chunks.ts';
 import { reached } from './progress.ts';
 
 export type BringUpdateOptions = {
@@ -30,8 +31,7 @@ export async function bringUpdate(
   { accept, onProgress }: BringUpdateOptions,
 ): Promise<{ kind: 'here' } | Pause | Failure> {
   const { disk, progress } = bringing;
-  const { store, notes } = disk;
-  const looked = new Map<string, LookedAt>();
+  const { store, notes, findings } = disk;
   let isAccepted = accept === undefined;
   await letGoOfServed(manifest, disk);
 
@@ -43,7 +43,7 @@ export async function bringUpdate(
       isHere: (content) => store.has(content) || atHand.has(content),
       unusable: notes.unusable,
       hasBase: ({ digest }) => bases.has(hex(digest)),
-      knownCost: ({ digest }) => looked.get(hex(digest))?.cost,
+      knownCost: ({ digest }) => findings.costs.get(hex(digest)),
     };
     let plan = planObjects(questions);
     if (plan.kind !== 'planned') return plan;
@@ -57,14 +57,12 @@ export async function bringUpdate(
     for (;;) {
       const some = disk.view === null ? [] : worthLooking(plan.objects, questions);
       const chosen = plan.objects.filter((object) => object.encoding.case === 'chunked');
-      const unseen = [...new Set([...some, ...chosen])].filter(({ digest }) => !looked.has(hex(digest)));
+      const unseen = [...new Set([...some, ...chosen])].filter(
+        ({ digest }) => !findings.costs.has(hex(digest)),
+      );
       if (unseen.length === 0) break;
-      for (const object of unseen) {
-        const found = await lookAtChunks(object, manifest, bringing);
-        if (found.kind === 'looked_at') looked.set(hex(object.digest), found);
-        else if (found.kind === 'unusable') notes.markUnusable(hex(object.digest), found.reason);
-        else return found;
-      }
+      const found = await lookAtChunks(unseen, manifest, bringing);
+      if (found.kind !== 'looked_at') return found;
       plan = planObjects(questions);
       if (plan.kind !== 'planned') return plan;
     }
@@ -72,7 +70,7 @@ export async function bringUpdate(
     const costOf = (object: ManifestObject) => questions.knownCost(object) ?? carriedBytes(object);
     progress.totalBytes = progress.doneBytes + plan.objects.reduce((sum, object) => sum + costOf(object), 0);
     onProgress?.(reached(progress));
-    const failing = await bringEach(plan.objects, bringing, looked);
+    const failing = await bringEach(plan.objects, bringing);
     if (failing === null) return { kind: 'here' };
     if (failing.kind !== 'unusable') return failing;
   }
@@ -82,10 +80,9 @@ export async function bringUpdate(
 async function bringEach(
   objects: readonly ManifestObject[],
   bringing: Bringing,
-  looked: ReadonlyMap<string, LookedAt>,
 ): Promise<{ kind: 'unusable' } | Pause | Failure | null> {
   for (const object of objects) {
-    const brought = await bringObject(object, bringing, looked.get(hex(object.digest)));
+    const brought = await bringObject(object, bringing);
     if (brought.kind !== 'here') return brought;
   }
   return null;

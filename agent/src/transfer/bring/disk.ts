@@ -1,8 +1,8 @@
 /** Where a run of a transfer keeps what it has brought, and where it looks for what need not be brought. */
 import type { ContentStore } from '../content-store.ts';
 import type { Notes } from '../notes.ts';
-import type { LocalFile } from '../plan/local-chunks.ts';
-import type { LocalView } from '../plan/local-files.ts';
+import type { Findings } from '../plan/findings.ts';
+import type { LocalFile, LocalView } from '../plan/local-files.ts';
 import type { SegmentJournal } from '../segment-journal.ts';
 
 export type Disk = {
@@ -12,6 +12,7 @@ export type Disk = {
   notes: Notes;
   /** Null: nothing of this machine is looked at. */
   view: LocalView | null;
+  findings: Findings;
   signal: AbortSignal;
 };
 

@@ -1,5 +1,4 @@
-/** The list of an object's chunks, in memory that stays small: a table of digests instead of an object for each. */
-
+/** The list of an object's chunks, in memory that stays small: their digests end to end instead of an object for each. */
 import { createPayloadReader } from '@iotdh/proto/payload';
 import { type Chunked, ChunkListSchema, type Object$ as ManifestObject } from '@iotdh/proto/update/v1';
 
@@ -10,8 +9,6 @@ export type ChunkList = {
   readonly longestGroup: { contentBytes: number; storedBytes: number };
   sizeOf(chunk: number): number;
   digestOf(chunk: number): Buffer;
-  /** The first chunk of the list that has this digest, or -1. */
-  indexOf(digest: Buffer): number;
   group(index: number): Group;
 };
 
@@ -68,7 +65,6 @@ export function readChunkList(
       longestGroup,
       sizeOf: (chunk) => sizes[chunk]!,
       digestOf,
-      indexOf: createIndex(table, sizes.length),
       group: (index) => ({
         first: firsts[index]!,
         end: firsts[index + 1]!,
@@ -78,27 +74,6 @@ export function readChunkList(
       }),
     },
   };
-}
-
-/** Open addressing over the digests' own first bytes; the first chunk of several with one digest stands for all. */
-function createIndex(table: Buffer, count: number): ChunkList['indexOf'] {
-  const mask = 2 ** (Math.ceil(Math.log2(count + 1)) + 1) - 1;
-  const slots = new Int32Array(mask + 1).fill(-1);
-
-  function slotOf(digests: Buffer, at: number): number {
-    let slot = digests.readUInt32LE(at) & mask;
-    for (; slots[slot] !== -1; slot = (slot + 1) & mask) {
-      const known = slots[slot]! * digestBytes;
-      if (table.compare(digests, at, at + digestBytes, known, known + digestBytes) === 0) return slot;
-    }
-    return slot;
-  }
-
-  for (let chunk = 0; chunk < count; chunk += 1) {
-    const slot = slotOf(table, chunk * digestBytes);
-    if (slots[slot] === -1) slots[slot] = chunk;
-  }
-  return (digest) => slots[slotOf(digest, 0)]!;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { sampleBytes } from '../../../../delta/src/testing/sample-bytes.ts';
 import { openContentStore } from '../content-store.ts';
-import { findChunks } from '../plan/local-chunks.ts';
+import { createChunkSearch } from '../plan/chunk-search.ts';
 import { temporaryFolder } from '../testing/bench.ts';
 import { addChunked, smallChunks } from '../testing/forms.ts';
 import { type Blobs, hex, sha256 } from '../testing/pack.ts';
@@ -39,7 +39,10 @@ async function decoded(
     yield { path: local, size: content.length };
   }
   const { list } = read;
-  const found = await findChunks({ list, chunking: smallChunks, files: files(), signal });
+  const search = createChunkSearch();
+  search.lookFor(list, smallChunks);
+  await search.look(files(), signal);
+  const found = search.of(list, smallChunks);
   interfere(local);
   const store = openContentStore(join(folder, 'contents'));
   const counted = { written: 0, rounds: 0 };

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { applyDelta, concatenatedReader, type DeltaCodec, DeltaError, type Reader } from '@iotdh/delta/apply';
 import { Codec } from '@iotdh/proto/update/v1';
-import type { LocalFile } from '../plan/local-chunks.ts';
+import type { LocalFile } from '../plan/local-files.ts';
 import { type DecodeOptions, type DecodeOutcome, decodeInto, Undecodable } from './content-sink.ts';
 import { digestOf } from './decode-whole.ts';
 import { createFilesReader, FileChanged, type FilesReader } from './files-reader.ts';

@@ -1,13 +1,10 @@
-/** Which chunks of an object are in files of this machine: found by cutting those files as the object was cut. */
+/** Which chunks of an object are in files of this machine, and their bytes. */
 import { createHash } from 'node:crypto';
-import { type Chunking, chunksOf } from '@iotdh/delta/chunks';
 import { type BitSet, createBitSet } from '../bit-set.ts';
 import type { ChunkList, Group } from '../decode/chunk-list.ts';
-import { createFilesReader, FileChanged, type FilesReader } from '../decode/files-reader.ts';
+import { FileChanged, type FilesReader } from '../decode/files-reader.ts';
 import { type Layout, segmentCount } from '../layout.ts';
-
-/** The first `size` bytes of a file or of a block device. */
-export type LocalFile = { path: string; size: number };
+import type { ChunkTable } from './chunk-table.ts';
 
 export type LocalChunks = {
   /** Whether no chunk of a group has to be carried. */
@@ -21,59 +18,16 @@ export type LocalChunks = {
   wanted(layout: Layout, first?: number): BitSet;
 };
 
-export type FindChunksOptions = {
-  list: ChunkList;
-  chunking: Chunking;
-  /** The likeliest first. */
-  files: AsyncIterable<LocalFile>;
-  signal: AbortSignal;
-  /** No more of the files is read than this. Default 16 GiB: a few minutes. */
-  maxBytes?: number;
-};
-
-export async function findChunks(options: FindChunksOptions): Promise<LocalChunks> {
-  const { list, chunking, files, signal, maxBytes = 16 * 1024 ** 3 } = options;
-  const paths: string[] = [];
-  /** By chunk: which file it is in, or -1, and where. */
-  const fileOf = new Int32Array(list.chunkCount).fill(-1);
-  const placeOf = new Float64Array(list.chunkCount);
-  /** The first chunk with the same digest stands for all of them. */
-  const standsFor = Uint32Array.from({ length: list.chunkCount }, (_, chunk) =>
-    list.indexOf(list.digestOf(chunk)),
-  );
-  let lacking = new Set(standsFor).size;
-  let readBytes = 0;
-
-  async function cut({ path, size }: LocalFile): Promise<void> {
-    const reader = createFilesReader();
-    const index = paths.push(path) - 1;
-    try {
-      const source = { size, read: (into: Uint8Array, at: number) => reader.read(path, into, at) };
-      for await (const { position, bytes } of chunksOf(source, chunking, signal)) {
-        const chunk = list.indexOf(createHash('sha256').update(bytes).digest());
-        if (chunk === -1 || fileOf[chunk] !== -1) continue;
-        fileOf[chunk] = index;
-        placeOf[chunk] = position;
-        lacking -= 1;
-        if (lacking === 0) return;
-      }
-    } catch (error) {
-      // A file that changes, or may not be read, yields what it has yielded so far.
-      if (!(error instanceof FileChanged)) throw error;
-    } finally {
-      await reader.close();
-    }
-  }
-
-  for await (const file of files) {
-    if (lacking === 0 || readBytes + file.size > maxBytes) break;
-    readBytes += file.size;
-    await cut(file);
-  }
+/** `paths`: the files, by the table's numbers of them. */
+export function localChunks(list: ChunkList, table: ChunkTable, paths: readonly string[]): LocalChunks {
+  const numbers = new Int32Array(list.chunkCount);
+  for (let chunk = 0; chunk < numbers.length; chunk += 1)
+    numbers[chunk] = table.indexOf(list.digestOf(chunk));
 
   const hasAll = (group: Group): boolean => {
     for (let chunk = group.first; chunk < group.end; chunk += 1) {
-      if (fileOf[standsFor[chunk]!] === -1) return false;
+      const number = numbers[chunk]!;
+      if (number === -1 || !table.isFound(number)) return false;
     }
     return true;
   };
@@ -81,17 +35,17 @@ export async function findChunks(options: FindChunksOptions): Promise<LocalChunk
   return {
     hasAll,
     async read(chunk, into, reader) {
-      const stands = standsFor[chunk]!;
-      const path = paths[fileOf[stands]!];
+      const number = numbers[chunk]!;
+      const place = table.placeOf(number);
+      if (place === null) return false;
       try {
-        if (path !== undefined) await reader.read(path, into, placeOf[stands]!);
+        await reader.read(paths[place.file]!, into, place.position);
         if (createHash('sha256').update(into).digest().equals(list.digestOf(chunk))) return true;
+        table.lose(number);
       } catch (error) {
         if (!(error instanceof FileChanged)) throw error;
-        const gone = fileOf[stands];
-        for (let each = 0; each < fileOf.length; each += 1) if (fileOf[each] === gone) fileOf[each] = -1;
+        table.loseFile(place.file);
       }
-      fileOf[stands] = -1;
       return false;
     },
     wanted(layout, first = 0) {

@@ -9,8 +9,10 @@ import { join } from 'node:path';
 import type { Manifest } from '@iotdh/proto/update/v1';
 import { digestOf } from '../decode/decode-whole.ts';
 import { type DigestIndex, openDigestIndex } from './digest-index.ts';
-import type { LocalFile } from './local-chunks.ts';
 import { createLocalImages, type ImageDigests, type LocalImage } from './local-images.ts';
+
+/** The first `size` bytes of a file or of a block device. */
+export type LocalFile = { path: string; size: number };
 
 export type LocalFilesOptions = {
   /** Where the file sets of manifests go, by the name that they use. */
@@ -34,10 +36,13 @@ export type LocalView = {
   /** What had these bytes when it was last read; null: nothing. */
   find(content: { digest: string; size: number }): Promise<LocalFile | null>;
   /**
-   * What may share chunks with a content of this manifest, the likeliest first: the file in its place, then the others of its root; for
-   * an image, what its partition holds in either slot.
+   * What may share chunks with contents of this manifest, each file once, the likeliest first: for images, what their partitions hold in
+   * either slot; the files in their places, then the others of their roots.
    */
-  likely(content: { digest: string; size: number }, manifest: Manifest): AsyncGenerator<LocalFile>;
+  likely(
+    contents: readonly { digest: string; size: number }[],
+    manifest: Manifest,
+  ): AsyncGenerator<LocalFile>;
   /** What was found was not what it had been: it is not found again. */
   forget(path: string): void;
   close(): void;
@@ -99,25 +104,24 @@ export function createLocalFiles(options: LocalFilesOptions): LocalFiles {
       }
 
       async function* likely(
-        { digest, size }: { digest: string; size: number },
+        contents: readonly { digest: string; size: number }[],
         manifest: Manifest,
       ): AsyncGenerator<LocalFile> {
-        yield* slots.likely(partitionsOf(digest, manifest), size);
-        const places = placesOf(digest, manifest);
+        for (const { digest, size } of contents) yield* slots.likely(partitionsOf(digest, manifest), size);
+        const others = new Map<string, LocalFile>();
         const given = new Set<string>();
-        for (const { root, path } of places) {
-          const file = byRoot.get(root)?.find((each) => each.path === join(roots[root]?.path ?? '', path));
-          if (file === undefined || given.has(file.path)) continue;
-          given.add(file.path);
-          yield file;
+        for (const [root, places] of placesOf(contents, manifest)) {
+          const replaced = new Set([...places].map((place) => join(roots[root]?.path ?? '', place)));
+          for (const file of byRoot.get(root) ?? []) {
+            if (replaced.has(file.path)) {
+              given.add(file.path);
+              yield file;
+              // Small files have no chunks of their own; the large ones have most of what there is to share.
+            } else if (file.size >= 65_536) others.set(file.path, file);
+          }
         }
-        for (const root of new Set(places.map((place) => place.root))) {
-          // Small files have no chunks of their own; the large ones have most of what there is to share.
-          const others = (byRoot.get(root) ?? []).filter(
-            (other) => other.size >= 65_536 && !given.has(other.path),
-          );
-          yield* others.sort((a, b) => b.size - a.size);
-        }
+        for (const path of given) others.delete(path);
+        yield* [...others.values()].sort((a, b) => b.size - a.size);
       }
 
       function forget(path: string): void {
@@ -152,15 +156,22 @@ function partitionsOf(content: string, { content: kind }: Manifest): string[] {
   return named.map(({ name }) => name);
 }
 
-/** Where a manifest puts a content as a file. */
-function placesOf(content: string, { content: kind }: Manifest): { root: string; path: string }[] {
-  if (kind.case !== 'patch') return [];
-  return kind.value.components.flatMap(({ kind: component }) => {
+/** Where a manifest puts contents as files, by root. */
+function placesOf(
+  contents: readonly { digest: string }[],
+  { content: kind }: Manifest,
+): Map<string, Set<string>> {
+  const places = new Map<string, Set<string>>();
+  if (kind.case !== 'patch') return places;
+  const wanted = new Set(contents.map(({ digest }) => digest));
+  for (const { kind: component } of kind.value.components) {
     const files = component.value && 'files' in component.value ? component.value.files : undefined;
-    if (files === undefined) return [];
-    const { root, files: set } = files;
-    return set
-      .filter(({ digest }) => Buffer.from(digest).toString('hex') === content)
-      .map(({ path }) => ({ root, path }));
-  });
+    for (const { digest, path } of files?.files ?? []) {
+      if (files === undefined || !wanted.has(Buffer.from(digest).toString('hex'))) continue;
+      const known = places.get(files.root);
+      if (known === undefined) places.set(files.root, new Set([path]));
+      else known.add(path);
+    }
+  }
+  return places;
 }

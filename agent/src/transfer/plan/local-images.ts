@@ -4,7 +4,7 @@
  */
 import { digestOf } from '../decode/decode-whole.ts';
 import { FileChanged } from '../decode/files-reader.ts';
-import type { LocalFile } from './local-chunks.ts';
+import type { LocalFile } from './local-files.ts';
 
 /** A partition of a slot. */
 export type LocalImage = {
