@@ -11,7 +11,7 @@ import { openCallJournal } from './call-journal.ts';
 import { makeKeyFiles, readKeyFile } from './key-files.ts';
 import { createNativeOperations } from './native.ts';
 import { createHostServer } from './server.ts';
-import { type HostSettings, readHostSettings } from './settings.ts';
+import { type HostSettings, keptFoldersOf, readHostSettings } from './settings.ts';
 
 const defaultConfig = '/etc/iotdh-host-service/config.json';
 const help = `iotdh-host-service: privileged work for an agent in a container, of a closed list
@@ -45,7 +45,7 @@ async function serve(settings: HostSettings): Promise<void> {
     slots: slots && {
       settings: { slots, partitions: settings.partitions },
       folder: stateFolder,
-      keptFolders: imageFolder === null ? [] : [imageFolder],
+      keptFolders: keptFoldersOf(settings),
     },
   });
   const server = createHostServer({

@@ -1,6 +1,6 @@
 /** The settings of the host service: one JSON file, read strictly. */
 import { readFileSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { absolute, fieldsOf, SettingsError } from '../settings/fields.ts';
 import { kernelBootId } from '../settings/read-settings.ts';
 import { demandPlaces, ownSlotsFrom, partitionFrom } from '../settings/read-slots.ts';
@@ -8,7 +8,7 @@ import type { OwnSlotSettings, PartitionSettings } from '../settings/settings.ts
 
 export type HostSettings = {
   socket: { path: string; mode: 0o600 | 0o660 };
-  /** What `iotdh-host-service init` has made. */
+  /** What `iotdh-host-service init` has made. Default: `keys` in `stateFolder`. */
   keyFolder: string;
   stateFolder: string;
   /** Services that may be restarted, by systemd. */
@@ -50,6 +50,7 @@ export function readHostSettings(path: string): HostSettings {
     return given;
   };
   const allowed = (name: string) => top.oneOf(name, ['allowed', 'refused'], 'refused') === 'allowed';
+  const stateFolder = folder('stateFolder', '/var/lib/iotdh-host-service');
   const imageFolder = top.textOrNull('imageFolder');
   const mode = socket.oneOf('mode', ['0600', '0660'], '0600');
   const settings: HostSettings = {
@@ -57,8 +58,8 @@ export function readHostSettings(path: string): HostSettings {
       path: socket.text('path', '/run/iotdh-host-service/host.sock'),
       mode: mode === '0600' ? 0o600 : 0o660,
     },
-    keyFolder: folder('keyFolder', '/etc/iotdh-host-service/keys'),
-    stateFolder: folder('stateFolder', '/var/lib/iotdh-host-service'),
+    keyFolder: folder('keyFolder', join(stateFolder, 'keys')),
+    stateFolder,
     services: top.texts('services', []),
     serviceCommands: Object.fromEntries(top.object('serviceCommands')?.lists() ?? []),
     restartCommand: top.texts('restartCommand', ['systemctl', 'reboot']),
@@ -78,4 +79,9 @@ export function readHostSettings(path: string): HostSettings {
     throw new SettingsError('imageFolder must name the folder that images of slots are read from');
   }
   return settings;
+}
+
+/** What no base may replace, beside the state: without its keys the host service could not start in the new system. */
+export function keptFoldersOf({ keyFolder, imageFolder }: HostSettings): string[] {
+  return imageFolder === null ? [keyFolder] : [keyFolder, imageFolder];
 }
