@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { WindowsUpdate } from '../install/ports.ts';
+import type { ActionEnd, WindowsUpdate } from '../install/ports.ts';
 import { bootFileImageSlots, createFileImageSlots } from '../slots/file-image-slots.ts';
 import { SlotsError } from '../slots/slots-error.ts';
 import { openCallJournal } from './call-journal.ts';
@@ -18,7 +18,7 @@ const updateId = '6e2f3c1a-0b6d-4e8b-9a55-2d5a6f1c7e01';
 const { signal } = new AbortController();
 
 /** A host with these operations besides, and what an agent in a container sees of it. */
-async function rigFor(t: TestContext, offered: Pick<HostOperations, 'slots' | 'windows'>) {
+async function rigFor(t: TestContext, offered: Partial<HostOperations>) {
   const folder = mkdtempSync(join(tmpdir(), 'iotdh-remote-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const at = (name: string) => join(folder, name);
@@ -41,12 +41,13 @@ async function rigFor(t: TestContext, offered: Pick<HostOperations, 'slots' | 'w
     await server.stop();
     journal.close();
   });
-  const remote = createRemoteOperations({
-    ...{ socket: at('host.sock'), dataDir: at('data') },
-    ...{ ca: read('host.crt'), cert: read('agent.crt'), key: read('agent.key') },
-    sleep: () => Promise.reject(new Error('the service is away')),
-  });
-  return { at, remote };
+  const agent = () =>
+    createRemoteOperations({
+      ...{ socket: at('host.sock'), dataDir: at('data') },
+      ...{ ca: read('host.crt'), cert: read('agent.crt'), key: read('agent.key') },
+      sleep: () => Promise.reject(new Error('the service is away')),
+    });
+  return { at, agent, remote: agent() };
 }
 
 function imageIn(path: string, text: string) {
@@ -141,6 +142,22 @@ test('Windows Update installs and removes through the host, and tells what was i
   const removal = await remote.windows.uninstall([updateId], { ...limits, operation: 'job/undo' });
   assert.ok(removal.kind === 'done');
   assert.deepEqual(orders, [build, updates, [updateId]]);
+});
+
+test('a restart of the machine that failed is tried anew when it is asked for again, as after an agent that was killed', async (t) => {
+  let tries = 0;
+  const restartMachine = async (): Promise<ActionEnd> => {
+    tries += 1;
+    if (tries > 2) return { kind: 'done', exitCode: 0, output: '' };
+    return { kind: 'failed', reason: 'logind does not answer', exitCode: 1, output: '' };
+  };
+  const { remote, agent } = await rigFor(t, { restartMachine });
+  const ask = (by: typeof remote) => by.restartMachine('job/restart/boot-1');
+  assert.equal((await ask(remote)).kind, 'failed');
+  assert.equal((await ask(remote)).kind, 'failed');
+  const next = agent();
+  for (const said of ['failed', 'failed', 'done']) assert.equal((await ask(next)).kind, said);
+  assert.equal(tries, 3, 'what a killed agent has heard is told again, and acts no second time');
 });
 
 test('what a host does not have is said before anything is done', async (t) => {

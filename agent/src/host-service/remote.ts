@@ -2,7 +2,7 @@
 import { durationFromMs, durationMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { ActionEnd, Operation, PackageVersion } from '../install/ports.ts';
-import { callMs, createHostClient, endOf, type HostClientOptions, never } from './host-client.ts';
+import { callMs, createHostClient, endOf, failedIn, type HostClientOptions, never } from './host-client.ts';
 import { operationId } from './operation-id.ts';
 import type { HostOperations } from './operations.ts';
 import { createRemoteSlots } from './remote-slots.ts';
@@ -17,7 +17,7 @@ export type RemoteOptions = HostClientOptions & {
 export function createRemoteOperations(options: RemoteOptions): Required<HostOperations> {
   const host = createHostClient(options);
   const { client, persistently } = host;
-  /** How often this process has had the answer that a restart is under way, and has lived on. */
+  /** How often this process has had an answer to its wish for a restart, and has lived on. */
   const lived = new Map<Operation, number>();
 
   async function act(signal: AbortSignal, call: () => Promise<{ output?: string }>): Promise<ActionEnd> {
@@ -42,12 +42,17 @@ export function createRemoteOperations(options: RemoteOptions): Required<HostOpe
       const before = lived.get(operation) ?? 0;
       // Who asks on although the machine has not gone down means another restart.
       const request = { operationId: operationId(`${operation}/${before}`) };
-      const end = await act(never, async () => {
-        await client.restartMachine(request, { timeoutMs: callMs });
-        return {};
+      const answered = () => void lived.set(operation, before + 1);
+      return act(never, async () => {
+        try {
+          await client.restartMachine(request, { timeoutMs: callMs });
+          answered();
+          return {};
+        } catch (error) {
+          if (failedIn(error) !== null) answered();
+          throw error;
+        }
       });
-      if (end.kind === 'done') lived.set(operation, before + 1);
-      return end;
     },
     bootId: async () => (await machine()).bootId,
     async uptimeMs() {
