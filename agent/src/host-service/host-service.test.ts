@@ -235,6 +235,9 @@ test('the program restarts a service and installs packages for an agent in a con
   cpSync(fakes, at('programs'), { recursive: true });
   mkdirSync(at('packages'));
   writeFileSync(at('packages/clamav'), '1.4.0');
+  // What an upgrade needs of the machine's other architecture, apt names with that.
+  writeFileSync(at('needs'), 'libc6:i386=2.36-9+deb12u9\n');
+  writeFileSync(at('packages/libc6:i386'), '2.36-9');
   writeFileSync(at('boot'), 'boot-7');
   const config = {
     socket: { path: at('host.sock') },
@@ -257,12 +260,19 @@ test('the program restarts a service and installs packages for an agent in a con
   const wanted = [{ name: 'clamav', version: '1.4.1' }];
   assert.equal(await apt.versionOf('clamav', signal), '1.4.0');
   const simulated = await apt.simulate(wanted, limits);
-  assert.deepEqual(simulated, { kind: 'simulated', before: [{ name: 'clamav', version: '1.4.0' }] });
+  const before = [
+    { name: 'libc6:i386', version: '2.36-9' },
+    { name: 'clamav', version: '1.4.0' },
+  ];
+  assert.deepEqual(simulated, { kind: 'simulated', before });
   assert.equal((await apt.install(wanted, { ...limits, allowDowngrades: false })).kind, 'done');
   assert.equal(await apt.versionOf('clamav', signal), '1.4.1');
+  const needed = () => readFileSync(at('packages/libc6:i386'), 'utf8').trim();
+  assert.equal(needed(), '2.36-9+deb12u9');
   if (simulated.kind !== 'simulated') return;
   const back = { ...limits, operation: 'job/undo' };
   assert.equal((await apt.install(simulated.before, { ...back, allowDowngrades: true })).kind, 'done');
   assert.equal(await apt.versionOf('clamav', signal), '1.4.0');
+  assert.equal(needed(), '2.36-9');
   assert.equal(await end(), 0);
 });

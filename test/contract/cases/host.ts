@@ -56,7 +56,11 @@ export const hostCases = [
       updateIds,
     },
   }),
-  cases(PackageSchema, { minimal: { name: 'a' }, full: one }),
+  cases(
+    PackageSchema,
+    { minimal: { name: 'a' }, full: one, of_another_architecture: { name: 'libc6:i386', version: '2.36-9' } },
+    { two_architectures: [{ name: 'libc6:i386:amd64' }, 'name: string.pattern'] },
+  ),
   cases(RestartServiceRequestSchema, { full: { operationId, name: 'carto@lab.service' } }),
   cases(RestartServiceResponseSchema, { minimal: {}, full: { output: 'done' } }),
   cases(RestartMachineRequestSchema, { full: { operationId } }),
