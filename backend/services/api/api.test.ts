@@ -17,7 +17,9 @@ import {
   type WatchResponse,
 } from '@iotdh/proto/fleet/v1';
 import { createPayloadReader, maxCloudToDeviceBytes } from '@iotdh/proto/payload';
+import { systemClock } from '../../shared/clock.ts';
 import { apiRig, operatorName, operatorToken, publishedPack, sha256, testManifest } from './testing/rig.ts';
+import { createRepository, type Ending } from './trust/repository.ts';
 
 const readCommand = createPayloadReader(CloudToDeviceSchema, { maxBytes: maxCloudToDeviceBytes });
 
@@ -53,6 +55,18 @@ test('operators work with packs, assignments, events and logs', async (t) => {
 
       await assert.rejects(packs.publishPack({ packId }), /is not signed.*carto\/2\.0/);
       await rig.sign(tested);
+      const { database, author } = rig;
+      const { endings } = createRepository({
+        ...{ database, objects: rig.blobs.objects, keys: author.onlineKeys, clock: systemClock },
+      });
+      const days = ({ endMs }: Ending) => Math.round((endMs - Date.now()) / 86_400_000);
+      assert.deepEqual(
+        (await endings()).map((ending) => [ending.role, ending.version, days(ending)]),
+        [
+          ['root', 1, 730],
+          ['targets', 1, 365],
+        ],
+      );
       const published = await packs.publishPack({ packId });
       assert.equal(published.pack?.state, PackState.PUBLISHED);
       assert.deepEqual((await packs.publishPack({ packId })).pack, published.pack);

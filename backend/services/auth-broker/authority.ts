@@ -4,7 +4,8 @@
  */
 import 'reflect-metadata';
 import { createHash, createPrivateKey, KeyObject, randomBytes, webcrypto } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { writeNewFile } from '@iotdh/trust/new-file';
 import * as x509 from '@peculiar/x509';
 
 export type IssuedCertificate = {
@@ -104,29 +105,13 @@ async function make(path: string, nowMs: number): Promise<string> {
     ],
   });
   const keyPem = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' });
-  keep(path, `${certificate.toString('pem')}\n${keyPem}`);
-  // Another replica may have been faster: then the file is its own.
-  return read(path) ?? '';
-}
-
-function keep(path: string, pem: string): void {
-  const making = `${path}.${process.pid}.making`;
   try {
-    rmSync(making, { force: true });
-    const descriptor = openSync(making, 'wx', 0o600);
-    try {
-      writeSync(descriptor, pem);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    // Unlike a rename, a link never replaces what another process has just made.
-    linkSync(making, path);
+    writeNewFile(path, `${certificate.toString('pem')}\n${keyPem}`);
   } catch (error) {
+    // Another replica may have been faster: then the file is its own.
     if (!isCode(error, 'EEXIST')) throw error;
-  } finally {
-    rmSync(making, { force: true });
   }
+  return read(path) ?? '';
 }
 
 function read(path: string): string | null {

@@ -2,23 +2,24 @@
  * The metadata of a fleet in a folder, named as in a TUF repository, for whoever signs next without a link: every root, and the newest
  * targets.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileName, maxBytes } from '@iotdh/trust/author';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
+import { writeWhole } from '../write-whole.ts';
 import type { Found } from './fleet-metadata.ts';
 import type { Repository } from './trusted-metadata.ts';
 
-export function keepIn(folder: string, { roots, targets }: Repository): void {
+export async function keepIn(folder: string, { roots, targets }: Repository): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  for (const { version, bytes } of roots) writeKept(folder, fileName('root', version), bytes);
+  for (const { version, bytes } of roots) await writeKept(folder, fileName('root', version), bytes);
   if (targets !== null)
-    writeKept(folder, fileName('targets', targets.metadata.signed.version), targets.bytes);
+    await writeKept(folder, fileName('targets', targets.metadata.signed.version), targets.bytes);
 }
 
-export const writeKept = (folder: string, name: string, bytes: Uint8Array): void =>
-  writeFileSync(join(folder, name), bytes, { mode: 0o644, flush: true });
+export const writeKept = (folder: string, name: string, bytes: Uint8Array): Promise<void> =>
+  writeWhole(join(folder, name), bytes, 0o644);
 
 /** Throws a `Failure` when the file is longer than such metadata may be. */
 export function readBounded(path: string, role: 'root' | 'targets'): Buffer {

@@ -2,7 +2,7 @@
  * The folder of an author: keys as `root-1.pem`, `targets-1.pem` and so on, and beside them the roots and targets that were
  * made with them. In a team each key is moved to the stick of the one person who is to sign with it.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   addSignature,
@@ -22,6 +22,7 @@ import {
 } from '@iotdh/trust/author';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
+import { writeWhole } from '../write-whole.ts';
 
 export type OfflineRole = 'root' | 'targets';
 
@@ -76,8 +77,8 @@ export async function initialise(options: InitialiseOptions): Promise<Beginning>
   const targets = nextTargets(null, {}, nowMs);
   for (const signer of signers.targets) await addSignature(targets, signer);
   const beginning = { root: encodeMetadata(root), targets: encodeMetadata(targets) };
-  writeFileSync(targetsFileIn(folder), beginning.targets, { mode: 0o644, flush: true });
-  writeFileSync(rootFileIn(folder), beginning.root, { mode: 0o644, flush: true });
+  await writeWhole(targetsFileIn(folder), beginning.targets, 0o644);
+  await writeWhole(rootFileIn(folder), beginning.root, 0o644);
   return beginning;
 }
 

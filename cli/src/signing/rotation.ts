@@ -120,10 +120,10 @@ export async function signRotation(
     if (signsTargets) await addSignature(targets, signer);
   }
   mkdirSync(folder, { recursive: true });
-  keepIn(folder, repository);
+  await keepIn(folder, repository);
   // Without the root it is no rotation, so it comes last.
-  if (targets !== null) writeKept(folder, waitingFiles.targets, encodeMetadata(targets));
-  writeKept(folder, waitingFiles.root, encodeMetadata(root));
+  if (targets !== null) await writeKept(folder, waitingFiles.targets, encodeMetadata(targets));
+  await writeKept(folder, waitingFiles.root, encodeMetadata(root));
   return progressOf(repository, { root, targets });
 }
 

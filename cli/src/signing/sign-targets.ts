@@ -128,7 +128,7 @@ export async function signTargets(
   }
   for (const signer of mine) await addSignature(targets, signer);
   const signed = nextOf(repository, targets);
-  keepIn(folder, repository);
-  writeKept(folder, fileName('targets', targets.signed.version), signed.bytes);
+  await keepIn(folder, repository);
+  await writeKept(folder, fileName('targets', targets.signed.version), signed.bytes);
   return signed;
 }

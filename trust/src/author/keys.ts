@@ -7,9 +7,10 @@ import {
   type KeyObject,
   sign,
 } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { Key } from '@tufjs/models';
 import { canonicalJson } from './canonical-json.ts';
+import { writeNewFile } from './new-file.ts';
 
 export const keyTypes = ['ecdsa-p384', 'ed25519'] as const;
 export type KeyType = (typeof keyTypes)[number];
@@ -66,22 +67,13 @@ export function keySigner(privateKey: KeyObject): Signer {
   return { key, sign: async (bytes) => sign(algorithm, bytes, privateKey) };
 }
 
-/**
- * Writes a new key for its owner alone (0600), encrypted if there is a passphrase. Durable when it returns; throws when the
- * file exists: a key is never replaced.
- */
+/** Writes a new key for its owner alone (0600), encrypted if there is a passphrase. Throws EEXIST when the file exists: a key is never replaced. */
 export function writeKeyFile(path: string, key: KeyObject, passphrase: string | null): void {
   const pem = key.export({
     ...{ format: 'pem', type: 'pkcs8' },
     ...(passphrase !== null && { cipher: 'aes-256-cbc', passphrase }),
   });
-  const file = openSync(path, 'wx', 0o600);
-  try {
-    writeSync(file, pem.toString());
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  writeNewFile(path, pem.toString());
 }
 
 export const isEncrypted = (path: string): boolean =>
