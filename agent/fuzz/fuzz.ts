@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mostStoredBytes } from '@iotdh/proto/objects';
 import { damage } from '../../delta/fuzz/inputs.ts';
 import { createRandom, type Random } from '../../delta/fuzz/random.ts';
 import { readIndex } from '../src/transfer/bundle/read-bundle.ts';
@@ -13,6 +14,7 @@ import { readManifest } from '../src/transfer/manifest.ts';
 import { createChunkTable } from '../src/transfer/plan/chunk-table.ts';
 import { costFromNothing, lackingContents, planObjects } from '../src/transfer/plan/plan.ts';
 import { sha256 } from '../src/transfer/testing/pack.ts';
+import { craftChunkList } from './craft-chunk-list.ts';
 import { fuzzFrames } from './frames.ts';
 import { FuzzFailure, type FuzzOptions, type FuzzReport } from './report.ts';
 import { createSamples, type Samples } from './samples.ts';
@@ -30,10 +32,7 @@ export async function fuzzTransfer(reader: Reader, options: FuzzOptions): Promis
   const report: FuzzReport = { inputs, accepted: 0, refused: 0 };
   for (let index = 0; index < inputs; index += 1) {
     const random = createRandom(seed, index);
-    const valid = samples[reader];
-    const bytes = random.chance(0.02)
-      ? random.bytes(random.below(300))
-      : damage(random, random.pick(valid), random.pick(valid));
+    const bytes = inputFor(reader, random, samples);
     try {
       if (accepts[reader](bytes, samples, random)) report.accepted += 1;
       else report.refused += 1;
@@ -48,6 +47,13 @@ export async function fuzzTransfer(reader: Reader, options: FuzzOptions): Promis
     await new Promise(setImmediate);
   }
   return report;
+}
+
+function inputFor(reader: Exclude<Reader, 'frames'>, random: Random, samples: Samples): Buffer {
+  if (random.chance(0.02)) return random.bytes(random.below(300));
+  const valid = samples[reader];
+  if (reader === 'chunk-list' && random.chance(0.3)) return craftChunkList(random, random.pick(valid));
+  return damage(random, random.pick(valid), random.pick(valid));
 }
 
 const accepts: Record<
@@ -88,6 +94,8 @@ const accepts: Record<
       let bytesOfChunks = 0;
       for (let chunk = group.first; chunk < group.end; chunk += 1) bytesOfChunks += list.sizeOf(chunk);
       if (bytesOfChunks !== group.contentBytes) throw new Error(`group ${index} does not add up`);
+      if (group.storedBytes > mostStoredBytes(group.contentBytes))
+        throw new Error(`group ${index} is stored in more than it can take`);
       end = group.end;
       offset += group.storedBytes;
       contentBytes += bytesOfChunks;

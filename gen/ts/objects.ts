@@ -22,6 +22,9 @@ const hex = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
 const namesContent = new Set(['iotdh.update.v1.File', 'iotdh.update.v1.Script', 'iotdh.update.v1.Partition']);
 /** Tag, length and 32 bytes: how a digest is written in a SegmentList. */
 const listEntryBytes = 34;
+/** The contract's most segments of an object, which is the most of a list. */
+export const maxSegments = 1_000_000;
+export const maxSegmentListBytes: number = listEntryBytes * maxSegments;
 
 /** The contents that files, scripts and partitions name, as hex, each once. */
 export function namedContents({ content }: Pick<Manifest, 'content'>): string[] {
@@ -47,6 +50,10 @@ export function segmentListBytes({ segmentDigests, size, segmentSize }: Manifest
 /** How long the list of an object's chunks is; 0 for an object that has none. */
 export const chunkListBytes = ({ encoding }: ManifestObject): number =>
   encoding.case === 'chunked' ? encoding.value.chunkListSize : 0;
+
+/** The most bytes that a group of chunks is stored in: what no codec compresses becomes a little longer. */
+export const mostStoredBytes = (contentBytes: number): number =>
+  contentBytes + Math.floor(contentBytes / 256) + 64;
 
 /** Of what else would be carried for its contents, a list of chunks may take this share before anybody knows what it is good for. */
 export const maxChunkListShare = 0.1;

@@ -236,7 +236,9 @@ test('a manifest that names what no object yields, breaks the contract, or has d
   const content = bytesOf(3_000, 1);
   const blobs: Blobs = new Map();
   const object = addObject(blobs, [content]);
+  const endless = { ...addObject(blobs, [content], { listed: true }), size: 2n ** 40n, segmentSize: 4_096 };
   const packs = [
+    ['bad_manifest', createPack(blobs, [content], [endless])],
     ['bad_manifest', createPack(blobs, [content, bytesOf(9, 9)], [object])],
     [
       'bad_manifest',

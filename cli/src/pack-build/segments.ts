@@ -1,12 +1,12 @@
 /** Cuts an object into segments, whose digests the device checks as they land. */
 import { createHash } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
+import { maxSegments } from '@iotdh/proto/objects';
 import { SegmentListSchema } from '@iotdh/proto/update/v1';
 
 const mebibyte = 1024 * 1024;
-/** The contract's limits of a segment and of their number. */
+/** The contract's limit of a segment. */
 const maxSegmentBytes = 16 * mebibyte;
-const maxSegments = 1_000_000;
 
 /** 1 MiB, and more only where that would be too many. */
 export function segmentSizeFor(maxObjectBytes: number): number {

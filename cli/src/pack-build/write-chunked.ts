@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { type Chunking, chunksOf } from '@iotdh/delta/chunks';
+import { maxSegments } from '@iotdh/proto/objects';
 import { ChunkListSchema, Codec, type Object$ as ManifestObject, ObjectSchema } from '@iotdh/proto/update/v1';
 import { isCompressible } from './compressible.ts';
 import type { Content } from './content.ts';
@@ -30,7 +31,8 @@ const maxAverage = 1024 * kibibyte;
 const groupBytes = 256 * kibibyte;
 /** A device carries whole segments, so they are small; larger only where they would be too many. */
 const segmentBytes = 64 * kibibyte;
-const maxSegments = 1_000_000;
+/** What compressing may add to bytes that do not become smaller, group by group: see `mostStoredBytes`. */
+const mostGrowth = 1.01;
 
 const compress = promisify(zstdCompress);
 
@@ -57,7 +59,7 @@ export async function writeChunked(
     codec === Codec.NONE ? Promise.resolve(bytes) : compress(bytes, { params });
 
   let segmentSize = segmentBytes;
-  while (content.bytes / segmentSize > maxSegments) segmentSize *= 2;
+  while ((content.bytes * mostGrowth) / segmentSize > maxSegments) segmentSize *= 2;
   const segments = createSegments(segmentSize);
   const list = { sizes: [] as number[], groupChunks: [] as number[], groupSizes: [] as number[] };
   const digests: Buffer[] = [];

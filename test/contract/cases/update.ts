@@ -362,6 +362,11 @@ export const updateCases = [
         ...object,
         segmentDigests: { case: 'segmentListDigest', value: digest(0xd1) },
       },
+      'segments-most': {
+        ...object,
+        size: 4_096_000_000n,
+        segmentDigests: { case: 'segmentListDigest', value: digest(0xd1) },
+      },
     },
     {
       'segment-missing': [
@@ -371,6 +376,10 @@ export const updateCases = [
       'segment-too-many': [
         { size: 4096n, segmentDigests: { case: 'segments', value: { digests: [digest(1), digest(2)] } } },
         ': object.segments_cover_size',
+      ],
+      'segments-beyond-a-list': [
+        { size: 4_096_000_001n, segmentDigests: { case: 'segmentListDigest', value: digest(0xd1) } },
+        ': object.segments_fit_a_list',
       ],
       'segment-digest-short': [
         {

@@ -1,7 +1,7 @@
 /** Brings one object: its lists, the segments of it that are lacking, and then its contents out of it. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { segmentListBytes } from '@iotdh/proto/objects';
+import { maxSegmentListBytes, segmentListBytes } from '@iotdh/proto/objects';
 import { createPayloadReader } from '@iotdh/proto/payload';
 import {
   Codec,
@@ -27,8 +27,7 @@ import { bringChunkList, localChunksOf } from './look-at-chunks.ts';
 export type Brought = { kind: 'here' } | { kind: 'unusable' } | Pause | Failure;
 
 const hex = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
-const maxListBytes = 34 * 1_000_000;
-const readSegmentList = createPayloadReader(SegmentListSchema, { maxBytes: maxListBytes });
+const readSegmentList = createPayloadReader(SegmentListSchema, { maxBytes: maxSegmentListBytes });
 
 const origins: Record<'whole' | 'delta' | 'chunked', Origin> = {
   whole: 'whole',

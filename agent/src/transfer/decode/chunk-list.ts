@@ -1,4 +1,5 @@
 /** The list of an object's chunks, in memory that stays small: their digests end to end instead of an object for each. */
+import { mostStoredBytes } from '@iotdh/proto/objects';
 import { createPayloadReader } from '@iotdh/proto/payload';
 import { type Chunked, ChunkListSchema, type Object$ as ManifestObject } from '@iotdh/proto/update/v1';
 
@@ -51,6 +52,8 @@ export function readChunkList(
     offsets[index + 1] = offsets[index]! + groupSizes[index]!;
     const length = sum(sizes.slice(first, firsts[index + 1]!));
     if (length > maxGroupBytes && groupChunks[index] !== 1) return bad('a group is too long');
+    if (groupSizes[index]! > mostStoredBytes(length))
+      return bad('a group is stored in more than it can take');
     lengths[index] = length;
     longestGroup.contentBytes = Math.max(longestGroup.contentBytes, length);
     longestGroup.storedBytes = Math.max(longestGroup.storedBytes, groupSizes[index]!);

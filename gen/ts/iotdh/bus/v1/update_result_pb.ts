@@ -121,7 +121,7 @@ export type OriginTally = Message<"iotdh.bus.v1.OriginTally"> & {
   contentBytes: bigint;
 
   /**
-   * How many bytes were carried for them.
+   * How many bytes were carried for them, or in vain: for a delta that could not be applied.
    *
    * @generated from field: uint64 carried_bytes = 4;
    */
