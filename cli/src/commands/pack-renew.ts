@@ -77,8 +77,9 @@ function begin(repository: Repository, remove: readonly string[], nowMs: number)
   const before = repository.targets?.metadata.signed;
   if (before === undefined) throw new Failure(exitCode.failed, 'this fleet has no targets yet');
   const names = remove.map((word) => {
-    const [name = '', version = ''] = word.split('@');
-    if (Object.hasOwn(before.targets, targetPath({ name, version }))) return { name, version };
+    const [name = '', version = '', more] = word.split('@');
+    if (more === undefined && Object.hasOwn(before.targets, targetPath({ name, version })))
+      return { name, version };
     throw new Failure(exitCode.notFound, `targets ${before.version} do not sign ${word}`, {
       next: 'Name a pack as NAME@VERSION. See them with: iotdh pack list',
     });

@@ -2,7 +2,7 @@
 import type { Client } from '@connectrpc/connect';
 import type { SigningKey, TrustService } from '@iotdh/proto/fleet/v1';
 import { MetadataRole } from '@iotdh/proto/update/v1';
-import { Key, type Metadata, type Root, readMetadata, type Targets } from '@iotdh/trust/author';
+import { hasItsId, Key, type Metadata, type Root, readMetadata, type Targets } from '@iotdh/trust/author';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
 
@@ -59,9 +59,11 @@ export function parsedTargets(bytes: Uint8Array): Metadata<Targets> {
 function keyOf(key: SigningKey | undefined): Key {
   if (key === undefined)
     throw new Failure(exitCode.failed, 'the fleet does not say which keys it signs with');
-  return Key.fromJSON(key.keyId, {
+  const named = Key.fromJSON(key.keyId, {
     keytype: key.keyType,
     scheme: key.scheme,
     keyval: { public: key.publicKey },
   });
+  if (hasItsId(named)) return named;
+  throw new Failure(exitCode.failed, `the fleet answers a key as ${key.keyId}, which is the id of another`);
 }

@@ -39,9 +39,17 @@ export const targetsPath = (folder: string, version: number): string =>
 
 /** Null: none wait in the folder, or what they follow is no longer the newest. */
 export function waitingIn(repository: Repository, folder: string): NextTargets | null {
-  const path = targetsPath(folder, (repository.targets?.metadata.signed.version ?? 0) + 1);
-  return existsSync(path) ? nextOf(repository, parsedTargets(readBounded(path, 'targets'))) : null;
+  const due = (repository.targets?.metadata.signed.version ?? 0) + 1;
+  const path = targetsPath(folder, due);
+  if (!existsSync(path)) return null;
+  const targets = parsedTargets(readBounded(path, 'targets'));
+  const { version } = targets.signed;
+  if (version === due) return nextOf(repository, targets);
+  // Devices that once took a version take none before it.
+  throw new Failure(exitCode.failed, `${path} holds targets ${version}`, { next: anew(path) });
 }
+
+const anew = (path: string): string => `Ask who signed them before you. To begin anew, remove ${path}.`;
 
 export function nextOf({ root, targets: before }: Repository, targets: Metadata<Targets>): NextTargets {
   const [old, fresh] = [before?.metadata.signed.targets ?? {}, targets.signed.targets];
@@ -59,8 +67,11 @@ export function nextOf({ root, targets: before }: Repository, targets: Metadata<
   };
 }
 
-/** Of what somebody else wrote, nothing that a terminal would take for a command. */
-const nameOf = (path: string): string => path.replace('/', '@').replaceAll(/[^\x21-\x7e]/g, '?');
+/** Of what somebody else wrote, nothing that looks like another name, and nothing that a terminal takes for a command. */
+const nameOf = (path: string): string =>
+  /^[\w.+~:-]+\/[\w.+~:-]+$/.test(path)
+    ? path.replace('/', '@')
+    : JSON.stringify(path.replaceAll(/[^\x20-\x7e]/g, '?'));
 
 /** What a person reads before they sign. */
 export function describe({ where, targets: before }: Repository, next: NextTargets): string[] {
@@ -97,12 +108,13 @@ export function requireSignable(
   throw new Failure(
     exitCode.failed,
     `targets ${signed.version} in ${path} ${problems.slice(0, 8).join(', ')}: that is not to be signed here`,
-    { next: `Ask who signed them before you. To begin anew, remove ${path}.` },
+    { next: anew(path) },
   );
 }
 
 /** As the end of a sentence. Clocks may differ by a day. */
 export function lifetimeProblem(expires: string, role: 'root' | 'targets', nowMs: number): string[] {
+  if (!/^\d{4}(-\d\d){2}T\d\d(:\d\d){2}Z$/.test(expires)) return ['do not say plainly when they end'];
   const endMs = Date.parse(expires);
   if (endMs <= nowMs) return [`have ended on ${expires}`];
   const days = lifetimeMs[role] / dayMs;

@@ -125,6 +125,12 @@ test('the second person signs after no root and no targets that the first has fo
   const forever = nextTargets(begun(author), { add: [manifestToSign(pack)] }, nowMs + 40 * 365 * 86_400_000);
   put(author.root, { 2: await author.signed(forever, 1) });
   assert.match((await sign()).notes, /targets 2 in .* would be good until 2067-.*, for more than 365 days/);
+
+  // Devices that took the last of all versions would take no other.
+  const last = nextTargets(begun(author), { add: [manifestToSign(pack)] }, nowMs);
+  Object.defineProperty(last.signed, 'version', { value: 999_999 });
+  put(author.root, { 2: await author.signed(last, 1) });
+  assert.match((await sign()).notes, /2\.targets\.json holds targets 999999\n/);
   assert.deepEqual(
     Object.keys(parsedTargets(readFileSync(join(metadata, '2.targets.json'))).signatures).length,
     1,
