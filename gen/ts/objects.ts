@@ -1,6 +1,6 @@
 /**
- * Which objects of a manifest a device takes for the contents that it lacks: the one rule that the agent follows and that the
- * backend predicts with. Pure: what is on the device is asked through two questions.
+ * Which objects of a manifest a device takes for the contents that it lacks, and what it takes over HTTPS: the one rule that the agent
+ * follows and that the backend predicts with. Pure: what is on the device is asked through two questions.
  */
 import type { Manifest, Object$ as ManifestObject } from './iotdh/update/v1/index.ts';
 
@@ -61,6 +61,18 @@ export const maxChunkListShare = 0.1;
 /** Bytes that are carried for an object by a device that has nothing of it. */
 export const carriedBytes = (object: ManifestObject): number =>
   Number(object.size) + segmentListBytes(object) + chunkListBytes(object);
+
+/** From here on an update is large: some 140 frames, more than an S1 unit of IoT Hub sends to all devices in a minute. */
+const largeUpdateBytes = 8 * 1024 * 1024;
+
+/**
+ * Whether the objects of an update come over HTTPS to a device that may choose and has it: by the bytes of all that are to be carried.
+ * The hub does not meter that; what is small comes by the bus, where the link is open anyway.
+ */
+export const isLargeUpdate = (bytes: number): boolean => bytes >= largeUpdateBytes;
+
+/** The same of each file that comes before it is known how large an update is, such as the manifest: what more than one frame holds. */
+export const isLargeFile = (bytes: number, frameSize: number): boolean => bytes > frameSize;
 
 /**
  * The cheapest objects that yield every content that is named and not here. Objects share contents, so the true minimum is

@@ -7,6 +7,7 @@ import type { Preflight } from '../install/installer.ts';
 import type { Log } from '../log/log.ts';
 import type { EffectContext, Ports } from '../machine/effect.ts';
 import type { Update } from '../machine/update.ts';
+import type { CarrierKind } from '../transfer/carriers/carrier.ts';
 import { type CarrierChoice, createCarrierChoice } from '../transfer/carriers/choose-carrier.ts';
 import type { Clock } from '../transfer/clock.ts';
 import type { Failure, Pause, Tally, TransferOutcome } from '../transfer/outcome.ts';
@@ -53,6 +54,8 @@ export type TransferPort = {
   onBundle(): void;
 };
 
+type Current = { transfer: Transfer; choice: CarrierChoice };
+
 /** A full disk, or what else is in the way for now, is looked at again after this. */
 const lookAgainMs = 15_000;
 
@@ -62,7 +65,7 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
   const { updates, view, ask, preflight, withdrawal, reservedBytes, frameWindow, local } = options;
   const { makeCarriers, media, trust, askForOffer } = options;
   const { sleep, clock, random, log } = options;
-  let current: { transfer: Transfer; choice: CarrierChoice } | null = null;
+  let current: Current | null = null;
   /** Of the transfer that was interrupted last, as by a machine that has become busy. */
   let kept: { transferId: string; findings: Findings } | null = null;
 
@@ -109,19 +112,19 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
     update: Update,
     record: UpdateRecord,
     { progress, signal }: Pick<EffectContext, 'progress' | 'signal'>,
-  ): { transfer: Transfer; choice: CarrierChoice; hasCarrier: boolean } | null {
+  ): (Current & { hasCarrier: boolean }) | null {
     const source = sourceOf(record, update.target);
     if (source === null) return null;
     const bundles = () => media.holding(update.manifest.digest);
     const carriers = makeCarriers({
       ...{ assignmentId: source.assignmentId, allowed: source.carriers, bundles },
       bus: { ask: (request) => ask(request, record.traceParent) },
-      deliver: (frame, carrier) => transfer.onFrame(frame, carrier),
+      deliver: (frame, carrier) => take({ transfer, choice }, frame, carrier),
       sizeOf: (digest) => transfer.sizeOf(digest),
     });
-    const choice = createCarrierChoice({
+    const choice: CarrierChoice = createCarrierChoice({
       carriers,
-      remainingBytes: () => transfer.remainingBytes(),
+      isLarge: () => transfer.isLarge(),
       hasBundle: () => bundles().length > 0,
       onChange(kind, reason) {
         say(update, 'info', `the update comes by ${kind}${reason === '' ? '' : `: ${reason}`}`);
@@ -217,8 +220,7 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
       }
     },
     async onFrame(frame) {
-      current?.choice.onBusFrame();
-      await current?.transfer.onFrame(frame, 'bus');
+      if (current !== null) await take(current, frame, 'bus');
     },
     onRefused(refused) {
       if (current?.choice.onRefused(refused) === true) current.transfer.onLinkOpen();
@@ -234,6 +236,11 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
       current?.transfer.onBundle();
     },
   };
+}
+
+function take({ transfer, choice }: Current, frame: Frame, carrier: CarrierKind): Promise<void> {
+  choice.onFrame(frame, carrier);
+  return transfer.onFrame(frame, carrier);
 }
 
 /** `1,234 bytes carried, 5,678 saved; whole 3, delta 1`. */

@@ -48,8 +48,8 @@ export type Transfer = {
   onLinkOpen(): void;
   /** Runs until the end, a pause or a failure; after a pause, again. One at a time. Rejects when the disk is broken. */
   run(signal: AbortSignal): Promise<TransferOutcome>;
-  /** How many bytes are still to be carried, as far as that is known; 0 until the manifest is here. */
-  remainingBytes(): number;
+  /** Whether what is asked for now comes over HTTPS rather than by the bus, where both are to be had. */
+  isLarge(): boolean;
   /** How long the object is whose frames are asked for. Undefined: another one is under way, or none. */
   sizeOf(objectDigest: Uint8Array): number | undefined;
   /** Where a content of a complete transfer is, by its digest in lower-case hex. */
@@ -66,6 +66,7 @@ export function createTransfer(options: TransferOptions): Transfer {
   async function bring(bringing: Bringing): Promise<TransferOutcome> {
     const { store, notes } = bringing.disk;
     progress.totalBytes = 0;
+    progress.isLarge = false;
     progress.doneBytes = carriedBefore(notes);
     const vouched = await vouchedFor(bringing);
     if (vouched.kind !== 'here') return vouched;
@@ -110,7 +111,7 @@ export function createTransfer(options: TransferOptions): Transfer {
     onBundle: carrying.onBundle,
     onLinkOpen: carrying.onLinkOpen,
     sizeOf: carrying.sizeOf,
-    remainingBytes: () => Math.max(0, progress.totalBytes - reached(progress).receivedBytes),
+    isLarge: carrying.isLarge,
     contentPath: (content) => join(contents, content),
     async run(signal) {
       const open: { close(): void }[] = [];

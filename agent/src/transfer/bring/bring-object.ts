@@ -53,6 +53,7 @@ export async function bringObject(object: ManifestObject, bringing: Bringing): P
     size: Number(object.size),
     segmentSize: object.segmentSize,
     segmentDigests,
+    isFile: false,
     ...(chunks && { wanted: (layout: Layout) => chunks.local.wanted(layout) }),
   };
   const carried = await carrying.carry(item, disk);

@@ -17,7 +17,7 @@ export async function bringPlain(
   const { store, signal } = disk;
   const name = Buffer.from(digest).toString('hex');
   if (!store.has(name)) {
-    const item: Item = { digest, size, segmentSize: size, segmentDigests: [digest] };
+    const item: Item = { digest, size, segmentSize: size, segmentDigests: [digest], isFile: true };
     const carried = await carrying.carry(item, disk);
     if (carried.kind !== 'carried') return carried;
     const { path } = carried;

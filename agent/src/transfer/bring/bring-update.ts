@@ -4,7 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { carriedBytes, segmentListBytes } from '@iotdh/proto/objects';
+import { carriedBytes, isLargeUpdate, segmentListBytes } from '@iotdh/proto/objects';
 import type { Manifest, Object$ as ManifestObject } from '@iotdh/proto/update/v1';
 import { piecesOf } from '../decode/decode-whole.ts';
 import { FileChanged } from '../decode/files-reader.ts';
@@ -68,7 +68,9 @@ export async function bringUpdate(
     }
 
     const costOf = (object: ManifestObject) => questions.knownCost(object) ?? carriedBytes(object);
-    progress.totalBytes = progress.doneBytes + plan.objects.reduce((sum, object) => sum + costOf(object), 0);
+    const bytes = plan.objects.reduce((sum, object) => sum + costOf(object), 0);
+    progress.totalBytes = progress.doneBytes + bytes;
+    progress.isLarge ||= isLargeUpdate(bytes);
     onProgress?.(reached(progress));
     const failing = await bringEach(plan.objects, bringing);
     if (failing === null) return { kind: 'here' };

@@ -1,6 +1,7 @@
 /** Carries one file of known digests into the spool, whoever carries it, and hands on what arrives for it meanwhile. */
 import { join } from 'node:path';
 import type { Frame, TransferRefused } from '@iotdh/proto/bus/v1';
+import { isLargeFile } from '@iotdh/proto/objects';
 import type { BitSet } from '../bit-set.ts';
 import type { CarrierKind } from '../carriers/carrier.ts';
 import type { Clock } from '../clock.ts';
@@ -18,6 +19,8 @@ export type Item = {
   size: number;
   segmentSize: number;
   segmentDigests: readonly Uint8Array[];
+  /** Whether it is a file beside the objects, such as the manifest. */
+  isFile: boolean;
   /** The segments that are to be had. Default: all. */
   wanted?: (layout: Layout) => BitSet;
 };
@@ -47,11 +50,13 @@ export type Carrying = {
   onLinkOpen(): void;
   /** How long the object under way is, by its digest. Undefined: another one is, or none. */
   sizeOf(objectDigest: Uint8Array): number | undefined;
+  /** Whether what is under way comes over HTTPS rather than by the bus. */
+  isLarge(): boolean;
 };
 
 export function createCarrying(options: CarryOptions): Carrying {
   const { transferId, frameSize, progress } = options;
-  let current: { digest: Uint8Array; size: number; pull: Pull } | undefined;
+  let current: { digest: Uint8Array; size: number; isFile: boolean; pull: Pull } | undefined;
 
   const isCurrent = (about: { transferId: string; objectDigest: Uint8Array }): boolean =>
     about.transferId === transferId &&
@@ -85,7 +90,7 @@ export function createCarrying(options: CarryOptions): Carrying {
             options.onProgress?.(reached(progress));
           },
         });
-        current = { digest: item.digest, size: item.size, pull };
+        current = { digest: item.digest, size: item.size, isFile: item.isFile, pull };
         const pulled = await pull.run();
         if (pulled.kind !== 'complete') return pulled;
       } finally {
@@ -103,6 +108,7 @@ export function createCarrying(options: CarryOptions): Carrying {
     },
     onBundle: () => current?.pull.onBundle(),
     onLinkOpen: () => current?.pull.onLinkOpen(),
+    isLarge: () => progress.isLarge || (current?.isFile === true && isLargeFile(current.size, frameSize)),
     sizeOf: (digest) =>
       current !== undefined && Buffer.compare(digest, current.digest) === 0 ? current.size : undefined,
   };

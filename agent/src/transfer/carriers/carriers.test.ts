@@ -9,13 +9,15 @@ import {
   type Frame,
   FrameRangesSchema,
   FrameRequestSchema,
+  FrameSchema,
   TransferRefusal,
   TransferRefusedSchema,
 } from '@iotdh/proto/bus/v1';
 import { Codec } from '@iotdh/proto/update/v1';
+import { createDamage } from '../damage.ts';
 import { isWhole, realClock, temporaryFolder, transferId } from '../testing/bench.ts';
 import { writeBundle } from '../testing/bundle.ts';
-import { answer } from '../testing/cloud.ts';
+import { answer, framesOf } from '../testing/cloud.ts';
 import { addObject, type Blobs, bytesOf, createPack, hex, type Pack } from '../testing/pack.ts';
 import { createStorage } from '../testing/storage.ts';
 import { vouched } from '../testing/vouched.ts';
@@ -37,7 +39,11 @@ const quickClock: typeof realClock = {
 type Bench = Awaited<ReturnType<typeof createBench>>;
 
 /** An update of one large file in one object, with its frames counted by whoever brought them. */
-async function createBench(t: TestContext, kinds: readonly CarrierKind[], isLarge = true) {
+async function createBench(
+  t: TestContext,
+  kinds: readonly CarrierKind[],
+  isLarge: boolean | 'by_rule' = true,
+) {
   const blobs: Blobs = new Map();
   const content = bytesOf(400_000, 5);
   const object = addObject(blobs, [content], { codec: Codec.NONE, segmentSize: 6_000 });
@@ -61,6 +67,7 @@ async function createBench(t: TestContext, kinds: readonly CarrierKind[], isLarg
       brought.push({ frame: Number(frame.offset) / frameSize, carrier });
       onBrought(brought.length, carrier);
     }
+    choice.onFrame(frame, carrier);
     await transfer.onFrame(frame, carrier);
   }
   const sizeOf = (digest: Uint8Array) => transfer.sizeOf(digest);
@@ -72,7 +79,6 @@ async function createBench(t: TestContext, kinds: readonly CarrierKind[], isLarg
         setImmediate(async () => {
           for (const frame of answer(blobs, request)) {
             if (!isOpen()) return;
-            choice.onBusFrame();
             await deliver(frame, 'bus');
           }
         });
@@ -95,7 +101,7 @@ async function createBench(t: TestContext, kinds: readonly CarrierKind[], isLarg
   };
   const choice: CarrierChoice = createCarrierChoice({
     carriers: kinds.map((kind) => made[kind]),
-    remainingBytes: () => (isLarge ? 1e9 : 1_000),
+    isLarge: () => (isLarge === 'by_rule' ? transfer.isLarge() : isLarge),
     hasBundle: () => bus.bundles.length > 0,
     onChange: (kind, reason) => changes.push({ kind, reason }),
     ...{ clock: quickClock, random: () => 0, signal: abort.signal },
@@ -215,6 +221,39 @@ test('two requests that find the same address at its end ask for one new address
   assert.equal(given, 2);
 });
 
+test('a frame that has come may be asked for again while the rest of its request is still coming', async () => {
+  const asked: number[][] = [];
+  const abort = new AbortController();
+  const never = new Promise<{ kind: 'sent' }>((resolve) =>
+    abort.signal.addEventListener('abort', () => resolve({ kind: 'sent' })),
+  );
+  const carrier: Carrier = {
+    kind: 'https',
+    ask(request) {
+      asked.push(framesOf(request));
+      return never;
+    },
+  };
+  const choice = createCarrierChoice({
+    ...{ carriers: [carrier], isLarge: () => true, hasBundle: () => false },
+    ...{ clock: realClock, random: () => 0, signal: abort.signal },
+  });
+  const objectDigest = bytesOf(32, 1);
+  const missing = {
+    case: 'ranges' as const,
+    value: create(FrameRangesSchema, { ranges: [{ first: 0n, count: 3 }] }),
+  };
+  const request = create(FrameRequestSchema, { objectDigest, frameSize, missing });
+  const layout = { size: 3 * frameSize, frameSize, segmentSize: frameSize };
+  const damage = createDamage({ layout, isVerified: () => false, maxTimes: 5 });
+  const first = choice.ask(request, damage);
+  choice.onFrame(create(FrameSchema, { objectDigest, offset: BigInt(frameSize) }), 'https');
+  const second = choice.ask(request, damage);
+  assert.deepEqual(asked, [[0, 1, 2], [1]]);
+  abort.abort();
+  await Promise.all([first, second]);
+});
+
 test('what is small comes over the hub, and what the hub has no quota for by HTTPS', async (t) => {
   const small = await createBench(t, ['bus', 'https'], false);
   await small.run();
@@ -241,6 +280,15 @@ test('what is small comes over the hub, and what the hub has no quota for by HTT
   const alone = await createBench(t, ['bus']);
   const refusal = create(TransferRefusedSchema, { refusal: TransferRefusal.UNKNOWN_TRANSFER });
   assert.equal(alone.choice.onRefused(refusal), false, 'what is refused for ever ends the transfer');
+});
+
+test('a manifest that takes more than a frame comes by HTTPS, and objects that are few bytes over the hub all the same', async (t) => {
+  const bench = await createBench(t, ['bus', 'https', 'offline'], 'by_rule');
+  assert.ok(bench.pack.manifest.size > frameSize);
+  await bench.run();
+  const manifest = hex(bench.pack.manifest.digest);
+  assert.deepEqual(new Set(bench.storage.ranges.map(({ object }) => object)), new Set([manifest]));
+  assert.ok(bench.brought.every(({ carrier }) => carrier === 'bus'));
 });
 
 test('a refusal for want of quota rests the hub alone, until the time that it says', async (t) => {
@@ -298,8 +346,13 @@ test('of a damaged stick the damaged segments come by another carrier, and the o
   });
   const { carriers } = await bench.run();
   const of = (kind: CarrierKind) => carriers.find(({ carrier }) => carrier === kind)?.bytes ?? 0;
-  assert.ok(of('offline') > 240_000, `the stick brought ${of('offline')}`);
+  assert.ok(of('offline') > 130_000, `the stick brought ${of('offline')}`);
   assert.ok(of('https') >= 42 * frameSize, `HTTPS brought ${of('https')}`);
+  assert.equal(
+    bench.brought.at(-1)?.carrier,
+    'offline',
+    'the stick is asked again once the segment is right',
+  );
   const said = bench.changes.map(({ kind, reason }) => `${kind}: ${reason}`);
   assert.ok(said.includes('https: offline brought a segment damaged'), String(said));
 });

@@ -5,7 +5,7 @@
  */
 import { create } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import { type FrameRequest, FrameRequestSchema, type TransferRefused } from '@iotdh/proto/bus/v1';
+import { type Frame, type FrameRequest, FrameRequestSchema, type TransferRefused } from '@iotdh/proto/bus/v1';
 import type { Clock } from '../clock.ts';
 import type { Damage } from '../damage.ts';
 import type { AskOutcome, FrameSource } from '../frame-source.ts';
@@ -14,8 +14,8 @@ import type { Carrier, CarrierKind } from './carrier.ts';
 export type CarrierChoiceOptions = {
   /** Those that this transfer may use and this machine has. */
   carriers: readonly Carrier[];
-  /** Bytes that the transfer still has to carry. */
-  remainingBytes: () => number;
+  /** Whether what is asked for is large. */
+  isLarge: () => boolean;
   /** Whether a bundle with this update is known. */
   hasBundle: () => boolean;
   clock: Clock;
@@ -28,16 +28,13 @@ export type CarrierChoiceOptions = {
 };
 
 export type CarrierChoice = Required<FrameSource> & {
-  /** A frame has come over the hub. */
-  onBusFrame(): void;
+  /** A frame has come. */
+  onFrame(frame: Frame, carrier: CarrierKind): void;
   /** The hub's refusal of a request. True: it is to be asked again later, and whatever else there is goes on. False: it never is. */
   onRefused(refused: TransferRefused): boolean;
   /** A carrier may have come back, such as the hub's link or a bundle that was imported: whatever rests is tried again. */
   wake(): void;
 };
-
-/** From here on an update is large: some 140 frames, more than an S1 unit of IoT Hub sends to all devices in a minute. */
-export const largeBytes = 8 * 1024 * 1024;
 
 const firstRestMs = 2_000;
 const maxRestMs = 300_000;
@@ -46,16 +43,7 @@ const minRefusedMs = 1_000;
 const maxRefusedMs = 3_600_000;
 
 export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoice {
-  const {
-    carriers,
-    remainingBytes,
-    hasBundle,
-    clock,
-    random,
-    signal,
-    onChange,
-    silenceMs = 30_000,
-  } = options;
+  const { carriers, isLarge, hasBundle, clock, random, signal, onChange, silenceMs = 30_000 } = options;
   const resting = new Map<CarrierKind, { untilMs: number; times: number }>();
   /** Until when the hub has no quota left. */
   let refusedUntilMs = 0;
@@ -63,8 +51,6 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
   let busAskedAtMs: number | undefined;
   let last: CarrierKind | undefined;
   let reason = '';
-  /** Of an update that was large once, the rest does not go over the hub either. */
-  let isLarge = false;
   /** The frames that a carrier is bringing, which a transfer that has waited for long asks for again. */
   const flying = new Set<string>();
 
@@ -85,8 +71,8 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
 
   /** The best one first. */
   function inOrder({ timesOf, isSpent }: Damage): readonly Carrier[] {
-    isLarge ||= remainingBytes() >= largeBytes;
-    const rank: Record<CarrierKind, number> = { offline: 0, https: isLarge ? 1 : 2, bus: isLarge ? 2 : 1 };
+    const [https, bus] = isLarge() ? [1, 2] : [2, 1];
+    const rank: Record<CarrierKind, number> = { offline: 0, https, bus };
     return atHand()
       .filter(({ kind }) => !isSpent(kind))
       .toSorted((a, b) => timesOf(a.kind) - timesOf(b.kind) || rank[a.kind] - rank[b.kind]);
@@ -94,14 +80,15 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
 
   /** Brings frames of a request one after the other, none that is being brought already. */
   async function bring(carrier: Carrier, request: FrameRequest): Promise<AskOutcome> {
-    const object = Buffer.from(request.objectDigest).toString('hex');
-    const frames = framesOf(request).filter((frame) => !flying.has(`${object} ${frame}`));
+    const { objectDigest, frameSize } = request;
+    const name = (frame: number) => nameOf(objectDigest, frame * frameSize);
+    const frames = framesOf(request).filter((frame) => !flying.has(name(frame)));
     if (frames.length === 0) return { kind: 'sent' };
-    for (const frame of frames) flying.add(`${object} ${frame}`);
+    for (const frame of frames) flying.add(name(frame));
     try {
       return await carrier.ask(requestFor(request, frames), signal);
     } finally {
-      for (const frame of frames) flying.delete(`${object} ${frame}`);
+      for (const frame of frames) flying.delete(name(frame));
     }
   }
 
@@ -133,7 +120,10 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
       }
       return { kind: 'offline' };
     },
-    onBusFrame() {
+    onFrame({ objectDigest, offset }, carrier) {
+      // It may be asked for once more while the rest of its request is still coming: its segment may not match.
+      flying.delete(nameOf(objectDigest, Number(offset)));
+      if (carrier !== 'bus') return;
       busAskedAtMs = undefined;
       resting.delete('bus');
     },
@@ -150,6 +140,9 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
     },
   };
 }
+
+const nameOf = (objectDigest: Uint8Array, offset: number): string =>
+  `${Buffer.from(objectDigest).toString('hex')} ${offset}`;
 
 function framesOf({ missing }: FrameRequest): number[] {
   if (missing.case !== 'ranges') return [];
