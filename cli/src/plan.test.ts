@@ -28,8 +28,24 @@ const traffic = {
   twinUnits: 4n,
 };
 
-/** A fleet whose every plan by the bus takes so long, for so many bytes to two devices. */
-function fleet(t: Parameters<typeof startFakeFleet>[0], seconds: number, objectBytes = 12_000_000n) {
+/** What devices take that choose HTTPS. */
+const overHttps = {
+  ...{
+    httpsDevices: 2n,
+    devicesWithoutHttps: 0n,
+    traffic: { ...traffic, c2dMessages: 10n },
+    lossyTraffic: traffic,
+  },
+  ...{ duration: { seconds: 2n }, bound: PlanBound.RATE },
+};
+
+/** A fleet whose every plan by the bus takes so long, for so many bytes to two devices; `auto`: what else they choose. */
+function fleet(
+  t: Parameters<typeof startFakeFleet>[0],
+  seconds: number,
+  objectBytes = 12_000_000n,
+  auto: Partial<typeof overHttps> = {},
+) {
   const asked: PlanUpdateRequest[] = [];
   const assigned: string[][] = [];
   const iotdh = startFakeFleet(t, (router) =>
@@ -64,6 +80,11 @@ function fleet(t: Parameters<typeof startFakeFleet>[0], seconds: number, objectB
                   bound: PlanBound.RATE,
                 },
               ].filter(({ carrier }) => request.carriers.length === 0 || request.carriers.includes(carrier)),
+              auto: {
+                ...{ objectBytes, traffic, lossyTraffic: traffic, duration: { seconds: BigInt(seconds) } },
+                bound: PlanBound.DAILY_QUOTA,
+                ...auto,
+              },
               choices: [{ hub: { sku: HubSku.S2, units: 3 }, duration: { seconds: 7_200n } }],
             },
           };
@@ -85,12 +106,15 @@ function fleet(t: Parameters<typeof startFakeFleet>[0], seconds: number, objectB
 }
 
 test('a plan says what it takes, how long, and which hub would do', async (t) => {
-  const { asked, iotdh } = fleet(t, 12 * 86_400, 180_000_000n);
+  const auto = { ...overHttps, devicesWithoutHttps: 1n };
+  const { asked, iotdh } = fleet(t, 12 * 86_400, 180_000_000n, auto);
   const run = await iotdh;
   const ran = await run('plan', 'carto', '--all', '--within', '7d', '--resend', '5', '-o', 'table');
   assert.equal(ran.code, 0, ran.notes);
   assert.match(ran.out, /carto@8\.2\.1 to 2 devices by S1 × 1/);
   assert.match(ran.out, /bus +cheapest +172 MiB +12,345–13,000 +180,000 +900 +901 +4 +12 d +daily quota/);
+  assert.match(ran.out, /auto +cheapest +172 MiB +10–12,345/);
+  assert.match(ran.out, /1 of these devices would take it over HTTPS, and take it by the bus/);
   assert.match(ran.out, /S2 × 3 {2}2\.0 h/);
   assert.equal(asked[0]?.resendPercent, 5);
   const json = await run('plan', 'carto', 'ws-1', 'ws-2', '--sku', 'S2', '--units', '2', '--carrier', 'bus');
@@ -118,13 +142,23 @@ test('an assignment that occupies the hub for long is not made without a yes', a
 });
 
 test('what devices take over HTTPS by themselves is not asked about, unless it is held to the bus', async (t) => {
-  const { assigned, iotdh } = fleet(t, 3 * 86_400, 180_000_000n);
+  const { assigned, iotdh } = fleet(t, 3 * 86_400, 180_000_000n, overHttps);
   const run = await iotdh;
   const ran = await run('assign', 'carto', 'ws-1', 'ws-2', '-o', 'table');
   assert.equal(ran.code, 0, ran.notes);
-  assert.match(ran.notes, /Plan: .* over HTTPS: 172 MiB, 2 messages/);
+  assert.match(ran.notes, /Plan: .* over HTTPS: 172 MiB, 10 messages/);
   assert.equal((await run('assign', 'carto', 'ws-1', 'ws-2', '--carrier', 'bus')).code, 2);
   assert.equal(assigned.length, 1);
+  const some = { ...overHttps, httpsDevices: 1n, devicesWithoutHttps: 1n };
+  const mixed = await (await fleet(t, 1, 180_000_000n, some).iotdh)(
+    'assign',
+    'carto',
+    'a',
+    'b',
+    '-o',
+    'table',
+  );
+  assert.match(mixed.notes, /to 2 devices \(1 over HTTPS, 1 by the bus\): .*\n.*1 of these devices/);
 });
 
 test('a small one is made, and a person sees its plan', async (t) => {

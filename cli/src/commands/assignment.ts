@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { Carrier } from '@iotdh/proto/bus/v1';
-import { AssignmentState, type CarrierPlan, CarrierPolicy, type Pack } from '@iotdh/proto/fleet/v1';
+import { AssignmentState, CarrierPolicy, type Pack } from '@iotdh/proto/fleet/v1';
 import { confirmed } from '../confirmed.ts';
 import { findPack } from '../connection/find-pack.ts';
 import { readPages } from '../connection/pages.ts';
@@ -11,7 +11,7 @@ import { Failure } from '../failure.ts';
 import { printList, printOne } from '../output/format.ts';
 import { countText, sizeText } from '../quantities.ts';
 import { assignmentView } from '../views/assignment.ts';
-import { timeOf } from '../views/plan.ts';
+import { carriersText, type Predicted, timeOf, withoutHttpsText } from '../views/plan.ts';
 import { type Context, noteMore } from './context.ts';
 import { nameOf } from './plan.ts';
 import { comingInstantOf, enumValue } from './words.ts';
@@ -61,30 +61,12 @@ export async function assign(
 /** What occupies the hub for longer is not begun by a slip of the hand. */
 const largeMs = 3_600_000;
 
-/** In which words a carrier is named. */
-const carrierWords: Partial<Record<Carrier, string>> = {
-  [Carrier.BUS]: 'by the bus',
-  [Carrier.HTTPS]: 'over HTTPS',
-  [Carrier.OFFLINE]: 'as a bundle',
+/** The one carrier that a policy leaves. */
+const carrierOf: Partial<Record<CarrierPolicy, Carrier>> = {
+  [CarrierPolicy.BUS]: Carrier.BUS,
+  [CarrierPolicy.HTTPS]: Carrier.HTTPS,
+  [CarrierPolicy.OFFLINE]: Carrier.OFFLINE,
 };
-
-/** The carriers that a policy leaves; a device that chooses for itself has no bundle unless somebody brings one. */
-const carriersOf: Partial<Record<CarrierPolicy, readonly Carrier[]>> = {
-  [CarrierPolicy.BUS]: [Carrier.BUS],
-  [CarrierPolicy.HTTPS]: [Carrier.HTTPS],
-  [CarrierPolicy.OFFLINE]: [Carrier.OFFLINE],
-};
-
-/** From here on, a device that may choose takes HTTPS: what agents go by, in bytes for one device. */
-const largeUpdateBytes = 8 * 1024 * 1024;
-
-/** The plan of the carrier that devices would take. */
-function planTaken(plans: readonly CarrierPlan[], devices: number): CarrierPlan | undefined {
-  const byBus = plans.find(({ carrier }) => carrier === Carrier.BUS);
-  const byHttps = plans.find(({ carrier }) => carrier === Carrier.HTTPS);
-  if (byBus === undefined || byHttps === undefined) return plans[0];
-  return Number(byBus.objectBytes) / Math.max(1, devices) >= largeUpdateBytes ? byHttps : byBus;
-}
 
 /** Says what the update takes, and asks when that is much. Throws a `Failure` when the answer is no. */
 async function approve(
@@ -94,16 +76,18 @@ async function approve(
 ): Promise<void> {
   const { signal } = terminal;
   const { pack, deviceIds, carrierPolicy } = update;
+  const held = carrierOf[carrierPolicy];
   const request = {
     packId: pack.packId,
     devices: { deviceIds: [...deviceIds] },
-    carriers: [...(carriersOf[carrierPolicy] ?? [Carrier.BUS, Carrier.HTTPS])],
+    carriers: held === undefined ? [Carrier.BUS, Carrier.HTTPS] : [held],
   };
   // What cannot be predicted, as by a fleet that has no planner yet, is assigned all the same.
   const planned = await fleet.plans.planUpdate(request, { signal }).catch(() => undefined);
-  const plan = planTaken(planned?.plan?.carriers ?? [], deviceIds.length);
+  const auto = held === undefined ? planned?.plan?.auto : undefined;
+  const byCarrier = planned?.plan?.carriers[0];
+  const plan: Predicted | undefined = auto ?? byCarrier;
   if (plan === undefined) return;
-  const how = carrierWords[plan.carrier] ?? '';
   const parts = [
     sizeText(plan.objectBytes),
     `${countText(plan.traffic?.c2dMessages ?? 0n)} messages`,
@@ -113,8 +97,9 @@ async function approve(
   const isLarge = plan.duration !== undefined && durationMs(plan.duration) > largeMs;
   if (format === 'table' || isLarge) {
     terminal.note(
-      `Plan: ${nameOf(pack)} to ${countText(deviceIds.length)} devices ${how}: ${parts.join(', ')}`,
+      `Plan: ${nameOf(pack)} to ${countText(deviceIds.length)} devices ${carriersText(auto ?? held ?? Carrier.BUS, deviceIds.length)}: ${parts.join(', ')}`,
     );
+    if (auto !== undefined && auto.devicesWithoutHttps > 0n) terminal.note(withoutHttpsText(auto));
   }
   if (!isLarge || isApproved || (await confirmed(terminal, 'Assign it?'))) return;
   throw new Failure(exitCode.usage, 'nothing was assigned: this occupies the hub for long', {

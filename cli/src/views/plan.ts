@@ -2,6 +2,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { Carrier } from '@iotdh/proto/bus/v1';
 import {
+  type AutoPlan,
   type CarrierPlan,
   type HubSize,
   HubSku,
@@ -29,7 +30,33 @@ function rangeText(least: bigint, most: bigint): string {
   return least === most ? countText(least) : `${countText(least)}–${countText(most)}`;
 }
 
-export function timeOf({ duration, lossyDuration }: CarrierPlan): string {
+/** What is predicted of one carrier, or of devices that choose. */
+export type Predicted = Pick<
+  CarrierPlan,
+  'objectBytes' | 'traffic' | 'lossyTraffic' | 'duration' | 'lossyDuration' | 'bound'
+>;
+
+/** In which words a carrier is named. */
+const carrierWords: Partial<Record<Carrier, string>> = {
+  [Carrier.BUS]: 'by the bus',
+  [Carrier.HTTPS]: 'over HTTPS',
+  [Carrier.OFFLINE]: 'as a bundle',
+};
+
+/** By which carriers so many devices take it: the one that they are held to, or what they choose. */
+export function carriersText(by: Carrier | AutoPlan, devices: number): string {
+  if (typeof by === 'number') return carrierWords[by] ?? '';
+  if (by.httpsDevices === 0n) return 'by the bus';
+  const others = BigInt(devices) - by.httpsDevices;
+  return others === 0n
+    ? 'over HTTPS'
+    : `(${countText(by.httpsDevices)} over HTTPS, ${countText(others)} by the bus)`;
+}
+
+export const withoutHttpsText = ({ devicesWithoutHttps: count }: AutoPlan): string =>
+  `${countText(count)} of these devices would take it over HTTPS, and take it by the bus: the fleet has issued no certificate to them.`;
+
+export function timeOf({ duration, lossyDuration }: Predicted): string {
   if (duration === undefined) return 'not limited by the hub';
   const [least, most] = [
     durationText(durationMs(duration)),
@@ -54,8 +81,16 @@ const groupColumns: Column<PlanGroup>[] = [
 const objectsText = (objects: bigint, bytes: bigint): string =>
   objects === 0n ? '' : `${countText(objects)}, ${sizeText(bytes)}`;
 
-const carrierColumns: Column<CarrierPlan>[] = [
-  { header: 'CARRIER', value: ({ carrier }) => enumText(Carrier, carrier) },
+/** A line of the table of carriers, which `auto` is the last of. */
+type Line = Predicted & { carrier: string; objects: PlanObjects };
+
+const linesOf = ({ carriers, auto }: Plan): Line[] => [
+  ...carriers.map((plan) => ({ ...plan, carrier: enumText(Carrier, plan.carrier) })),
+  ...(auto === undefined ? [] : [{ ...auto, carrier: 'auto', objects: PlanObjects.CHEAPEST }]),
+];
+
+const carrierColumns: Column<Line>[] = [
+  { header: 'CARRIER', value: ({ carrier }) => carrier },
   { header: 'OBJECTS', value: ({ objects }) => enumText(PlanObjects, objects) },
   { header: 'BYTES', value: ({ objectBytes }) => sizeText(objectBytes) },
   {
@@ -95,8 +130,10 @@ export function planText(plan: Plan, name: string, terminal: Terminal): string {
     `A prediction, for devices that are on and ready, and ${links}. A unit is 4 KiB of the hub's quota.`,
     '',
     tableText(groupColumns, plan.groups, terminal),
-    tableText(carrierColumns, plan.carriers, terminal).trimEnd(),
+    tableText(carrierColumns, linesOf(plan), terminal).trimEnd(),
   ];
+  if (plan.auto !== undefined && plan.auto.devicesWithoutHttps > 0n)
+    lines.push('', withoutHttpsText(plan.auto));
   if (choices.length > 0) {
     lines.push(
       '',

@@ -1,6 +1,7 @@
 /** Golden cases of iotdh.fleet.v1: the hub's quota, and what an update will take of it. */
 import { Carrier } from '@iotdh/proto/bus/v1';
 import {
+  AutoPlanSchema,
   CarrierPlanSchema,
   GetQuotaRequestSchema,
   GetQuotaResponseSchema,
@@ -77,6 +78,17 @@ const carrier = {
   lossyDuration: lasting(48),
   bound: PlanBound.RATE,
 };
+const bareAuto = { traffic: {}, lossyTraffic: {}, bound: PlanBound.NONE };
+const auto = {
+  httpsDevices: 900n,
+  devicesWithoutHttps: 100n,
+  objectBytes: 3_670_016n,
+  traffic,
+  lossyTraffic: { ...traffic, c2dMessages: 64n },
+  duration: lasting(46),
+  lossyDuration: lasting(48),
+  bound: PlanBound.RATE,
+};
 const group = {
   baseManifestDigest: digest(0x0c),
   devices: 1n,
@@ -99,6 +111,7 @@ const plan = {
   groups: [group],
   carriers: [carrier, bareCarrier],
   choices: [choice],
+  auto,
 };
 
 export const fleetQuotaCases = [
@@ -113,6 +126,7 @@ export const fleetQuotaCases = [
   cases(SetQuotaSharesResponseSchema, { full: { quota } }),
   cases(PlanTrafficSchema, { minimal: {}, full: traffic }),
   cases(CarrierPlanSchema, { minimal: bareCarrier, full: carrier }),
+  cases(AutoPlanSchema, { minimal: bareAuto, full: auto }),
   cases(PlanGroupSchema, { minimal: { devices: 1n }, full: group }),
   cases(HubChoiceSchema, { full: choice }),
   cases(PlanSchema, { minimal: barePlan, full: plan }),

@@ -13,13 +13,20 @@ import type { Fleet } from '../fleet.ts';
 import { manifestBytes } from '../packs/find.ts';
 import { refuse } from '../refusal.ts';
 
+export type PlannedDevice = {
+  deviceId: string;
+  /** Bytes of what it says of its inventory. */
+  inventoryBytes: number;
+  /** Whether it has a certificate that is valid, with which it may ask for objects over HTTPS. */
+  hasHttps: boolean;
+};
+
 export type DeviceGroup = {
   /** SHA-256 in hex of the manifest. Empty: nothing is known that helps. */
   base: string;
   /** The contents of that manifest, in hex. */
   contents: ReadonlySet<string>;
-  /** With the bytes of what each says of its inventory. */
-  devices: { deviceId: string; inventoryBytes: number }[];
+  devices: PlannedDevice[];
 };
 
 /** Refuses with `not_found` for a device that the filter names and that does not exist. */
@@ -49,11 +56,16 @@ export async function deviceGroups(
     const name = contents.size === 0 ? '' : base;
     const group = groups.get(name) ?? { base: name, contents, devices: [] };
     groups.set(name, group);
-    group.devices.push({ deviceId, inventoryBytes });
+    group.devices.push({ deviceId, inventoryBytes, hasHttps: false });
   }
   const [first] = missing;
   if (first !== undefined) refuse({ kind: 'not_found', resource: 'device', id: first });
-  return [...groups.values()].toSorted((a, b) => b.devices.length - a.devices.length);
+  const known = [...groups.values()].toSorted((a, b) => b.devices.length - a.devices.length);
+  await noteCertificates(
+    fleet,
+    known.flatMap((group) => group.devices),
+  );
+  return known;
 }
 
 /** So many devices are asked about at once. */
@@ -81,6 +93,23 @@ async function appliedBases(fleet: Fleet, filter: DeviceFilter | undefined): Pro
     }
   }
   return digests;
+}
+
+/** Without one that is valid, the broker gives a device no address of an object. */
+async function noteCertificates(fleet: Fleet, devices: readonly PlannedDevice[]): Promise<void> {
+  const { certificates } = fleet.database.collections;
+  const notAfter = { $gt: new Date(fleet.clock.now()) };
+  for (let from = 0; from < devices.length; from += batch) {
+    const some = new Map(devices.slice(from, from + batch).map((device) => [device.deviceId, device]));
+    const found = certificates.find(
+      { deviceId: { $in: [...some.keys()] }, notAfter },
+      { projection: { deviceId: 1 } },
+    );
+    for await (const { deviceId } of found) {
+      const device = some.get(deviceId);
+      if (device !== undefined) device.hasHttps = true;
+    }
+  }
 }
 
 const inventoryBytesOf = (report: DeviceReport | undefined): number =>

@@ -7,6 +7,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { Carrier, UpdateOutcome, UpdateResultSchema } from '@iotdh/proto/bus/v1';
 import { DeviceReportSchema, HubSku, PlanBound, PlanObjects } from '@iotdh/proto/fleet/v1';
 import { Codec, DeltaFormat, type Manifest, ObjectSchema, UpdateKind } from '@iotdh/proto/update/v1';
+import { Binary } from 'mongodb';
 import { apiRig, publishedPack, sha256, testManifest } from '../testing/rig.ts';
 
 /** Another object that yields what the manifest's first one does, from a base. */
@@ -72,6 +73,9 @@ test('plans and the quota', { timeout: 120_000 }, async (t) => {
     assert.equal(bus.bound, PlanBound.RATE);
     assert.ok(durationMs(bus.duration ?? durationFromMs(0)) > 0);
     assert.equal(https?.traffic?.c2dMessages, 3n);
+    // What is small comes by the bus to all that may choose.
+    assert.deepEqual(plan.auto?.traffic, bus.traffic);
+    assert.deepEqual([plan.auto.httpsDevices, plan.auto.devicesWithoutHttps], [0n, 0n]);
     assert.deepEqual(bus.lossyTraffic, bus.traffic);
   });
 
@@ -107,6 +111,46 @@ test('plans and the quota', { timeout: 120_000 }, async (t) => {
     },
   );
 
+  await t.test('what is large comes over HTTPS to the devices that have a certificate', async () => {
+    const stored = Buffer.alloc(9_000_000);
+    await rig.blobs.objects.put(sha256(stored).toString('hex'), stored);
+    const large = await publishedPack(rig, {
+      ...{ name: 'carto', version: '3.0.0' },
+      change({ objects }) {
+        const [whole] = objects;
+        const digest = sha256(stored);
+        const segmentSize = 3_000_000;
+        const digests = [0, 1, 2].map((at) =>
+          sha256(stored.subarray(at * segmentSize, (at + 1) * segmentSize)),
+        );
+        const segmentDigests = { case: 'segments' as const, value: { digests } };
+        const encoding = { case: 'whole' as const, value: { codec: Codec.ZSTD } };
+        const { contents } = whole ?? assert.fail();
+        const object = { digest, size: 9_000_000n, segmentSize, segmentDigests, encoding, contents };
+        objects.splice(0, 1, create(ObjectSchema, object));
+      },
+    });
+    const issued = { tokenDigest: '', keyDigest: '', certificate: new Binary(), issueTime: new Date() };
+    const until = (ms: number) => ({
+      ...issued,
+      notBefore: new Date(0),
+      notAfter: new Date(Date.now() + ms),
+    });
+    await collections.certificates.insertMany([
+      { ...until(60_000), _id: 'A', deviceId: 'd1' },
+      { ...until(60_000), _id: 'B', deviceId: 'd2' },
+      { ...until(-60_000), _id: 'C', deviceId: 'd3' },
+    ]);
+    const { plan } = await rig.plans.planUpdate({ packId: large });
+    const [bus, https] = plan?.carriers ?? [];
+    assert.ok(plan?.auto !== undefined && bus !== undefined && https !== undefined);
+    assert.deepEqual([plan.auto.httpsDevices, plan.auto.devicesWithoutHttps], [2n, 1n]);
+    // The offer, and before the objects four small files; by the bus also 148 frames to one of the three.
+    assert.equal(plan.auto.traffic?.c2dMessages, 3n * 5n + 148n);
+    assert.equal(plan.auto.objectBytes, bus.objectBytes);
+    assert.equal(https.traffic?.c2dMessages, 3n);
+  });
+
   await t.test('re-sends make a range, and another hub and a wish are answered', async () => {
     const { plan } = await rig.plans.planUpdate({
       packId,
@@ -117,6 +161,7 @@ test('plans and the quota', { timeout: 120_000 }, async (t) => {
       finishWithin: durationFromMs(60_000),
     });
     const [bus] = plan?.carriers ?? [];
+    assert.equal(plan?.auto, undefined, 'devices may not choose');
     assert.equal(plan?.hub?.sku, HubSku.S3);
     assert.equal(bus?.traffic?.c2dMessages, 12n);
     assert.equal(bus.lossyTraffic?.c2dMessages, 17n);

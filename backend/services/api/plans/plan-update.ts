@@ -22,11 +22,19 @@ import { allowanceOf, type HubPolicy } from '../../../shared/quota/hub-settings.
 import type { Fleet } from '../fleet.ts';
 import { manifestBytes, packNamed } from '../packs/find.ts';
 import { hubSizeMessage } from '../quota/quota-message.ts';
-import { carrierPlan } from './carrier-plan.ts';
+import { type Assumed, autoPlan, carrierPlan } from './carrier-plan.ts';
 import { deviceGroups } from './device-groups.ts';
 import { hubChoices } from './hub-choice.ts';
 import { planGroups } from './plan-groups.ts';
-import { choiceFor, costOf, workOf } from './update-cost.ts';
+import {
+  type Before,
+  type Chosen,
+  choiceFor,
+  costOf,
+  sharesByBus,
+  sharesByChoice,
+  workOf,
+} from './update-cost.ts';
 
 const allCarriers = [Carrier.BUS, Carrier.HTTPS, Carrier.OFFLINE] as const;
 
@@ -58,15 +66,14 @@ export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Prom
   };
   const cheapest = groups.map((group) => ({ group, ...choiceFor(manifest, group.contents) }));
   const whole = groups.map((group) => ({ group, ...choiceFor(manifest, new Set()) }));
-  const cost = costOf(cheapest, before);
-  const wholeCost = costOf(whole, before);
+  const cost = costOf(sharesByBus(cheapest, before));
+  const wholeCost = costOf(sharesByBus(whole, before));
   const resend = request.resendPercent / 100;
-  const finish = (work: Work) => finishOf(work, allowance, today);
-  const planOf = (carrier: Carrier, objects: PlanObjects): CarrierPlan =>
-    carrierPlan({
-      ...{ carrier, objects, resend, finish },
-      cost: objects === PlanObjects.CHEAPEST ? cost : wholeCost,
-    });
+  const assumed: Assumed = { resend, finish: (work: Work) => finishOf(work, allowance, today) };
+  const planOf = (carrier: Carrier, objects: PlanObjects): CarrierPlan => {
+    const costOfPlan = objects === PlanObjects.CHEAPEST ? cost : wholeCost;
+    return carrierPlan({ carrier, objects, cost: costOfPlan }, assumed);
+  };
   const wanted = request.carriers.length === 0 ? allCarriers : request.carriers;
   const carriers = wanted.map((carrier) => planOf(carrier, PlanObjects.CHEAPEST));
   if (wanted.includes(Carrier.BUS)) carriers.push(planOf(Carrier.BUS, PlanObjects.WHOLE));
@@ -81,6 +88,8 @@ export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Prom
     frameSize,
     groups: planGroups(cheapest, manifest, before),
     carriers,
+    ...(wanted.includes(Carrier.BUS) &&
+      wanted.includes(Carrier.HTTPS) && { auto: autoPlan(choose(cheapest, before), assumed) }),
     choices:
       withinMs === undefined
         ? []
@@ -91,6 +100,12 @@ export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Prom
             }),
           ),
   });
+}
+
+/** What devices take that choose their carriers. */
+function choose(chosen: readonly Chosen[], before: Before) {
+  const { shares, ...devices } = sharesByChoice(chosen, before);
+  return { cost: costOf(shares), ...devices };
 }
 
 const skus: Partial<Record<HubSku, Sku>> = {

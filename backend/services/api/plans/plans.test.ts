@@ -1,12 +1,15 @@
 /** The parts of a prediction that need no surroundings. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { ObjectSchema } from '@iotdh/proto/update/v1';
 import { frameSize } from '../../../shared/messages/frame.ts';
 import { finishOf } from '../../../shared/quota/finish-time.ts';
 import { allowanceOf, type Shares } from '../../../shared/quota/hub-settings.ts';
 import { createFrameUnits } from '../../../shared/quota/metered.ts';
 import { freshDuration, hubChoices } from './hub-choice.ts';
 import { createTransferCost, requestsFor } from './transfer-cost.ts';
+import { costOf, sharesByChoice } from './update-cost.ts';
 
 const dayMs = 86_400_000;
 const all: Shares = { ratePercent: 100, dailyPercent: 100 };
@@ -33,6 +36,54 @@ test('objects are counted one by one: each has a last frame and requests of its 
   const costOf = createTransferCost(1_000);
   const cost = costOf([2_500, 1_000, 0, 1], 'd');
   assert.deepEqual(cost, { frames: 3 + 1 + 1, frameUnits: 5, requests: 3 });
+});
+
+test('what a device is brought is added up once for all ids of a length, however many devices there are', () => {
+  const devices = Array.from({ length: 1_000 }, (_, index) => ({
+    deviceId: `ws-${index}`,
+    ...{ inventoryBytes: 100 + index, hasHttps: false },
+  }));
+  const sizes = [2_500_000, 70_000, 0];
+  const count = createTransferCost(frameSize);
+  let counted = 0;
+  const cost = costOf([{ devices, bytes: 2_570_000, onBus: sizes }], (some, deviceId) => {
+    counted += 1;
+    return count(some, deviceId);
+  });
+  assert.equal(counted, 3);
+  const each = devices.map(({ deviceId }) => count(sizes, deviceId));
+  assert.equal(
+    cost.frameUnits,
+    each.reduce((sum, { frameUnits }) => sum + frameUnits, 0),
+  );
+  assert.equal(cost.frames, 44_000);
+  assert.equal(cost.objectBytes, 2_570_000_000);
+});
+
+test('devices that choose take large files and large updates over HTTPS, each by what it is brought itself', () => {
+  const object = (size: number) => create(ObjectSchema, { size: BigInt(size), segmentSize: 1_048_576 });
+  const group = (lack: number, have: number) => ({
+    ...{ base: '', contents: new Set<string>() },
+    devices: Array.from({ length: lack + have }, (_, index) => ({
+      ...{ deviceId: `d${index}`, inventoryBytes: 0, hasHttps: index >= lack },
+    })),
+  });
+  const chosen = [
+    { group: group(1, 2), objects: [object(5_000_000), object(4_000_000)], lists: [100_000, 500] },
+    { group: group(0, 3), objects: [object(70_000)], lists: [] },
+  ];
+  const { shares, httpsDevices, devicesWithoutHttps } = sharesByChoice(chosen, [1_048_576, 2_000]);
+  assert.deepEqual([httpsDevices, devicesWithoutHttps], [2, 1]);
+  const framesOf = shares.map(({ devices, onBus }) => [
+    devices.length,
+    createTransferCost(frameSize)(onBus, 'd').frames,
+  ]);
+  assert.deepEqual(framesOf, [
+    [2, 2],
+    [1, 83 + 66 + 18 + 1 + 2 + 1],
+    [3, 1 + 2],
+    [0, 18 + 1 + 2],
+  ]);
 });
 
 test('what fits the day is done at the rate; what does not waits for the next', () => {

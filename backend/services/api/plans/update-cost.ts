@@ -3,6 +3,8 @@ import {
   carriedBytes,
   chooseObjects,
   chunkListBytes,
+  isLargeFile,
+  isLargeUpdate,
   maxChunkListShare,
   segmentListBytes,
 } from '@iotdh/proto/objects';
@@ -10,8 +12,8 @@ import type { Manifest, Object$ as ManifestObject } from '@iotdh/proto/update/v1
 import { frameSize } from '../../../shared/messages/frame.ts';
 import type { Work } from '../../../shared/quota/finish-time.ts';
 import { d2cUnits } from '../../../shared/quota/metered.ts';
-import type { DeviceGroup } from './device-groups.ts';
-import { createTransferCost } from './transfer-cost.ts';
+import type { DeviceGroup, PlannedDevice } from './device-groups.ts';
+import { type CostOf, createTransferCost, type TransferCost } from './transfer-cost.ts';
 
 /** What each device says of one update that is applied, besides asking for frames. */
 const d2cOfUpdate = {
@@ -85,6 +87,46 @@ export const sizesOf = ({ objects, lists }: Choice, before: Before): number[] =>
   ...objects.flatMap((object) => [segmentListBytes(object), Number(object.size)]),
 ];
 
+/** Devices of which each is brought the same, `bytes` in all; `onBus`: the sizes of what of that comes by the bus. */
+export type Share = { devices: readonly PlannedDevice[]; bytes: number; onBus: readonly number[] };
+
+const sumOf = (sizes: readonly number[]): number => sizes.reduce((sum, size) => sum + size, 0);
+
+/** Everything comes by the bus. */
+export function sharesByBus(chosen: readonly Chosen[], before: Before): Share[] {
+  return chosen.map((choice) => {
+    const onBus = sizesOf(choice, before);
+    return { devices: choice.group.devices, bytes: sumOf(onBus), onBus };
+  });
+}
+
+/** Each device chooses, by the rule that the agent follows: over HTTPS, where it has that, comes what is large. */
+export function sharesByChoice(
+  chosen: readonly Chosen[],
+  before: Before,
+): { shares: Share[]; httpsDevices: number; devicesWithoutHttps: number } {
+  const found = { shares: [] as Share[], httpsDevices: 0, devicesWithoutHttps: 0 };
+  for (const choice of chosen) {
+    const { objects, lists, group } = choice;
+    const all = sizesOf(choice, before);
+    const bytes = sumOf(all);
+    const isLarge = isLargeUpdate(sumOf(sizesOf({ objects, lists: [] }, [])));
+    const late = isLarge ? [] : objects;
+    const files = [...before, ...lists, ...late.map(segmentListBytes)];
+    const onBus = [
+      ...files.filter((size) => !isLargeFile(size, frameSize)),
+      ...late.map(({ size }) => Number(size)),
+    ];
+    const have = group.devices.filter(({ hasHttps }) => hasHttps);
+    const lack = group.devices.filter(({ hasHttps }) => !hasHttps);
+    found.shares.push({ devices: have, bytes, onBus }, { devices: lack, bytes, onBus: all });
+    if (!isLarge) continue;
+    found.httpsDevices += have.length;
+    found.devicesWithoutHttps += lack.length;
+  }
+  return found;
+}
+
 export type Cost = {
   devices: number;
   objectBytes: number;
@@ -95,18 +137,23 @@ export type Cost = {
   d2cOtherUnits: number;
 };
 
-export function costOf(chosen: readonly Chosen[], before: Before): Cost {
-  const costOfObjects = createTransferCost(frameSize);
+export function costOf(
+  shares: readonly Share[],
+  costOfObjects: CostOf = createTransferCost(frameSize),
+): Cost {
   const { stateChanges, consents, withInventory } = d2cOfUpdate;
   const total: Cost = {
     ...{ devices: 0, objectBytes: 0, frames: 0, frameUnits: 0, requests: 0 },
     ...{ d2cOtherMessages: 0, d2cOtherUnits: 0 },
   };
-  for (const choice of chosen) {
-    const sizes = sizesOf(choice, before);
-    const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    for (const { deviceId, inventoryBytes } of choice.group.devices) {
-      const { frames, frameUnits, requests } = costOfObjects(sizes, deviceId);
+  for (const { devices, bytes, onBus } of shares) {
+    /** By the length of an id, for nothing else of it counts: a fleet has many devices and many objects, but few of these. */
+    const known = new Map<number, TransferCost>();
+    for (const { deviceId, inventoryBytes } of devices) {
+      const length = encodeURIComponent(deviceId).length;
+      const one = known.get(length) ?? costOfObjects(onBus, deviceId);
+      known.set(length, one);
+      const { frames, frameUnits, requests } = one;
       total.devices += 1;
       total.objectBytes += bytes;
       total.frames += frames;

@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file iotdh/fleet/v1/plan.proto.
  */
 export const file_iotdh_fleet_v1_plan: GenFile = /*@__PURE__*/
-  fileDesc("Chlpb3RkaC9mbGVldC92MS9wbGFuLnByb3RvEg5pb3RkaC5mbGVldC52MSJzCgtQbGFuVHJhZmZpYxIUCgxjMmRfbWVzc2FnZXMYASABKAQSEQoJYzJkX3VuaXRzGAIgASgEEhQKDGQyY19tZXNzYWdlcxgDIAEoBBIRCglkMmNfdW5pdHMYBCABKAQSEgoKdHdpbl91bml0cxgFIAEoBCKtAwoLQ2FycmllclBsYW4SMgoHY2FycmllchgBIAEoDjIVLmlvdGRoLmJ1cy52MS5DYXJyaWVyQgq6SAeCAQQQASAAEjgKB29iamVjdHMYAiABKA4yGy5pb3RkaC5mbGVldC52MS5QbGFuT2JqZWN0c0IKukgHggEEEAEgABIUCgxvYmplY3RfYnl0ZXMYAyABKAQSNAoHdHJhZmZpYxgEIAEoCzIbLmlvdGRoLmZsZWV0LnYxLlBsYW5UcmFmZmljQga6SAPIAQESOgoNbG9zc3lfdHJhZmZpYxgFIAEoCzIbLmlvdGRoLmZsZWV0LnYxLlBsYW5UcmFmZmljQga6SAPIAQESNQoIZHVyYXRpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAjIAEjsKDmxvc3N5X2R1cmF0aW9uGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyABI0CgVib3VuZBgIIAEoDjIZLmlvdGRoLmZsZWV0LnYxLlBsYW5Cb3VuZEIKukgHggEEEAEgACLTAQoJUGxhbkdyb3VwEigKFGJhc2VfbWFuaWZlc3RfZGlnZXN0GAEgASgMQgq6SAfYAQF6AmggEhgKB2RldmljZXMYAiABKARCB7pIBDICKAESFQoNd2hvbGVfb2JqZWN0cxgDIAEoBBITCgt3aG9sZV9ieXRlcxgEIAEoBBIVCg1kZWx0YV9vYmplY3RzGAUgASgEEhMKC2RlbHRhX2J5dGVzGAYgASgEEhoKEmNvbnRlbnRfYnl0ZXNfaGVyZRgHIAEoBBIOCgZmcmFtZXMYCCABKAQicwoJSHViQ2hvaWNlEiwKA2h1YhgBIAEoCzIXLmlvdGRoLmZsZWV0LnYxLkh1YlNpemVCBrpIA8gBARI4CghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkILukgIyAEBqgECMgAigAMKBFBsYW4SGQoHcGFja19pZBgBIAEoCUIIukgFcgOwAQESDwoHZGV2aWNlcxgCIAEoBBIkCgNodWIYAyABKAsyFy5pb3RkaC5mbGVldC52MS5IdWJTaXplEjMKBnNoYXJlcxgEIAEoCzIbLmlvdGRoLmZsZWV0LnYxLlF1b3RhU2hhcmVzQga6SAPIAQESGAoQZnJhbWVfdW5pdHNfbGVmdBgFIAEoBBIfCg5yZXNlbmRfcGVyY2VudBgGIAEoDUIHukgEKgIYZBISCgpmcmFtZV9zaXplGAcgASgNEjMKBmdyb3VwcxgIIAMoCzIZLmlvdGRoLmZsZWV0LnYxLlBsYW5Hcm91cEIIukgFkgECEGQSNwoIY2FycmllcnMYCSADKAsyGy5pb3RkaC5mbGVldC52MS5DYXJyaWVyUGxhbkIIukgFkgECEAgSNAoHY2hvaWNlcxgKIAMoCzIZLmlvdGRoLmZsZWV0LnYxLkh1YkNob2ljZUIIukgFkgECEAMqXgoLUGxhbk9iamVjdHMSHAoYUExBTl9PQkpFQ1RTX1VOU1BFQ0lGSUVEEAASGQoVUExBTl9PQkpFQ1RTX0NIRUFQRVNUEAESFgoSUExBTl9PQkpFQ1RTX1dIT0xFEAIqbQoJUGxhbkJvdW5kEhoKFlBMQU5fQk9VTkRfVU5TUEVDSUZJRUQQABITCg9QTEFOX0JPVU5EX1JBVEUQARIaChZQTEFOX0JPVU5EX0RBSUxZX1FVT1RBEAISEwoPUExBTl9CT1VORF9OT05FEANCVwoSY29tLmlvdGRoLmZsZWV0LnYxQglQbGFuUHJvdG9QAVojaW90ZGgvZ2VuL2dvL2lvdGRoL2ZsZWV0L3YxO2ZsZWV0djGqAg5Jb3RkaC5GbGVldC5WMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_iotdh_bus_v1_transfer, file_iotdh_fleet_v1_quota]);
+  fileDesc("Chlpb3RkaC9mbGVldC92MS9wbGFuLnByb3RvEg5pb3RkaC5mbGVldC52MSJzCgtQbGFuVHJhZmZpYxIUCgxjMmRfbWVzc2FnZXMYASABKAQSEQoJYzJkX3VuaXRzGAIgASgEEhQKDGQyY19tZXNzYWdlcxgDIAEoBBIRCglkMmNfdW5pdHMYBCABKAQSEgoKdHdpbl91bml0cxgFIAEoBCKtAwoLQ2FycmllclBsYW4SMgoHY2FycmllchgBIAEoDjIVLmlvdGRoLmJ1cy52MS5DYXJyaWVyQgq6SAeCAQQQASAAEjgKB29iamVjdHMYAiABKA4yGy5pb3RkaC5mbGVldC52MS5QbGFuT2JqZWN0c0IKukgHggEEEAEgABIUCgxvYmplY3RfYnl0ZXMYAyABKAQSNAoHdHJhZmZpYxgEIAEoCzIbLmlvdGRoLmZsZWV0LnYxLlBsYW5UcmFmZmljQga6SAPIAQESOgoNbG9zc3lfdHJhZmZpYxgFIAEoCzIbLmlvdGRoLmZsZWV0LnYxLlBsYW5UcmFmZmljQga6SAPIAQESNQoIZHVyYXRpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAjIAEjsKDmxvc3N5X2R1cmF0aW9uGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyABI0CgVib3VuZBgIIAEoDjIZLmlvdGRoLmZsZWV0LnYxLlBsYW5Cb3VuZEIKukgHggEEEAEgACLyAgoIQXV0b1BsYW4SFQoNaHR0cHNfZGV2aWNlcxgBIAEoBBIdChVkZXZpY2VzX3dpdGhvdXRfaHR0cHMYAiABKAQSFAoMb2JqZWN0X2J5dGVzGAMgASgEEjQKB3RyYWZmaWMYBCABKAsyGy5pb3RkaC5mbGVldC52MS5QbGFuVHJhZmZpY0IGukgDyAEBEjoKDWxvc3N5X3RyYWZmaWMYBSABKAsyGy5pb3RkaC5mbGVldC52MS5QbGFuVHJhZmZpY0IGukgDyAEBEjUKCGR1cmF0aW9uGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyABI7Cg5sb3NzeV9kdXJhdGlvbhgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECMgASNAoFYm91bmQYCCABKA4yGS5pb3RkaC5mbGVldC52MS5QbGFuQm91bmRCCrpIB4IBBBABIAAi0wEKCVBsYW5Hcm91cBIoChRiYXNlX21hbmlmZXN0X2RpZ2VzdBgBIAEoDEIKukgH2AEBegJoIBIYCgdkZXZpY2VzGAIgASgEQge6SAQyAigBEhUKDXdob2xlX29iamVjdHMYAyABKAQSEwoLd2hvbGVfYnl0ZXMYBCABKAQSFQoNZGVsdGFfb2JqZWN0cxgFIAEoBBITCgtkZWx0YV9ieXRlcxgGIAEoBBIaChJjb250ZW50X2J5dGVzX2hlcmUYByABKAQSDgoGZnJhbWVzGAggASgEInMKCUh1YkNob2ljZRIsCgNodWIYASABKAsyFy5pb3RkaC5mbGVldC52MS5IdWJTaXplQga6SAPIAQESOAoIZHVyYXRpb24YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICMgBAaoBAjIAIqgDCgRQbGFuEhkKB3BhY2tfaWQYASABKAlCCLpIBXIDsAEBEg8KB2RldmljZXMYAiABKAQSJAoDaHViGAMgASgLMhcuaW90ZGguZmxlZXQudjEuSHViU2l6ZRIzCgZzaGFyZXMYBCABKAsyGy5pb3RkaC5mbGVldC52MS5RdW90YVNoYXJlc0IGukgDyAEBEhgKEGZyYW1lX3VuaXRzX2xlZnQYBSABKAQSHwoOcmVzZW5kX3BlcmNlbnQYBiABKA1CB7pIBCoCGGQSEgoKZnJhbWVfc2l6ZRgHIAEoDRIzCgZncm91cHMYCCADKAsyGS5pb3RkaC5mbGVldC52MS5QbGFuR3JvdXBCCLpIBZIBAhBkEjcKCGNhcnJpZXJzGAkgAygLMhsuaW90ZGguZmxlZXQudjEuQ2FycmllclBsYW5CCLpIBZIBAhAIEjQKB2Nob2ljZXMYCiADKAsyGS5pb3RkaC5mbGVldC52MS5IdWJDaG9pY2VCCLpIBZIBAhADEiYKBGF1dG8YCyABKAsyGC5pb3RkaC5mbGVldC52MS5BdXRvUGxhbipeCgtQbGFuT2JqZWN0cxIcChhQTEFOX09CSkVDVFNfVU5TUEVDSUZJRUQQABIZChVQTEFOX09CSkVDVFNfQ0hFQVBFU1QQARIWChJQTEFOX09CSkVDVFNfV0hPTEUQAiptCglQbGFuQm91bmQSGgoWUExBTl9CT1VORF9VTlNQRUNJRklFRBAAEhMKD1BMQU5fQk9VTkRfUkFURRABEhoKFlBMQU5fQk9VTkRfREFJTFlfUVVPVEEQAhITCg9QTEFOX0JPVU5EX05PTkUQA0JXChJjb20uaW90ZGguZmxlZXQudjFCCVBsYW5Qcm90b1ABWiNpb3RkaC9nZW4vZ28vaW90ZGgvZmxlZXQvdjE7ZmxlZXR2MaoCDklvdGRoLkZsZWV0LlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_iotdh_bus_v1_transfer, file_iotdh_fleet_v1_quota]);
 
 /**
  * What passes through the hub, over all devices.
@@ -141,6 +141,77 @@ export const CarrierPlanSchema: GenMessage<CarrierPlan> = /*@__PURE__*/
   messageDesc(file_iotdh_fleet_v1_plan, 1);
 
 /**
+ * What devices take that choose their carriers themselves, which they do unless an assignment holds them to one: large updates and large
+ * files come over HTTPS where a device has it, the rest by the bus. Nobody brings them a bundle.
+ *
+ * @generated from message iotdh.fleet.v1.AutoPlan
+ */
+export type AutoPlan = Message<"iotdh.fleet.v1.AutoPlan"> & {
+  /**
+   * Devices whose objects come over HTTPS. A small manifest and small metadata come to them by the bus all the same.
+   *
+   * @generated from field: uint64 https_devices = 1;
+   */
+  httpsDevices: bigint;
+
+  /**
+   * Devices whose objects would, and come by the bus, because the fleet has issued no certificate to them that is still valid.
+   *
+   * @generated from field: uint64 devices_without_https = 2;
+   */
+  devicesWithoutHttps: bigint;
+
+  /**
+   * Bytes of objects that are carried to all devices, each once.
+   *
+   * @generated from field: uint64 object_bytes = 3;
+   */
+  objectBytes: bigint;
+
+  /**
+   * On links that lose nothing.
+   *
+   * @generated from field: iotdh.fleet.v1.PlanTraffic traffic = 4;
+   */
+  traffic?: PlanTraffic | undefined;
+
+  /**
+   * With the re-sends that the plan assumes. The same as traffic when it assumes none.
+   *
+   * @generated from field: iotdh.fleet.v1.PlanTraffic lossy_traffic = 5;
+   */
+  lossyTraffic?: PlanTraffic | undefined;
+
+  /**
+   * How long the hub needs on links that lose nothing, when every device is on and ready. Unset: the hub does not limit it.
+   *
+   * @generated from field: google.protobuf.Duration duration = 6;
+   */
+  duration?: Duration | undefined;
+
+  /**
+   * How long it needs with the re-sends. Unset: as duration.
+   *
+   * @generated from field: google.protobuf.Duration lossy_duration = 7;
+   */
+  lossyDuration?: Duration | undefined;
+
+  /**
+   * What takes the time.
+   *
+   * @generated from field: iotdh.fleet.v1.PlanBound bound = 8;
+   */
+  bound: PlanBound;
+};
+
+/**
+ * Describes the message iotdh.fleet.v1.AutoPlan.
+ * Use `create(AutoPlanSchema)` to create a new message.
+ */
+export const AutoPlanSchema: GenMessage<AutoPlan> = /*@__PURE__*/
+  messageDesc(file_iotdh_fleet_v1_plan, 2);
+
+/**
  * Devices of which the same is known, and what each of them takes.
  *
  * @generated from message iotdh.fleet.v1.PlanGroup
@@ -209,7 +280,7 @@ export type PlanGroup = Message<"iotdh.fleet.v1.PlanGroup"> & {
  * Use `create(PlanGroupSchema)` to create a new message.
  */
 export const PlanGroupSchema: GenMessage<PlanGroup> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_plan, 2);
+  messageDesc(file_iotdh_fleet_v1_plan, 3);
 
 /**
  * A hub that is large enough.
@@ -237,7 +308,7 @@ export type HubChoice = Message<"iotdh.fleet.v1.HubChoice"> & {
  * Use `create(HubChoiceSchema)` to create a new message.
  */
 export const HubChoiceSchema: GenMessage<HubChoice> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_plan, 3);
+  messageDesc(file_iotdh_fleet_v1_plan, 4);
 
 /**
  * The prediction. It is within 5 % of what the hub meters when what it assumes holds: each device is on, ready and as its last
@@ -316,6 +387,13 @@ export type Plan = Message<"iotdh.fleet.v1.Plan"> & {
    * @generated from field: repeated iotdh.fleet.v1.HubChoice choices = 10;
    */
   choices: HubChoice[];
+
+  /**
+   * What it takes when each device chooses its carriers. Unset: the carriers that were asked for lack the bus or HTTPS.
+   *
+   * @generated from field: iotdh.fleet.v1.AutoPlan auto = 11;
+   */
+  auto?: AutoPlan | undefined;
 };
 
 /**
@@ -323,7 +401,7 @@ export type Plan = Message<"iotdh.fleet.v1.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_plan, 4);
+  messageDesc(file_iotdh_fleet_v1_plan, 5);
 
 /**
  * Which objects are predicted.
