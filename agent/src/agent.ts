@@ -145,7 +145,10 @@ export function createAgent(options: AgentOptions): Agent {
       ...(caPem !== null && { sdk: { ca: caPem } }),
     }),
   );
-  const credentials = findCredentials({ settings, signal: stopping.signal, random, sleep, log });
+  const credentials = findCredentials({
+    ...{ settings, signal: stopping.signal, now, random, sleep, log, onFailure },
+    onRenewed: () => void openLink().catch(noLink),
+  });
   const connections = openConnections({
     folder: dataDir,
     onHubSettings: () => void openLink().catch(noLink),

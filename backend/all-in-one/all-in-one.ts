@@ -103,7 +103,9 @@ export async function createAllInOne({ settings, caPem, write }: AllInOneOptions
     ...served,
     port: settings.brokerPort,
     hubHost: settings.hubHost ?? parseHubConnectionString(hubConnectionString).host,
-    authority: await openAuthority(settings.authorityFile, clock.now()),
+    authority: await openAuthority(settings.authorityFile, clock.now(), {
+      deviceDays: settings.certificateDays,
+    }),
   });
 
   // What devices and people call starts last and stops first.

@@ -16,6 +16,8 @@ export const shape = {
   otlpEndpoint: optionalText('OTEL_EXPORTER_OTLP_ENDPOINT', { pattern: /^https?:\/\// }),
   operatorTokenFile: text('OPERATOR_TOKEN_FILE'),
   authorityFile: text('BROKER_AUTHORITY_FILE'),
+  /** How long a device's certificate lasts. */
+  certificateDays: whole('BROKER_CERTIFICATE_DAYS', { min: 1, max: 3650, fallback: 365 }),
   trustKeyFolder: text('TRUST_KEY_FOLDER'),
   apiPort: whole('API_PORT', { ...port, fallback: 8443 }),
   brokerPort: whole('BROKER_PORT', { ...port, fallback: 8444 }),

@@ -55,7 +55,7 @@ export async function runSimulatedWorkstation(
     });
   mkdirSync(folder, { recursive: true });
   const identity = await enrol({
-    ...{ brokerUrl, caPem, sleep, random, signal },
+    ...{ brokerUrl, caPem, sleep, random, signal, now: clock.now },
     tokenFile: join(folder, 'token'),
     identity: openIdentity(join(folder, 'identity')),
     onAttemptFailed: ({ reason }) => log(`not enrolled: ${reason}`),

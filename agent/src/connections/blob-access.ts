@@ -1,15 +1,12 @@
 /** Asks the authentication broker for the addresses of single objects, as this device: it proves itself by its certificate. */
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
-import { createConnectTransport } from '@connectrpc/connect-node';
-import { BlobPurpose, BrokerService } from '@iotdh/proto/broker/v1';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { BlobPurpose } from '@iotdh/proto/broker/v1';
+import { type BrokerOptions, createBrokerClient } from '../enrolment/broker-client.ts';
 import type { BlobAccess } from '../transfer/carriers/https-carrier.ts';
 
-export type BlobAccessOptions = {
-  brokerUrl: string;
-  /** The one authority that is trusted, as PEM; null: those of the system. */
-  caPem: string | null;
-  /** The device's certificate and key, as PEM; null: it has none. */
+export type BlobAccessOptions = BrokerOptions & {
+  /** The device's certificate and key of now, as PEM; null: it has none. */
   identity: () => Promise<{ cert: string; key: string } | null>;
 };
 
@@ -20,7 +17,6 @@ export type AskBlobAccess = (
 ) => Promise<BlobAccess>;
 
 const callMs = 30_000;
-const maxAnswerBytes = 64 * 1024;
 
 /** What does not go away by itself. */
 const refusals: readonly Code[] = [
@@ -32,32 +28,20 @@ const refusals: readonly Code[] = [
   Code.Unimplemented,
 ];
 
-export function createBlobAccess({ brokerUrl, caPem, identity }: BlobAccessOptions): AskBlobAccess {
-  let client: Client<typeof BrokerService> | undefined;
-
-  async function connect(): Promise<Client<typeof BrokerService> | null> {
-    const proof = await identity();
-    if (proof === null) return null;
-    const { cert, key } = proof;
-    const transport = createConnectTransport({
-      baseUrl: brokerUrl,
-      httpVersion: '1.1',
-      readMaxBytes: maxAnswerBytes,
-      nodeOptions: { cert, key, ...(caPem !== null && { ca: caPem }) },
-    });
-    return createClient(BrokerService, transport);
-  }
-
+export function createBlobAccess({ identity, ...broker }: BlobAccessOptions): AskBlobAccess {
   return async (assignmentId, objectDigest, signal) => {
-    client ??= (await connect()) ?? undefined;
-    if (client === undefined) return { kind: 'refused', detail: 'this device has no certificate' };
+    const proof = await identity();
+    if (proof === null) return { kind: 'refused', detail: 'this device has no certificate' };
     try {
       const request = {
         purpose: BlobPurpose.READ_OBJECT,
         subjectId: assignmentId,
         objectDigests: [new Uint8Array(objectDigest)],
       };
-      const { accesses } = await client.issueBlobAccess(request, { signal, timeoutMs: callMs });
+      const { accesses } = await createBrokerClient(broker, proof).issueBlobAccess(request, {
+        signal,
+        timeoutMs: callMs,
+      });
       const [access] = accesses;
       if (access?.expireTime === undefined) return { kind: 'refused', detail: 'the broker gives no address' };
       return { kind: 'granted', url: access.url, expiresAtMs: timestampMs(access.expireTime) };

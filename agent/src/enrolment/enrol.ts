@@ -3,18 +3,15 @@
  * workstation is often switched on before its network is.
  */
 import { readFileSync, rmSync } from 'node:fs';
-import { Code, ConnectError, createClient } from '@connectrpc/connect';
-import { createConnectTransport } from '@connectrpc/connect-node';
-import { BrokerService, type EnrolDeviceResponse } from '@iotdh/proto/broker/v1';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { type BrokerOptions, chainPem, createBrokerClient, isPassing, lifeOf } from './broker-client.ts';
 import type { Identity, IdentityFolder } from './identity.ts';
-import { makeKey, makeSigningRequest } from './signing-request.ts';
+import { makeSigningRequest } from './signing-request.ts';
 
-export type EnrolOptions = {
-  brokerUrl: string;
+export type EnrolOptions = BrokerOptions & {
   tokenFile: string;
-  /** The one authority that is trusted, as PEM; null: those of the system. */
-  caPem: string | null;
   identity: IdentityFolder;
+  now: () => number;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   random: () => number;
   onAttemptFailed: (failure: EnrolFailure) => void;
@@ -30,12 +27,16 @@ const maxRetryMs = 300_000;
 const byPersonMs = 60_000;
 const maxTokenBytes = 512;
 
-/** The device's identity: the one on disk, or a new one. Null when the signal came first. Rejects when the disk is broken. */
+/**
+ * The device's identity: the one on disk, or a new one, also in the place of one that has ended when there is a new token. Null when
+ * the signal came first. Rejects when the disk is broken.
+ */
 export async function enrol(options: EnrolOptions): Promise<Identity | null> {
-  const { identity, signal, sleep, random, onAttemptFailed, tokenFile } = options;
+  const { identity, now, signal, sleep, random, onAttemptFailed, tokenFile } = options;
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     const known = identity.read();
-    if (known !== null) {
+    const hasEnded = known !== null && now() >= lifeOf(known.certificatePem).untilMs;
+    if (known !== null && !(hasEnded && readToken(tokenFile) !== null)) {
       rmSync(tokenFile, { force: true });
       return known;
     }
@@ -52,41 +53,32 @@ export async function enrol(options: EnrolOptions): Promise<Identity | null> {
 
 /** Null when the identity is on disk. */
 async function tryOnce(options: EnrolOptions): Promise<Omit<EnrolFailure, 'retryMs'> | null> {
-  const { identity, brokerUrl, caPem, signal } = options;
+  const { identity, signal } = options;
   const token = readToken(options.tokenFile);
   if (token === null) return { reason: 'there is no enrolment token to read', byPerson: true };
-  const keyPem = identity.key() ?? makeKey();
-  identity.keepKey(keyPem);
+  const keyPem = identity.nextKey();
   const signingRequest = await makeSigningRequest(keyPem);
-  const client = createClient(
-    BrokerService,
-    createConnectTransport({
-      baseUrl: brokerUrl,
-      httpVersion: '1.1',
-      readMaxBytes: 256 * 1024,
-      nodeOptions: caPem === null ? {} : { ca: caPem },
-    }),
-  );
   try {
     const request = { enrolmentToken: token, signingRequest };
-    const response = await client.enrolDevice(request, { timeoutMs: callMs, signal });
+    const response = await createBrokerClient(options).enrolDevice(request, { timeoutMs: callMs, signal });
     if (response.hubHost === '') {
       return {
         reason: 'the broker names no hub, and this agent does not ask a provisioning service',
         byPerson: true,
       };
     }
-    identity.keepIdentity({
-      deviceId: response.deviceId,
-      hubHost: response.hubHost,
-      certificatePem: chainPem(response),
-    });
+    const { deviceId, hubHost, certificate } = response;
+    const before = identity.read()?.deviceId ?? deviceId;
+    if (before !== deviceId) {
+      const reason = `the token is of ${deviceId}, and what this agent remembers is of ${before}: bring one of ${before}, or empty its data folder`;
+      return { reason, byPerson: true };
+    }
+    identity.keep({ deviceId, hubHost, certificatePem: chainPem(certificate), keyPem });
     return null;
   } catch (error) {
     const { code, rawMessage } = ConnectError.from(error);
-    const passing = [Code.Unavailable, Code.DeadlineExceeded, Code.Internal, Code.Canceled, Code.Unknown];
     const reason = `${Code[code]}: ${rawMessage}`.replaceAll(token, '[token]').slice(0, 300);
-    return { reason, byPerson: !passing.includes(code) };
+    return { reason, byPerson: !isPassing(code) };
   }
 }
 
@@ -98,13 +90,4 @@ function readToken(path: string): string | null {
     // Its absence is said by the caller, as is a file that may not be read.
     return null;
   }
-}
-
-function chainPem({ certificate }: EnrolDeviceResponse): string {
-  return (certificate?.chain ?? [])
-    .map((der) => {
-      const lines = Buffer.from(der).toString('base64').replace(/.{64}/g, '$&\n').trimEnd();
-      return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
-    })
-    .join('');
 }

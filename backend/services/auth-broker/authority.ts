@@ -28,13 +28,16 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
 const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-256' };
 const dayMs = 86_400_000;
 const authorityDays = 3650;
-const deviceDays = 365;
 /** A device's clock may be a little behind. */
 const backdatedMs = 3_600_000;
 const maxFileBytes = 64 * 1024;
 
-/** The authority in the file at `path`; at the first run it is made there. Throws when the file holds anything else or others can read it. */
-export async function openAuthority(path: string, nowMs: number): Promise<Authority> {
+/** The authority in the file at `path`; at the first run it is made there. `deviceDays`: how long its certificates last. Throws when the file holds anything else or others can read it. */
+export async function openAuthority(
+  path: string,
+  nowMs: number,
+  { deviceDays = 365 }: { deviceDays?: number } = {},
+): Promise<Authority> {
   const pem = read(path) ?? (await make(path, nowMs));
   const [certificatePem] = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem) ?? [];
   const [keyPem] = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----/.exec(pem) ?? [];

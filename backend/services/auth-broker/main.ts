@@ -34,7 +34,9 @@ const broker = createAuthBroker({
   objects: createObjects({ connectionString: settings.storageConnectionString }),
   hub,
   hubHost: settings.hubHost ?? parseHubConnectionString(hubConnectionString).host,
-  authority: await openAuthority(settings.authorityFile, Date.now()),
+  authority: await openAuthority(settings.authorityFile, Date.now(), {
+    deviceDays: settings.certificateDays,
+  }),
   operators: createOperators(readOperatorTokens(settings.operatorTokenFile)),
   host: settings.host,
   port: settings.port,

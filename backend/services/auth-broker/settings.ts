@@ -14,6 +14,8 @@ export const shape = {
   operatorTokenFile: text('OPERATOR_TOKEN_FILE'),
   /** Certificate and key of the authority that signs for devices; made at the first run, readable by this user alone. */
   authorityFile: text('BROKER_AUTHORITY_FILE'),
+  /** How long a device's certificate lasts. */
+  certificateDays: whole('BROKER_CERTIFICATE_DAYS', { min: 1, max: 3650, fallback: 365 }),
   host: text('HOST', { fallback: '127.0.0.1' }),
   port: whole('PORT', { min: 0, max: 65_535, fallback: 8444 }),
   /** Both or neither; an address beyond this machine needs them. */

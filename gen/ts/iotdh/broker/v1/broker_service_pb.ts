@@ -103,7 +103,7 @@ export const EnrolDeviceResponseSchema: GenMessage<EnrolDeviceResponse> = /*@__P
  */
 export type RenewCertificateRequest = Message<"iotdh.broker.v1.RenewCertificateRequest"> & {
   /**
-   * A PKCS #10 certificate signing request in DER (RFC 2986).
+   * A PKCS #10 certificate signing request in DER (RFC 2986), for a new key or for the one before.
    *
    * @generated from field: bytes signing_request = 1;
    */
