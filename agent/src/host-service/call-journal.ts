@@ -1,6 +1,7 @@
 /**
- * Who asked for what, when, and how it ended: one SQLite file (WAL, `synchronous` FULL). An operation is on disk before it acts, and its
- * end before it is told, so that one that was asked for twice acts once.
+ * Who asked for what, when, and how it ended: one SQLite file (WAL, `synchronous` FULL) with two tables. `note` has every call,
+ * whatever became of it. `call` has the operations that act: each is on disk before it acts, and its end before it is told, so that
+ * one that was asked for twice acts once.
  */
 import { DatabaseSync } from 'node:sqlite';
 
@@ -14,6 +15,10 @@ export type Found =
   | { kind: 'ended'; outcome: Uint8Array };
 
 export type CallJournal = {
+  /** Durable when it returns: the number of the note. Null: there is no room. */
+  note(call: { caller: string; method: string; timeMs: number }): number | null;
+  /** `outcome`: `ok`, the name of a Connect code, or what HTTP said. One for which there is no room is not kept. */
+  noteEnd(id: number, outcome: string, timeMs: number): void;
   find(operationId: string, digest: string): Found;
   /** Durable when it returns. False: there is no room. */
   begin(call: {
@@ -29,27 +34,58 @@ export type CallJournal = {
 
 /** An agent asks again within minutes; what is older serves an inquiry. */
 const maxCalls = 10_000;
+const maxNotes = 50_000;
 const maxFileBytes = 1024 * 1024 * 1024;
 const pageBytes = 4096;
 const sqliteFull = 13;
 
 /** Throws when another process has it open, or SQLite's error when it is damaged. */
-export function openCallJournal(path: string, options: { maxBytes?: number } = {}): CallJournal {
-  const { maxBytes = maxFileBytes } = options;
+export function openCallJournal(
+  path: string,
+  options: { maxBytes?: number; keptNotes?: number } = {},
+): CallJournal {
+  const { maxBytes = maxFileBytes, keptNotes = maxNotes } = options;
   const database = new DatabaseSync(path);
   database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 1048576;
     PRAGMA max_page_count = ${Math.ceil(maxBytes / pageBytes)};
     CREATE TABLE IF NOT EXISTS call (id INTEGER PRIMARY KEY AUTOINCREMENT, operation_id TEXT NOT NULL UNIQUE,
       caller TEXT NOT NULL, method TEXT NOT NULL, digest TEXT NOT NULL, begin_ms INTEGER NOT NULL, end_ms INTEGER,
-      outcome BLOB) STRICT`);
+      outcome BLOB) STRICT;
+    CREATE TABLE IF NOT EXISTS note (id INTEGER PRIMARY KEY AUTOINCREMENT, caller TEXT NOT NULL, method TEXT NOT NULL,
+      begin_ms INTEGER NOT NULL, end_ms INTEGER, outcome TEXT) STRICT`);
   const select = database.prepare('SELECT digest, outcome FROM call WHERE operation_id = ?');
   const insert = database.prepare(
     'INSERT INTO call (operation_id, caller, method, digest, begin_ms) VALUES (?, ?, ?, ?, ?)',
   );
   const prune = database.prepare('DELETE FROM call WHERE id <= ?');
   const update = database.prepare('UPDATE call SET outcome = ?, end_ms = ? WHERE operation_id = ?');
+  const insertNote = database.prepare('INSERT INTO note (caller, method, begin_ms) VALUES (?, ?, ?)');
+  const pruneNotes = database.prepare('DELETE FROM note WHERE id <= ?');
+  const updateNote = database.prepare('UPDATE note SET outcome = ?, end_ms = ? WHERE id = ?');
+
+  /** Null: there was no room. */
+  function ifRoom<T>(write: () => T): T | null {
+    try {
+      return write();
+    } catch (error) {
+      if (error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === sqliteFull)
+        return null;
+      throw error;
+    }
+  }
+
   return {
+    note: ({ caller, method, timeMs }) =>
+      ifRoom(() => {
+        const id = Number(insertNote.run(caller, method, timeMs).lastInsertRowid);
+        pruneNotes.run(id - keptNotes);
+        return id;
+      }),
+    noteEnd(id, outcome, timeMs) {
+      // A call that outlives the service ends unseen.
+      if (database.isOpen) ifRoom(() => updateNote.run(outcome, timeMs, id));
+    },
     find(operationId, digest) {
       const row = select.get(operationId) as { digest: string; outcome: Uint8Array | null } | undefined;
       if (row === undefined) return { kind: 'new' };
@@ -57,15 +93,12 @@ export function openCallJournal(path: string, options: { maxBytes?: number } = {
       return row.outcome === null ? { kind: 'interrupted' } : { kind: 'ended', outcome: row.outcome };
     },
     begin({ operationId, caller, method, digest, timeMs }) {
-      try {
+      const written = ifRoom(() => {
         const { lastInsertRowid } = insert.run(operationId, caller, method, digest, timeMs);
         prune.run(Number(lastInsertRowid) - maxCalls);
         return true;
-      } catch (error) {
-        if (error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === sqliteFull)
-          return false;
-        throw error;
-      }
+      });
+      return written ?? false;
     },
     end: (operationId, outcome, timeMs) => void update.run(outcome, timeMs, operationId),
     close: () => database.close(),

@@ -14,12 +14,14 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { ActionFailedSchema, HostService } from '@iotdh/proto/host/v1';
 import { openCallJournal } from './call-journal.ts';
+import { createCallNotes } from './call-notes.ts';
 import { makeKeyFiles, readKeyFile } from './key-files.ts';
 import { createRemoteOperations } from './remote.ts';
 
@@ -131,6 +133,73 @@ test('what is not on the closed list, too long or not to be had here is refused,
   const oversize = host.installPackages({ operationId, packages: [...huge, ...huge], timeLimit });
   assert.equal((await refusal(oversize)).code, Code.ResourceExhausted);
   assert.deepEqual(acted(), []);
+});
+
+/** Who called what and how that ended, in order. */
+function notesIn(path: string): unknown[] {
+  const database = new DatabaseSync(path);
+  try {
+    const rows = database.prepare('SELECT caller, method, outcome FROM note ORDER BY id').all();
+    return rows.map(({ caller, method, outcome }) => [caller, method, outcome]);
+  } finally {
+    database.close();
+  }
+}
+
+test('every call is written down, the refused ones too, and before it is looked at', async (t) => {
+  const { at, start, end, client, files } = await rigFor(t);
+  const died = once(await start('none', 'slots'), 'exit');
+  const host = client();
+  await host.getMachine({});
+  await refusal(host.restartService({ operationId, name: 'sshd' }));
+  await refusal(host.restartService({ operationId, name: 'carto; reboot' }));
+  await refusal(host.restartService({ operationId, name: 'broken' }));
+  const packages = Array.from({ length: 20_000 }, () => ({
+    name: 'a'.repeat(128),
+    version: '1'.repeat(128),
+  }));
+  await refusal(host.installPackages({ operationId, packages, timeLimit: { seconds: 60n } }));
+  await refusal(client(files(await mkdtempKeys(t))).getMachine({}));
+  await refusal(host.getSlots({}));
+  await died;
+  await end();
+  assert.deepEqual(notesIn(at('calls.db')), [
+    ['agent', 'GetMachine', 'ok'],
+    ['agent', 'RestartService', 'PermissionDenied'],
+    ['agent', 'RestartService', 'InvalidArgument'],
+    ['agent', 'RestartService', 'Aborted'],
+    ['agent', 'InstallPackages', 'http_429'],
+    ['unknown', '', 'not_let_in'],
+    ['agent', 'GetSlots', null],
+  ]);
+});
+
+test('the notes of calls are bounded, and without room for one nothing is answered', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-host-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'calls.db');
+  const journal = openCallJournal(path, { keptNotes: 3 });
+  for (const method of ['a', 'b', 'c', 'd', 'e']) journal.note({ caller: 'agent', method, timeMs: 0 });
+  journal.close();
+  journal.noteEnd(5, 'ok', 0);
+  assert.deepEqual(
+    notesIn(path),
+    ['c', 'd', 'e'].map((method) => ['agent', method, null]),
+  );
+  const small = openCallJournal(join(folder, 'small.db'), { maxBytes: 20_480 });
+  t.after(() => small.close());
+  // Until not even the shortest fits.
+  for (const method of ['m'.repeat(400), '']) {
+    while (small.note({ caller: '', method, timeMs: 0 }) !== null);
+  }
+  const answered: unknown[] = [];
+  const response = {
+    once: () => assert.fail('it goes on'),
+    writeHead: (status: number) => ({ end: (text: string) => answered.push(status, JSON.parse(text).code) }),
+  };
+  const notes = createCallNotes({ journal: small, now: () => 0 });
+  assert.equal(notes.begin({ url: `/${'x'.repeat(400)}` } as never, response as never, 'agent'), false);
+  assert.deepEqual(answered, [429, 'resource_exhausted']);
 });
 
 test('only the pinned certificates are talked to, on either side, and the keys are for their owner alone', async (t) => {

@@ -8,6 +8,7 @@ import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { HostService } from '@iotdh/proto/host/v1';
 import { createLimits } from '@iotdh/proto/limits';
 import { listenOnSocket } from '../api/unix-socket.ts';
+import { createCallNotes } from './call-notes.ts';
 import { createService, type ServiceOptions } from './service.ts';
 
 export type ServerOptions = Omit<ServiceOptions, 'stopping'> & {
@@ -26,9 +27,14 @@ export function createHostServer(options: ServerOptions): HostServer {
   const { socket, tls, ...rest } = options;
   const stopping = new AbortController();
   const service = createService({ ...rest, stopping: stopping.signal });
+  const notes = createCallNotes(rest);
+  const { interceptors, ...limits } = createLimits({ readMaxBytes: maxRequestBytes });
   const handler = connectNodeAdapter({
     routes: (router) => router.service(HostService, service),
-    ...createLimits({ readMaxBytes: maxRequestBytes }),
+    ...limits,
+    // The first is the outermost, and sees what the limits refuse.
+    interceptors: [notes.interceptor, ...interceptors],
+    contextValues: notes.contextValues,
     shutdownSignal: stopping.signal,
   });
   const pinned = new X509Certificate(tls.agentCert).fingerprint256;
@@ -37,10 +43,13 @@ export function createHostServer(options: ServerOptions): HostServer {
     ...{ requestCert: true, rejectUnauthorized: true },
   };
   const server = createServer(secured, (request, response: ServerResponse) => {
-    const peer = (request.socket as TLSSocket).getPeerCertificate();
-    if (peer.fingerprint256 === pinned) handler(request, response);
+    const { fingerprint256 } = (request.socket as TLSSocket).getPeerCertificate();
+    const isAgent = fingerprint256 === pinned;
+    if (!notes.begin(request, response, isAgent ? 'agent' : `${fingerprint256}`)) return;
+    if (isAgent) handler(request, response);
     else response.writeHead(403).end();
   });
+  server.on('tlsClientError', notes.refused);
   return {
     start: () => listenOnSocket(server, socket.path, socket.mode),
     async stop() {

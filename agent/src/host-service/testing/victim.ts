@@ -1,11 +1,15 @@
-/** `node victim.ts FOLDER FAIL-POINT [packages]`: a host service in a process of its own that dies by SIGKILL at the fail point; `none`: never. */
+/**
+ * `node victim.ts FOLDER FAIL-POINT [packages|slots]`: a host service in a process of its own that dies by SIGKILL at the fail
+ * point, or as soon as its slots are looked at; `none`: never.
+ */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Apt } from '../../install/ports.ts';
+import type { Slots } from '../../slots/slots.ts';
 import { openCallJournal } from '../call-journal.ts';
 import { createHostServer } from '../server.ts';
 
-const [, , folder = '', dieAt = '', packages = ''] = process.argv;
+const [, , folder = '', dieAt = '', offers = ''] = process.argv;
 const at = (name: string) => join(folder, name);
 const read = (name: string) => readFileSync(at(`keys/${name}`), 'utf8');
 const acted = (what: string) => appendFileSync(at('acted'), `${what}\n`);
@@ -17,6 +21,7 @@ const apt: Apt = {
     return Promise.resolve({ kind: 'done', output: 'installed' });
   },
 };
+const slots = { inspect: async () => process.kill(process.pid, 'SIGKILL') } as unknown as Slots;
 const server = createHostServer({
   operations: {
     restartService(name) {
@@ -33,7 +38,8 @@ const server = createHostServer({
       acted('the machine');
       return Promise.resolve({ kind: 'done' });
     },
-    ...(packages === 'packages' && { apt }),
+    ...(offers === 'packages' && { apt }),
+    ...(offers === 'slots' && { slots }),
     bootId: () => Promise.resolve('boot-1'),
     uptimeMs: () => Promise.resolve(1000),
     onMainsPower: () => Promise.resolve(true),
