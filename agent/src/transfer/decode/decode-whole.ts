@@ -1,12 +1,12 @@
 /** Decodes an object that holds its contents as they are. What comes out is bounded by what the manifest says, byte for byte. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Codec } from '@iotdh/proto/update/v1';
 import { decoderFaultOf, decoderOf } from './codecs.ts';
 import { type DecodeOptions, type DecodeOutcome, decodeInto } from './content-sink.ts';
-import { FileChanged, throwAsChanged } from './files-reader.ts';
+import { FileChanged, type OpenFile, openFile, throwAsChanged } from './files-reader.ts';
 
 const pieceBytes = 256 * 1024;
 
@@ -34,16 +34,17 @@ export function decodeWhole(options: DecodeOptions & { codec: Codec }): Promise<
 export async function* piecesOf(
   { path, size }: { path: string; size: number },
   signal: AbortSignal,
+  open: OpenFile = openFile,
 ): AsyncGenerator<Uint8Array> {
   const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, size));
-  const file = await open(path, 'r').catch((error: unknown) => throwAsChanged(path, error));
+  const file = await open(path).catch((error: unknown) => throwAsChanged(path, error));
   try {
     for (let position = 0; position < size; ) {
       signal.throwIfAborted();
       const { bytesRead } = await file
         .read(buffer, 0, Math.min(buffer.length, size - position), position)
         .catch((error: unknown) => throwAsChanged(path, error));
-      if (bytesRead === 0) throw new FileChanged(`${path} has become shorter`);
+      if (bytesRead === 0) throw new FileChanged(path, 'has become shorter');
       yield buffer.subarray(0, bytesRead);
       position += bytesRead;
     }
@@ -53,8 +54,12 @@ export async function* piecesOf(
 }
 
 /** SHA-256 in lower-case hex of what `piecesOf` yields. Throws as that does. */
-export async function digestOf(file: { path: string; size: number }, signal: AbortSignal): Promise<string> {
+export async function digestOf(
+  file: { path: string; size: number },
+  signal: AbortSignal,
+  open?: OpenFile,
+): Promise<string> {
   const hash = createHash('sha256');
-  for await (const piece of piecesOf(file, signal)) hash.update(piece);
+  for await (const piece of piecesOf(file, signal, open)) hash.update(piece);
   return hash.digest('hex');
 }

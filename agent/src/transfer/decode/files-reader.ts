@@ -8,22 +8,37 @@ export type FilesReader = {
 };
 
 /** A file is not what it was when it was looked at. */
-export class FileChanged extends Error {}
+export class FileChanged extends Error {
+  readonly path: string;
+
+  constructor(path: string, what: string) {
+    super(`${path} ${what}`);
+    this.path = path;
+  }
+}
 
 const maxOpen = 8;
-/** It is gone, is not ours to read any more, or is on a medium that fails: whatever it held can be had in another way. */
-const unreadable = new Set(['ENOENT', 'EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'ENXIO', 'ENODEV', 'EIO']);
+/** What this process is short of, or has done wrong itself. */
+const ours = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EBADF']);
 
-/** Rethrows what a file could not be read for, as a `FileChanged` where only that file is concerned. */
+/**
+ * Rethrows what a file could not be read for, as a `FileChanged` where only that file is concerned: it is gone, locked by somebody, not
+ * ours to read, or on a medium that fails, and systems have more words for that than a list here would. What it held can be had in
+ * another way.
+ */
 export function throwAsChanged(path: string, error: unknown): never {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code !== undefined && unreadable.has(code)) {
-    throw new FileChanged(`${path} cannot be read any more (${code})`);
+  const { code, errno } = error as NodeJS.ErrnoException;
+  if (errno !== undefined && code !== undefined && !ours.has(code)) {
+    throw new FileChanged(path, `cannot be read any more (${code})`);
   }
   throw error;
 }
 
-export function createFilesReader(): FilesReader {
+export type OpenFile = (path: string) => Promise<FileHandle>;
+
+export const openFile: OpenFile = (path) => open(path, 'r');
+
+export function createFilesReader(open: OpenFile = openFile): FilesReader {
   const handles = new Map<string, FileHandle>();
 
   async function handleOf(path: string): Promise<FileHandle> {
@@ -38,7 +53,7 @@ export function createFilesReader(): FilesReader {
       handles.delete(oldest[0]);
       await oldest[1].close();
     }
-    const handle = await open(path, 'r').catch((error: unknown) => throwAsChanged(path, error));
+    const handle = await open(path).catch((error: unknown) => throwAsChanged(path, error));
     handles.set(path, handle);
     return handle;
   }
@@ -50,14 +65,14 @@ export function createFilesReader(): FilesReader {
         const { bytesRead } = await handle
           .read(into, filled, into.length - filled, position + filled)
           .catch((error: unknown) => throwAsChanged(path, error));
-        if (bytesRead === 0) throw new FileChanged(`${path} has become shorter`);
+        if (bytesRead === 0) throw new FileChanged(path, 'has become shorter');
         filled += bytesRead;
       }
     },
     async close() {
-      const open = [...handles.values()];
+      const opened = [...handles.values()];
       handles.clear();
-      await Promise.all(open.map((handle) => handle.close()));
+      await Promise.all(opened.map((handle) => handle.close()));
     },
   };
 }

@@ -6,7 +6,7 @@ import { bytesReader } from '@iotdh/delta';
 import { chunksOf } from '@iotdh/delta/chunks';
 import { sampleBytes } from '../../../../delta/src/testing/sample-bytes.ts';
 import type { ChunkList } from '../decode/chunk-list.ts';
-import { createFilesReader } from '../decode/files-reader.ts';
+import { createFilesReader, type OpenFile, openFile } from '../decode/files-reader.ts';
 import { temporaryFolder } from '../testing/bench.ts';
 import { smallChunks } from '../testing/forms.ts';
 import { sha256 } from '../testing/pack.ts';
@@ -15,21 +15,25 @@ import type { LocalFile } from './local-files.ts';
 
 const { signal } = new AbortController();
 
-/** Files of 3 MB each, and a reader that counts what is read of them. `onRead` may spoil it. */
-function createRig(t: TestContext, count: number, onRead: (path: string) => void = () => {}) {
+/** Files of 3 MB each, unless it is said, and a reader that counts what is read of them. `onRead` and `open` may spoil it. */
+function createRig(
+  t: TestContext,
+  count: number,
+  { size = 3_000_000, onRead = () => {}, open }: { size?: number; onRead?: () => void; open?: OpenFile } = {},
+) {
   const folder = temporaryFolder(t);
   const files = Array.from({ length: count }, (_, index): LocalFile & { content: Buffer } => {
-    const [path, content] = [join(folder, `file-${index}`), sampleBytes(3_000_000, 100 + index)];
+    const [path, content] = [join(folder, `file-${index}`), sampleBytes(size, 100 + index)];
     writeFileSync(path, content);
     return { path, size: content.length, content };
   });
   const read = { bytes: 0 };
   const createReader = () => {
-    const reader = createFilesReader();
+    const reader = createFilesReader(open);
     return {
       ...reader,
       async read(path: string, into: Uint8Array, position: number) {
-        onRead(path);
+        onRead();
         read.bytes += into.length;
         await reader.read(path, into, position);
       },
@@ -81,9 +85,11 @@ test('for several objects each file is read once, and each object finds its chun
 test('a search that is interrupted in the middle of a file goes on there', async (t) => {
   const abort = new AbortController();
   let reads = 0;
-  const { files, read, createReader, given } = createRig(t, 3, () => {
-    reads += 1;
-    if (reads === 5) abort.abort(new Error('the machine is busy'));
+  const { files, read, createReader, given } = createRig(t, 3, {
+    onRead() {
+      reads += 1;
+      if (reads === 5) abort.abort(new Error('the machine is busy'));
+    },
   });
   const list = await listOf(
     Buffer.concat([...files.map(({ content }) => content), sampleBytes(50_000, 200)]),
@@ -127,4 +133,35 @@ test('it ends when everything is found, when enough was read, and looks for no m
   await small.look(given(), signal);
   assert.equal(read.bytes, 3_000_000);
   assert.equal(small.of(first, smallChunks).wanted(layoutOf(first)).count, 0);
+});
+
+/** As Node.js says it. */
+const refusal = (code: string) =>
+  Object.assign(new Error(`${code}: open`), { code, errno: -1, syscall: 'open' });
+
+test('a file that somebody has locked, or that cannot be read for another reason of its own, is passed over', async (t) => {
+  for (const code of ['EBUSY', 'ETXTBSY', 'ESTALE', 'UNKNOWN', 'ELOOP']) {
+    const { files, createReader, given } = createRig(t, 2, {
+      size: 50_000,
+      async open(path) {
+        if (path === files[0]?.path) throw refusal(code);
+        return openFile(path);
+      },
+    });
+    const list = await listOf(files[1]!.content);
+    const search = createChunkSearch({ createReader });
+    search.lookFor(list, smallChunks);
+    await search.look(given(), signal);
+    assert.equal(search.of(list, smallChunks).wanted(layoutOf(list)).count, 0, code);
+  }
+});
+
+test('a search ends when the machine is short of what every file needs', async (t) => {
+  const { files, createReader, given } = createRig(t, 1, {
+    size: 50_000,
+    open: () => Promise.reject(refusal('EMFILE')),
+  });
+  const search = createChunkSearch({ createReader });
+  search.lookFor(await listOf(files[0]!.content), smallChunks);
+  await assert.rejects(search.look(given(), signal), /EMFILE/);
 });
