@@ -243,6 +243,7 @@ test('a token for which there is no file is not asked for, and what was asked fo
         if (deviceId === 'ws-9') throw new ConnectError('not now', Code.PermissionDenied);
         return { device: device(deviceId), enrolmentToken: 'once-only' };
       },
+      issueEnrolmentToken: () => ({ enrolmentToken: 'once-again' }),
     }),
   );
   const folder = mkdtempSync(join(tmpdir(), 'iotdh-token-'));
@@ -258,6 +259,10 @@ test('a token for which there is no file is not asked for, and what was asked fo
   assert.equal(again.code, 1);
   assert.match(again.notes, /EEXIST/);
   assert.equal(asked, 2);
+  const another = await iotdh('device', 'token', 'ws-1', '--save-token', `${path}-2`);
+  assert.equal(another.code, 0, another.notes);
+  assert.equal(readFileSync(`${path}-2`, 'utf8'), 'once-again\n');
+  assert.ok(!another.out.includes('once-again'));
 });
 
 test('a time to apply that would be in the past by mistake is refused', async (t) => {

@@ -102,6 +102,12 @@ test('every documented error comes with its code, its reason and its detail', as
       conflict(ResourceKind.DEVICE, 'free'),
     ],
     ['RegisterDevice: limits', () => devices.registerDevice({ deviceId: 'no/slash' }), violates('device_id')],
+    ['IssueEnrolmentToken', () => devices.issueEnrolmentToken({ deviceId: 'nobody' }), noDevice],
+    [
+      'IssueEnrolmentToken: retired',
+      () => devices.issueEnrolmentToken({ deviceId: 'retired' }),
+      precondition(ErrorReason.DEVICE_RETIRED),
+    ],
     ['GetDevice', () => devices.getDevice({ deviceId: 'nobody' }), noDevice],
     ['ListDevices', () => devices.listDevices({ pageToken: 'forged' }), badToken],
     ['UpdateDevice: none', () => devices.updateDevice({ deviceId: 'nobody' }), noDevice],

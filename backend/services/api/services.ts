@@ -20,6 +20,7 @@ import { createAssignments } from './assignments/create.ts';
 import { assignmentNamed, listAssignments } from './assignments/find.ts';
 import { listApplications, listConsents } from './audit/list.ts';
 import { operatorOf } from './caller.ts';
+import { issueEnrolmentToken } from './devices/enrolment-token.ts';
 import { deviceNamed, listDevices } from './devices/find.ts';
 import { purgeDevice } from './devices/purge.ts';
 import { registerDevice } from './devices/register.ts';
@@ -59,6 +60,7 @@ export function registerServices(router: ConnectRouter, { fleet, intake, tail }:
 
 const devices = (fleet: Fleet): ServiceImpl<typeof DeviceService> => ({
   registerDevice: (request, context) => registerDevice(fleet, request, callerOf(context)),
+  issueEnrolmentToken: (request, context) => issueEnrolmentToken(fleet, request, callerOf(context)),
   getDevice: async ({ deviceId }) => ({ device: deviceMessage(await deviceNamed(fleet, deviceId)) }),
   listDevices: (request) => listDevices(fleet, request),
   updateDevice: (request, context) => updateDevice(fleet, request, callerOf(context)),

@@ -273,6 +273,32 @@ test('a device enrols, connects, and renews; operators write what a draft lacks'
     },
   );
 
+  await t.test('a device that enrols again proves itself by its new certificate alone', async () => {
+    const first = await newKey();
+    const before = await client.enrolDevice({
+      enrolmentToken: await register('ward-12'),
+      signingRequest: await first.request(),
+    });
+    const again = 'another-token-of-the-same-device-0123456789';
+    const enrolment = {
+      tokenDigest: sha256(again).toString('hex'),
+      expireTime: new Date(Date.now() + 3_600_000_000),
+    };
+    await database.collections.devices.updateOne({ _id: 'ward-12' }, { $set: { enrolment } });
+    const second = await newKey();
+    const after = await client.enrolDevice({
+      enrolmentToken: again,
+      signingRequest: await second.request(),
+    });
+    assert.equal(after.deviceId, 'ward-12');
+    const renew = async (certificate: typeof before.certificate, { pem }: Key) =>
+      rig
+        .clientOf({ cert: pemOf(certificate?.chain[0]), key: pem })
+        .renewCertificate({ signingRequest: await (await newKey()).request() });
+    assert.equal((await refused(renew(before.certificate, first))).code, Code.Unauthenticated);
+    assert.notEqual((await renew(after.certificate, second)).certificate, undefined);
+  });
+
   await t.test('a signing request must be one, signed by its own key, of a curve that we take', async () => {
     const open = await register('ward-11');
     const forged = await key.request();

@@ -3,7 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { toJson } from '@bufbuild/protobuf';
 import { State } from '@iotdh/proto/agent/v1';
-import { Connectivity, PurgeDeviceResponseSchema, RegisterDeviceResponseSchema } from '@iotdh/proto/fleet/v1';
+import {
+  Connectivity,
+  IssueEnrolmentTokenResponseSchema,
+  PurgeDeviceResponseSchema,
+  type RegisterDeviceResponse,
+  RegisterDeviceResponseSchema,
+} from '@iotdh/proto/fleet/v1';
 import { readPages } from '../connection/pages.ts';
 import { printJson, printList, printOne } from '../output/format.ts';
 import { timeText } from '../output/words.ts';
@@ -73,29 +79,51 @@ export async function registerDevice(
   };
   const register = () => fleet.devices.registerDevice(request, { signal: terminal.signal });
   const response = await (saveToken === undefined ? register() : intoFile(saveToken, register));
-  const token = response.enrolmentToken;
   if (format === 'name') terminal.out(`${deviceId}\n`);
   else if (format !== 'table')
     await printJson(terminal, format, toJson(RegisterDeviceResponseSchema, response));
   else {
     if (response.device !== undefined) await printOne(terminal, format, deviceView, response.device);
-    terminal.out(
-      `\n${saveToken === undefined ? `Enrolment token, shown only now: ${token}` : `Enrolment token: ${response.enrolmentToken}`}\n`,
-    );
-    terminal.note(
-      `It can be used once, until ${timeText(response.tokenExpireTime)} UTC. Give it to the agent of ${deviceId}.`,
-    );
+    terminal.out('\n');
+    showToken(terminal, deviceId, response, saveToken);
   }
+}
+
+type TokenResponse = Pick<RegisterDeviceResponse, 'enrolmentToken' | 'tokenExpireTime'>;
+
+function showToken(
+  terminal: Context['terminal'],
+  deviceId: string,
+  { enrolmentToken, tokenExpireTime }: TokenResponse,
+  saved: string | undefined,
+): void {
+  terminal.out(`Enrolment token${saved === undefined ? ', shown only now' : ''}: ${enrolmentToken}\n`);
+  const until = `${timeText(tokenExpireTime)} UTC`;
+  terminal.note(`It can be used once, until ${until}. Give it to the agent of ${deviceId}.`);
+}
+
+/** For a device that is registered and must enrol again. */
+export async function issueToken(
+  { terminal, fleet, format }: Context,
+  deviceId: string,
+  { saveToken }: Pick<RegisterOptions, 'saveToken'>,
+): Promise<void> {
+  const request = { deviceId, requestId: randomUUID() };
+  const issue = () => fleet.devices.issueEnrolmentToken(request, { signal: terminal.signal });
+  const response = await (saveToken === undefined ? issue() : intoFile(saveToken, issue));
+  if (format === 'name') terminal.out(`${deviceId}\n`);
+  else if (format === 'table') showToken(terminal, deviceId, response, saveToken);
+  else await printJson(terminal, format, toJson(IssueEnrolmentTokenResponseSchema, response));
 }
 
 /** The token is given out once: there is a file for it before it is asked for. */
 async function intoFile<Response extends { enrolmentToken: string }>(
   path: string,
-  register: () => Promise<Response>,
+  ask: () => Promise<Response>,
 ): Promise<Response> {
   const file = await open(path, 'wx', 0o600);
   try {
-    const response = await register();
+    const response = await ask();
     await file.writeFile(`${response.enrolmentToken}\n`);
     await file.sync();
     response.enrolmentToken = `in ${path}`;

@@ -60,6 +60,21 @@ export function deviceCommand(tree: Tree): Command {
     );
 
   device
+    .command('token')
+    .argument('<device>', 'its id')
+    .description('Prints another token for a device that must enrol again, once: its certificate has ended.')
+    .option(
+      '--save-token <file>',
+      'write the token to a new file, readable by you alone, and do not print it',
+    )
+    .addHelpText('after', '\nExample:\n  $ iotdh device token ws-0001 --save-token ws-0001.token')
+    .action((id: string, options: Pick<RegisterOptions, 'saveToken'>, command: Command) =>
+      withFleet(tree, command, async (context) =>
+        (await import('../commands/device.ts')).issueToken(context, id, options),
+      ),
+    );
+
+  device
     .command('retire')
     .argument('<device>', 'its id')
     .description('Takes a device out of service: its credentials end at once. Its records stay.')

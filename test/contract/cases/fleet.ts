@@ -13,6 +13,8 @@ import {
   GetDeviceResponseSchema,
   GetLogCollectionRequestSchema,
   GetLogCollectionResponseSchema,
+  IssueEnrolmentTokenRequestSchema,
+  IssueEnrolmentTokenResponseSchema,
   LabelsSchema,
   ListDevicesRequestSchema,
   ListDevicesResponseSchema,
@@ -107,6 +109,13 @@ export const fleetCases = [
       enrolmentToken: 'not-a-token-not-a-token-not-a-token',
       tokenExpireTime: at(86_400),
     },
+  }),
+  cases(IssueEnrolmentTokenRequestSchema, {
+    minimal: { deviceId: 'w' },
+    full: { deviceId: 'ws-0001', requestId: uuid(94) },
+  }),
+  cases(IssueEnrolmentTokenResponseSchema, {
+    full: { enrolmentToken: 'not-a-token-not-a-token-not-a-token', tokenExpireTime: at(86_400) },
   }),
   cases(GetDeviceRequestSchema, { full: { deviceId: 'ws-0001' } }),
   cases(GetDeviceResponseSchema, { full: { device } }),

@@ -1,6 +1,6 @@
 /** Devices over the network: register, find, change, retire, purge. */
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { Connectivity, ErrorInfoSchema, ErrorReason } from '@iotdh/proto/fleet/v1';
@@ -50,6 +50,20 @@ test('devices are registered, found, changed, retired and purged', async (t) => 
     assert.equal(identity?.authentication.type, 'selfSigned');
     assert.match(identity?.authentication.x509Thumbprint.primaryThumbprint ?? '', /^[0-9A-F]{64}$/);
   });
+
+  await t.test(
+    'a device that must enrol again has another token, and the one before is no longer good',
+    async () => {
+      const request = { deviceId: 'ward-7', requestId: randomUUID() };
+      const issued = await devices.issueEnrolmentToken(request);
+      assert.deepEqual(await devices.issueEnrolmentToken(request), issued);
+      assert.notEqual(issued.enrolmentToken, registered.enrolmentToken);
+      const { devices: kept, requests } = rig.database.collections;
+      const { enrolment } = (await kept.findOne({ _id: 'ward-7' })) ?? {};
+      assert.equal(enrolment?.tokenDigest, createHash('sha256').update(issued.enrolmentToken).digest('hex'));
+      assert.ok(!JSON.stringify(await requests.find().toArray()).includes(issued.enrolmentToken));
+    },
+  );
 
   await t.test('every protocol answers', async () => {
     for (const protocol of ['connect', 'grpc', 'grpc-web'] satisfies Protocol[]) {

@@ -2,7 +2,6 @@
  * Registers a device in two steps: its identity in the hub, then its record here. A crash between them leaves an identity that
  * nothing can connect with; the retry finds it and goes on.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
@@ -19,9 +18,7 @@ import { deviceEvent } from '../../../shared/messages/fleet-event.ts';
 import { findAnswer, keepAnswer } from '../answers.ts';
 import { type Caller, commit, type Fleet, isDuplicate } from '../fleet.ts';
 import { refuse } from '../refusal.ts';
-
-const tokenBytes = 32;
-const tokenLifeMs = 7 * 86_400_000;
+import { newToken } from './enrolment-token.ts';
 
 export async function registerDevice(
   fleet: Fleet,
@@ -43,13 +40,9 @@ export async function registerDevice(
   if ((await devices.findOne({ _id: deviceId }, { projection: { _id: 1 } })) !== null) return taken();
   await fleet.identities.ensure(deviceId);
 
-  const token = randomBytes(tokenBytes).toString('base64url');
   const nowMs = fleet.clock.now();
-  const expireMs = nowMs + tokenLifeMs;
-  const device = newDevice(request, new Date(nowMs), {
-    tokenDigest: createHash('sha256').update(token).digest('hex'),
-    expireTime: new Date(expireMs),
-  });
+  const { token, expireMs, enrolment } = newToken(nowMs);
+  const device = newDevice(request, new Date(nowMs), enrolment);
   const response = create(RegisterDeviceResponseSchema, {
     device: deviceMessage(device),
     enrolmentToken: token,

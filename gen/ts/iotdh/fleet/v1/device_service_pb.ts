@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file iotdh/fleet/v1/device_service.proto.
  */
 export const file_iotdh_fleet_v1_device_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNpb3RkaC9mbGVldC92MS9kZXZpY2Vfc2VydmljZS5wcm90bxIOaW90ZGguZmxlZXQudjEi1gIKFVJlZ2lzdGVyRGV2aWNlUmVxdWVzdBI6CglkZXZpY2VfaWQYASABKAlCJ7pIJHIiGIABMh1eW0EtWmEtejAtOS4lXyo/ISgpLDo9QCQnLV0rJBIeCgxkaXNwbGF5X25hbWUYAiABKAlCCLpIBXIDGIABEhYKBHNpdGUYAyABKAlCCLpIBXIDGIABEnkKBmxhYmVscxgEIAMoCzIxLmlvdGRoLmZsZWV0LnYxLlJlZ2lzdGVyRGV2aWNlUmVxdWVzdC5MYWJlbHNFbnRyeUI2ukgzmgEwECAiJXIjGEAyH15bYS16MC05XShbYS16MC05LV0qW2EtejAtOV0pPyQqBXIDGIABEh8KCnJlcXVlc3RfaWQYBSABKAlCC7pICNgBAXIDsAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEirAEKFlJlZ2lzdGVyRGV2aWNlUmVzcG9uc2USLgoGZGV2aWNlGAEgASgLMhYuaW90ZGguZmxlZXQudjEuRGV2aWNlQga6SAPIAQESIwoPZW5yb2xtZW50X3Rva2VuGAIgASgJQgq6SAdyBRAgGIAEEj0KEXRva2VuX2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIk4KEEdldERldmljZVJlcXVlc3QSOgoJZGV2aWNlX2lkGAEgASgJQie6SCRyIhiAATIdXltBLVphLXowLTkuJV8qPyEoKSw6PUAkJy1dKyQiQwoRR2V0RGV2aWNlUmVzcG9uc2USLgoGZGV2aWNlGAEgASgLMhYuaW90ZGguZmxlZXQudjEuRGV2aWNlQga6SAPIAQEifQoSTGlzdERldmljZXNSZXF1ZXN0EiwKBmZpbHRlchgBIAEoCzIcLmlvdGRoLmZsZWV0LnYxLkRldmljZUZpbHRlchIbCglwYWdlX3NpemUYAiABKA1CCLpIBSoDGOgHEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIIoABChNMaXN0RGV2aWNlc1Jlc3BvbnNlEjIKB2RldmljZXMYASADKAsyFi5pb3RkaC5mbGVldC52MS5EZXZpY2VCCbpIBpIBAxDoBxIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhIKCnRvdGFsX3NpemUYAyABKAQiowEKBkxhYmVscxJqCgZ2YWx1ZXMYASADKAsyIi5pb3RkaC5mbGVldC52MS5MYWJlbHMuVmFsdWVzRW50cnlCNrpIM5oBMBAgIiVyIxhAMh9eW2EtejAtOV0oW2EtejAtOS1dKlthLXowLTldKT8kKgVyAxiAARotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIogCChNVcGRhdGVEZXZpY2VSZXF1ZXN0EjoKCWRldmljZV9pZBgBIAEoCUInukgkciIYgAEyHV5bQS1aYS16MC05LiVfKj8hKCksOj1AJCctXSskEhAKCHJldmlzaW9uGAIgASgEEiMKDGRpc3BsYXlfbmFtZRgDIAEoCUIIukgFcgMYgAFIAIgBARIbCgRzaXRlGAQgASgJQgi6SAVyAxiAAUgBiAEBEiYKBmxhYmVscxgFIAEoCzIWLmlvdGRoLmZsZWV0LnYxLkxhYmVscxIfCgpyZXF1ZXN0X2lkGAYgASgJQgu6SAjYAQFyA7ABAUIPCg1fZGlzcGxheV9uYW1lQgcKBV9zaXRlIkYKFFVwZGF0ZURldmljZVJlc3BvbnNlEi4KBmRldmljZRgBIAEoCzIWLmlvdGRoLmZsZWV0LnYxLkRldmljZUIGukgDyAEBIm0KE1JldGlyZURldmljZVJlcXVlc3QSOgoJZGV2aWNlX2lkGAEgASgJQie6SCRyIhiAATIdXltBLVphLXowLTkuJV8qPyEoKSw6PUAkJy1dKyQSGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDIkYKFFJldGlyZURldmljZVJlc3BvbnNlEi4KBmRldmljZRgBIAEoCzIWLmlvdGRoLmZsZWV0LnYxLkRldmljZUIGukgDyAEBIlAKElB1cmdlRGV2aWNlUmVxdWVzdBI6CglkZXZpY2VfaWQYASABKAlCJ7pIJHIiGIABMh1eW0EtWmEtejAtOS4lXyo/ISgpLDo9QCQnLV0rJCJdChNQdXJnZURldmljZVJlc3BvbnNlEhQKDGh1Yl9tZXNzYWdlcxgBIAEoBBIcCg9kZXZpY2VfbWVzc2FnZXMYAiABKARIAIgBAUISChBfZGV2aWNlX21lc3NhZ2VzMrwECg1EZXZpY2VTZXJ2aWNlEl8KDlJlZ2lzdGVyRGV2aWNlEiUuaW90ZGguZmxlZXQudjEuUmVnaXN0ZXJEZXZpY2VSZXF1ZXN0GiYuaW90ZGguZmxlZXQudjEuUmVnaXN0ZXJEZXZpY2VSZXNwb25zZRJVCglHZXREZXZpY2USIC5pb3RkaC5mbGVldC52MS5HZXREZXZpY2VSZXF1ZXN0GiEuaW90ZGguZmxlZXQudjEuR2V0RGV2aWNlUmVzcG9uc2UiA5ACARJbCgtMaXN0RGV2aWNlcxIiLmlvdGRoLmZsZWV0LnYxLkxpc3REZXZpY2VzUmVxdWVzdBojLmlvdGRoLmZsZWV0LnYxLkxpc3REZXZpY2VzUmVzcG9uc2UiA5ACARJZCgxVcGRhdGVEZXZpY2USIy5pb3RkaC5mbGVldC52MS5VcGRhdGVEZXZpY2VSZXF1ZXN0GiQuaW90ZGguZmxlZXQudjEuVXBkYXRlRGV2aWNlUmVzcG9uc2USXgoMUmV0aXJlRGV2aWNlEiMuaW90ZGguZmxlZXQudjEuUmV0aXJlRGV2aWNlUmVxdWVzdBokLmlvdGRoLmZsZWV0LnYxLlJldGlyZURldmljZVJlc3BvbnNlIgOQAgISWwoLUHVyZ2VEZXZpY2USIi5pb3RkaC5mbGVldC52MS5QdXJnZURldmljZVJlcXVlc3QaIy5pb3RkaC5mbGVldC52MS5QdXJnZURldmljZVJlc3BvbnNlIgOQAgJCYAoSY29tLmlvdGRoLmZsZWV0LnYxQhJEZXZpY2VTZXJ2aWNlUHJvdG9QAVojaW90ZGgvZ2VuL2dvL2lvdGRoL2ZsZWV0L3YxO2ZsZWV0djGqAg5Jb3RkaC5GbGVldC5WMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_fleet_v1_device]);
+  fileDesc("CiNpb3RkaC9mbGVldC92MS9kZXZpY2Vfc2VydmljZS5wcm90bxIOaW90ZGguZmxlZXQudjEi1gIKFVJlZ2lzdGVyRGV2aWNlUmVxdWVzdBI6CglkZXZpY2VfaWQYASABKAlCJ7pIJHIiGIABMh1eW0EtWmEtejAtOS4lXyo/ISgpLDo9QCQnLV0rJBIeCgxkaXNwbGF5X25hbWUYAiABKAlCCLpIBXIDGIABEhYKBHNpdGUYAyABKAlCCLpIBXIDGIABEnkKBmxhYmVscxgEIAMoCzIxLmlvdGRoLmZsZWV0LnYxLlJlZ2lzdGVyRGV2aWNlUmVxdWVzdC5MYWJlbHNFbnRyeUI2ukgzmgEwECAiJXIjGEAyH15bYS16MC05XShbYS16MC05LV0qW2EtejAtOV0pPyQqBXIDGIABEh8KCnJlcXVlc3RfaWQYBSABKAlCC7pICNgBAXIDsAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEirAEKFlJlZ2lzdGVyRGV2aWNlUmVzcG9uc2USLgoGZGV2aWNlGAEgASgLMhYuaW90ZGguZmxlZXQudjEuRGV2aWNlQga6SAPIAQESIwoPZW5yb2xtZW50X3Rva2VuGAIgASgJQgq6SAdyBRAgGIAEEj0KEXRva2VuX2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBInkKGklzc3VlRW5yb2xtZW50VG9rZW5SZXF1ZXN0EjoKCWRldmljZV9pZBgBIAEoCUInukgkciIYgAEyHV5bQS1aYS16MC05LiVfKj8hKCksOj1AJCctXSskEh8KCnJlcXVlc3RfaWQYAiABKAlCC7pICNgBAXIDsAEBIoEBChtJc3N1ZUVucm9sbWVudFRva2VuUmVzcG9uc2USIwoPZW5yb2xtZW50X3Rva2VuGAEgASgJQgq6SAdyBRAgGIAEEj0KEXRva2VuX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIk4KEEdldERldmljZVJlcXVlc3QSOgoJZGV2aWNlX2lkGAEgASgJQie6SCRyIhiAATIdXltBLVphLXowLTkuJV8qPyEoKSw6PUAkJy1dKyQiQwoRR2V0RGV2aWNlUmVzcG9uc2USLgoGZGV2aWNlGAEgASgLMhYuaW90ZGguZmxlZXQudjEuRGV2aWNlQga6SAPIAQEifQoSTGlzdERldmljZXNSZXF1ZXN0EiwKBmZpbHRlchgBIAEoCzIcLmlvdGRoLmZsZWV0LnYxLkRldmljZUZpbHRlchIbCglwYWdlX3NpemUYAiABKA1CCLpIBSoDGOgHEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAIIoABChNMaXN0RGV2aWNlc1Jlc3BvbnNlEjIKB2RldmljZXMYASADKAsyFi5pb3RkaC5mbGVldC52MS5EZXZpY2VCCbpIBpIBAxDoBxIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhIKCnRvdGFsX3NpemUYAyABKAQiowEKBkxhYmVscxJqCgZ2YWx1ZXMYASADKAsyIi5pb3RkaC5mbGVldC52MS5MYWJlbHMuVmFsdWVzRW50cnlCNrpIM5oBMBAgIiVyIxhAMh9eW2EtejAtOV0oW2EtejAtOS1dKlthLXowLTldKT8kKgVyAxiAARotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIogCChNVcGRhdGVEZXZpY2VSZXF1ZXN0EjoKCWRldmljZV9pZBgBIAEoCUInukgkciIYgAEyHV5bQS1aYS16MC05LiVfKj8hKCksOj1AJCctXSskEhAKCHJldmlzaW9uGAIgASgEEiMKDGRpc3BsYXlfbmFtZRgDIAEoCUIIukgFcgMYgAFIAIgBARIbCgRzaXRlGAQgASgJQgi6SAVyAxiAAUgBiAEBEiYKBmxhYmVscxgFIAEoCzIWLmlvdGRoLmZsZWV0LnYxLkxhYmVscxIfCgpyZXF1ZXN0X2lkGAYgASgJQgu6SAjYAQFyA7ABAUIPCg1fZGlzcGxheV9uYW1lQgcKBV9zaXRlIkYKFFVwZGF0ZURldmljZVJlc3BvbnNlEi4KBmRldmljZRgBIAEoCzIWLmlvdGRoLmZsZWV0LnYxLkRldmljZUIGukgDyAEBIm0KE1JldGlyZURldmljZVJlcXVlc3QSOgoJZGV2aWNlX2lkGAEgASgJQie6SCRyIhiAATIdXltBLVphLXowLTkuJV8qPyEoKSw6PUAkJy1dKyQSGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDIkYKFFJldGlyZURldmljZVJlc3BvbnNlEi4KBmRldmljZRgBIAEoCzIWLmlvdGRoLmZsZWV0LnYxLkRldmljZUIGukgDyAEBIlAKElB1cmdlRGV2aWNlUmVxdWVzdBI6CglkZXZpY2VfaWQYASABKAlCJ7pIJHIiGIABMh1eW0EtWmEtejAtOS4lXyo/ISgpLDo9QCQnLV0rJCJdChNQdXJnZURldmljZVJlc3BvbnNlEhQKDGh1Yl9tZXNzYWdlcxgBIAEoBBIcCg9kZXZpY2VfbWVzc2FnZXMYAiABKARIAIgBAUISChBfZGV2aWNlX21lc3NhZ2VzMqwFCg1EZXZpY2VTZXJ2aWNlEl8KDlJlZ2lzdGVyRGV2aWNlEiUuaW90ZGguZmxlZXQudjEuUmVnaXN0ZXJEZXZpY2VSZXF1ZXN0GiYuaW90ZGguZmxlZXQudjEuUmVnaXN0ZXJEZXZpY2VSZXNwb25zZRJuChNJc3N1ZUVucm9sbWVudFRva2VuEiouaW90ZGguZmxlZXQudjEuSXNzdWVFbnJvbG1lbnRUb2tlblJlcXVlc3QaKy5pb3RkaC5mbGVldC52MS5Jc3N1ZUVucm9sbWVudFRva2VuUmVzcG9uc2USVQoJR2V0RGV2aWNlEiAuaW90ZGguZmxlZXQudjEuR2V0RGV2aWNlUmVxdWVzdBohLmlvdGRoLmZsZWV0LnYxLkdldERldmljZVJlc3BvbnNlIgOQAgESWwoLTGlzdERldmljZXMSIi5pb3RkaC5mbGVldC52MS5MaXN0RGV2aWNlc1JlcXVlc3QaIy5pb3RkaC5mbGVldC52MS5MaXN0RGV2aWNlc1Jlc3BvbnNlIgOQAgESWQoMVXBkYXRlRGV2aWNlEiMuaW90ZGguZmxlZXQudjEuVXBkYXRlRGV2aWNlUmVxdWVzdBokLmlvdGRoLmZsZWV0LnYxLlVwZGF0ZURldmljZVJlc3BvbnNlEl4KDFJldGlyZURldmljZRIjLmlvdGRoLmZsZWV0LnYxLlJldGlyZURldmljZVJlcXVlc3QaJC5pb3RkaC5mbGVldC52MS5SZXRpcmVEZXZpY2VSZXNwb25zZSIDkAICElsKC1B1cmdlRGV2aWNlEiIuaW90ZGguZmxlZXQudjEuUHVyZ2VEZXZpY2VSZXF1ZXN0GiMuaW90ZGguZmxlZXQudjEuUHVyZ2VEZXZpY2VSZXNwb25zZSIDkAICQmAKEmNvbS5pb3RkaC5mbGVldC52MUISRGV2aWNlU2VydmljZVByb3RvUAFaI2lvdGRoL2dlbi9nby9pb3RkaC9mbGVldC92MTtmbGVldHYxqgIOSW90ZGguRmxlZXQuVjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_iotdh_fleet_v1_device]);
 
 /**
  * Registers a device.
@@ -104,6 +104,62 @@ export const RegisterDeviceResponseSchema: GenMessage<RegisterDeviceResponse> = 
   messageDesc(file_iotdh_fleet_v1_device_service, 1);
 
 /**
+ * Asks for another enrolment token.
+ *
+ * @generated from message iotdh.fleet.v1.IssueEnrolmentTokenRequest
+ */
+export type IssueEnrolmentTokenRequest = Message<"iotdh.fleet.v1.IssueEnrolmentTokenRequest"> & {
+  /**
+   * The id of the device.
+   *
+   * @generated from field: string device_id = 1;
+   */
+  deviceId: string;
+
+  /**
+   * Makes a retry harmless. Empty: a retry counts as a new request.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message iotdh.fleet.v1.IssueEnrolmentTokenRequest.
+ * Use `create(IssueEnrolmentTokenRequestSchema)` to create a new message.
+ */
+export const IssueEnrolmentTokenRequestSchema: GenMessage<IssueEnrolmentTokenRequest> = /*@__PURE__*/
+  messageDesc(file_iotdh_fleet_v1_device_service, 2);
+
+/**
+ * The token.
+ *
+ * @generated from message iotdh.fleet.v1.IssueEnrolmentTokenResponse
+ */
+export type IssueEnrolmentTokenResponse = Message<"iotdh.fleet.v1.IssueEnrolmentTokenResponse"> & {
+  /**
+   * What the device's agent enrols with, once: a secret that is shown only here. Never empty.
+   *
+   * @generated from field: string enrolment_token = 1;
+   */
+  enrolmentToken: string;
+
+  /**
+   * Until when the token can be used.
+   *
+   * @generated from field: google.protobuf.Timestamp token_expire_time = 2;
+   */
+  tokenExpireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message iotdh.fleet.v1.IssueEnrolmentTokenResponse.
+ * Use `create(IssueEnrolmentTokenResponseSchema)` to create a new message.
+ */
+export const IssueEnrolmentTokenResponseSchema: GenMessage<IssueEnrolmentTokenResponse> = /*@__PURE__*/
+  messageDesc(file_iotdh_fleet_v1_device_service, 3);
+
+/**
  * Names a device.
  *
  * @generated from message iotdh.fleet.v1.GetDeviceRequest
@@ -122,7 +178,7 @@ export type GetDeviceRequest = Message<"iotdh.fleet.v1.GetDeviceRequest"> & {
  * Use `create(GetDeviceRequestSchema)` to create a new message.
  */
 export const GetDeviceRequestSchema: GenMessage<GetDeviceRequest> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_device_service, 2);
+  messageDesc(file_iotdh_fleet_v1_device_service, 4);
 
 /**
  * The device.
@@ -143,7 +199,7 @@ export type GetDeviceResponse = Message<"iotdh.fleet.v1.GetDeviceResponse"> & {
  * Use `create(GetDeviceResponseSchema)` to create a new message.
  */
 export const GetDeviceResponseSchema: GenMessage<GetDeviceResponse> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_device_service, 3);
+  messageDesc(file_iotdh_fleet_v1_device_service, 5);
 
 /**
  * Selects devices.
@@ -178,7 +234,7 @@ export type ListDevicesRequest = Message<"iotdh.fleet.v1.ListDevicesRequest"> & 
  * Use `create(ListDevicesRequestSchema)` to create a new message.
  */
 export const ListDevicesRequestSchema: GenMessage<ListDevicesRequest> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_device_service, 4);
+  messageDesc(file_iotdh_fleet_v1_device_service, 6);
 
 /**
  * A page of devices.
@@ -213,7 +269,7 @@ export type ListDevicesResponse = Message<"iotdh.fleet.v1.ListDevicesResponse"> 
  * Use `create(ListDevicesResponseSchema)` to create a new message.
  */
 export const ListDevicesResponseSchema: GenMessage<ListDevicesResponse> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_device_service, 5);
+  messageDesc(file_iotdh_fleet_v1_device_service, 7);
 
 /**
  * Labels that replace those that a device has.
@@ -234,7 +290,7 @@ export type Labels = Message<"iotdh.fleet.v1.Labels"> & {
  * Use `create(LabelsSchema)` to create a new message.
  */
 export const LabelsSchema: GenMessage<Labels> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_device_service, 6);
+  messageDesc(file_iotdh_fleet_v1_device_service, 8);
 
 /**
  * Changes a device.
@@ -290,7 +346,7 @@ export type UpdateDeviceRequest = Message<"iotdh.fleet.v1.UpdateDeviceRequest"> 
  * Use `create(UpdateDeviceRequestSchema)` to create a new message.
  */
 export const UpdateDeviceRequestSchema: GenMessage<UpdateDeviceRequest> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_device_service, 7);
+  messageDesc(file_iotdh_fleet_v1_device_service, 9);
 
 /**
  * The device is changed.
@@ -311,7 +367,7 @@ export type UpdateDeviceResponse = Message<"iotdh.fleet.v1.UpdateDeviceResponse"
  * Use `create(UpdateDeviceResponseSchema)` to create a new message.
  */
 export const UpdateDeviceResponseSchema: GenMessage<UpdateDeviceResponse> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_device_service, 8);
+  messageDesc(file_iotdh_fleet_v1_device_service, 10);
 
 /**
  * Retires a device.
@@ -339,7 +395,7 @@ export type RetireDeviceRequest = Message<"iotdh.fleet.v1.RetireDeviceRequest"> 
  * Use `create(RetireDeviceRequestSchema)` to create a new message.
  */
 export const RetireDeviceRequestSchema: GenMessage<RetireDeviceRequest> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_device_service, 9);
+  messageDesc(file_iotdh_fleet_v1_device_service, 11);
 
 /**
  * The device is retired.
@@ -360,7 +416,7 @@ export type RetireDeviceResponse = Message<"iotdh.fleet.v1.RetireDeviceResponse"
  * Use `create(RetireDeviceResponseSchema)` to create a new message.
  */
 export const RetireDeviceResponseSchema: GenMessage<RetireDeviceResponse> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_device_service, 10);
+  messageDesc(file_iotdh_fleet_v1_device_service, 12);
 
 /**
  * Empties what is queued for a device.
@@ -381,7 +437,7 @@ export type PurgeDeviceRequest = Message<"iotdh.fleet.v1.PurgeDeviceRequest"> & 
  * Use `create(PurgeDeviceRequestSchema)` to create a new message.
  */
 export const PurgeDeviceRequestSchema: GenMessage<PurgeDeviceRequest> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_device_service, 11);
+  messageDesc(file_iotdh_fleet_v1_device_service, 13);
 
 /**
  * The queues are empty.
@@ -409,7 +465,7 @@ export type PurgeDeviceResponse = Message<"iotdh.fleet.v1.PurgeDeviceResponse"> 
  * Use `create(PurgeDeviceResponseSchema)` to create a new message.
  */
 export const PurgeDeviceResponseSchema: GenMessage<PurgeDeviceResponse> = /*@__PURE__*/
-  messageDesc(file_iotdh_fleet_v1_device_service, 12);
+  messageDesc(file_iotdh_fleet_v1_device_service, 14);
 
 /**
  * Registers, lists and retires devices. Errors that the service raises carry an ErrorInfo.
@@ -433,6 +489,19 @@ export const DeviceService: GenService<{
     methodKind: "unary";
     input: typeof RegisterDeviceRequestSchema;
     output: typeof RegisterDeviceResponseSchema;
+  },
+  /**
+   * Issue another token for a device that must enrol again, as when its certificate has ended. One that was not used is no longer
+   * good. The certificate that the device has stays good until the token is used.
+   *
+   * Fails with NOT_FOUND and ResourceNotFound, and with FAILED_PRECONDITION when the device is retired.
+   *
+   * @generated from rpc iotdh.fleet.v1.DeviceService.IssueEnrolmentToken
+   */
+  issueEnrolmentToken: {
+    methodKind: "unary";
+    input: typeof IssueEnrolmentTokenRequestSchema;
+    output: typeof IssueEnrolmentTokenResponseSchema;
   },
   /**
    * Get one device.
