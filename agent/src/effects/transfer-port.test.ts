@@ -5,7 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
-import { Carrier, UpgradeOfferSchema } from '@iotdh/proto/bus/v1';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import {
+  Carrier,
+  type FrameRequest,
+  TransferRefusal,
+  type TransferRefused,
+  TransferRefusedSchema,
+  UpgradeOfferSchema,
+} from '@iotdh/proto/bus/v1';
 import { nextTargets } from '@iotdh/trust/author';
 import { createRepository, signedBy } from '@iotdh/trust/testing';
 import type { Preflight } from '../install/installer.ts';
@@ -16,6 +24,7 @@ import { addPatch } from '../testing/pack.ts';
 import { offeredMetadata, signedManifest } from '../testing/signed.ts';
 import type { LocalFiles } from '../transfer/plan/local-files.ts';
 import { realClock } from '../transfer/testing/bench.ts';
+import { writeBundle } from '../transfer/testing/bundle.ts';
 import { answer } from '../transfer/testing/cloud.ts';
 import type { Blobs } from '../transfer/testing/pack.ts';
 import { createManifestTrust } from '../trust/manifest-trust.ts';
@@ -32,11 +41,21 @@ type Machine = {
   builtAtMs: number;
   imported?: boolean;
   carriers?: Carrier[];
+  /** What follows the hub's refusal of each request for want of quota; undefined: it has some. */
+  onRefused?: () => void;
+  /** Folders of bundles that were imported. */
+  bundles?: string[];
   local?: LocalFiles;
 };
 
 const plenty = 1_000_000_000;
 const fit: Machine = { freeBytes: plenty, preflight: { kind: 'met' }, anchored: true, builtAtMs: 0 };
+
+const refusalOf = ({ transferId, objectDigest }: FrameRequest): TransferRefused =>
+  create(TransferRefusedSchema, {
+    ...{ transferId, objectDigest, refusal: TransferRefusal.QUOTA_USED },
+    retryTime: timestampFromMs(Date.now() + 3_600_000),
+  });
 
 /** A transfer port over a machine that changes while the port waits; `waits` says what it does the next time. */
 async function createRig(t: TestContext, machine: Machine, waits: (() => unknown)[]) {
@@ -71,7 +90,13 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
     updates,
     view: createUpdateView({ updates, manifests: { of: () => null } }),
     async ask(request) {
+      const { onRefused } = machine;
       setImmediate(async () => {
+        if (onRefused !== undefined) {
+          port.onRefused(refusalOf(request));
+          onRefused();
+          return;
+        }
         for (const frame of answer(blobs, request)) await port.onFrame(frame);
       });
       return { kind: 'sent' };
@@ -84,7 +109,7 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
       },
     },
     makeCarriers: createTransferCarriers({ https: null, clock: realClock }),
-    media: { holding: () => [] },
+    media: { holding: () => machine.bundles ?? [] },
     ...(machine.local && { local: machine.local }),
     trust,
     askForOffer: () => asked.push(ids.assignmentId),
@@ -105,7 +130,20 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
     const known = updates.get(ids.assignmentId) ?? record;
     updates.put({ ...known, offer: offer(), offers: known.offers + 1 });
   };
-  return { start, updates, update, withdrawn, lines, asked, repository, blobs, pack, offerAgain };
+  return {
+    port,
+    folder,
+    start,
+    updates,
+    update,
+    withdrawn,
+    lines,
+    asked,
+    repository,
+    blobs,
+    pack,
+    offerAgain,
+  };
 }
 
 test('a disk without the room for the update and what is to stay free is waited for', async (t) => {
@@ -161,6 +199,25 @@ test('what a transfer found on the disk is still known when it goes on after an 
   assert.ok(known[0] instanceof Map);
   assert.equal(known[1], known[0]);
   assert.notEqual(known[2], known[0]);
+});
+
+test('a bundle that is imported while the hub has no quota is used at once', async (t) => {
+  const machine: Machine = { ...fit, carriers: [Carrier.BUS, Carrier.OFFLINE] };
+  const rig = await createRig(t, machine, []);
+  const { blobs, pack, port, updates } = rig;
+  const stick = join(rig.folder, 'stick');
+  writeBundle(stick, { blobs, manifest: pack.ref }, offeredMetadata(rig.repository, blobs));
+  machine.onRefused = () =>
+    setImmediate(() => {
+      machine.bundles = [stick];
+      port.onBundle();
+    });
+  assert.equal((await rig.start()).kind, 'event');
+  const { carriers } = updates.get(rig.update.updateId)?.patch ?? assert.fail();
+  assert.deepEqual(
+    carriers?.map(({ carrier }) => carrier),
+    ['offline'],
+  );
 });
 
 const dayMs = 86_400_000;

@@ -104,7 +104,7 @@ export function createPull(options: PullOptions): Pull {
     const by = [...times].map(([carrier, count]) => `${count} times by ${carrier}`).join(', ');
     const next = times.has('offline')
       ? 'export the bundle again and import it, or assign the update'
-      : 'what is stored of the pack is damaged';
+      : 'what the storage has of it is damaged';
     const detail = `segment ${segment} of object ${hexOf(options.objectDigest)} arrived damaged ${by}: ${next}`;
     return { kind: 'failed', reason: 'corrupt', detail };
   }
