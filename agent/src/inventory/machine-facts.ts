@@ -4,11 +4,12 @@ import { stat, statfs } from 'node:fs/promises';
 import { arch, freemem, platform, release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onMainsPower } from './mains-power.ts';
+import { windowsVersion } from './windows-version.ts';
 
 export type MachinePlatform = {
   operatingSystem: 'windows' | 'linux' | null;
   architecture: 'x64' | 'arm64' | null;
-  /** Such as `debian-12`, or Windows' own `10.0.26100`; empty: not known. */
+  /** Such as `debian-12`, or Windows' own `10.0.26100.2314`; empty: not known. */
   operatingSystemVersion: string;
   model: string;
 };
@@ -25,6 +26,8 @@ export type MachineFacts = {
 /** `root` is where the machine's own files are, `/` but for tests; `model` is from the settings. */
 export function createMachineFacts({ model, root = '/' }: { model: string; root?: string }): MachineFacts {
   const release_ = osRelease(root);
+  // Once is enough: an update raises it by a restart of the machine.
+  const ofWindows = platform() === 'win32' ? windowsVersion(release()) : null;
   const operatingSystems: Partial<Record<NodeJS.Platform, 'windows' | 'linux'>> = {
     win32: 'windows',
     linux: 'linux',
@@ -32,7 +35,7 @@ export function createMachineFacts({ model, root = '/' }: { model: string; root?
   const architectures: Record<string, 'x64' | 'arm64'> = { x64: 'x64', arm64: 'arm64' };
 
   const versionName = () => {
-    if (platform() === 'win32') return release();
+    if (ofWindows !== null) return ofWindows;
     return [release_.get('ID'), release_.get('VERSION_ID')].filter(Boolean).join('-').slice(0, 64);
   };
 
@@ -53,7 +56,7 @@ export function createMachineFacts({ model, root = '/' }: { model: string; root?
     freeMemoryBytes: async () => process.availableMemory?.() ?? freemem(),
     onMainsPower: async () => onMainsPower(root),
     operatingSystemProduct() {
-      if (platform() === 'win32') return { product: 'Windows', version: release() };
+      if (ofWindows !== null) return { product: 'Windows', version: ofWindows };
       const name = release_.get('NAME') ?? platform();
       return { product: name.slice(0, 128), version: asVersion(release_.get('VERSION_ID') ?? release()) };
     },
