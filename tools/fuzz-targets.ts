@@ -71,6 +71,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
       ['chunk-list', 'damaged lists of chunks'],
       ['bundle-index', 'damaged indexes of bundles'],
       ['frames', 'frames that are wrong among those that are right, into spools'],
+      ['decode', 'damaged and crafted objects, whole and in chunks, and bombs'],
     ] as const
   ).map(
     ([name, title]): FuzzTarget => ({

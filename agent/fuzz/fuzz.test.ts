@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fuzzTransfer, readers } from './fuzz.ts';
+import { fuzzTransfer, type Reader, readers } from './fuzz.ts';
+
+/** Each is decoded from a file: they take a hundred times as long. */
+const fewer: Partial<Record<Reader, number>> = { decode: 600 };
 
 for (const reader of readers) {
-  test(`3,000 inputs of the kind ${reader} that are wrong are refused, and those that are right are taken`, async () => {
-    const report = await fuzzTransfer(reader, {
-      inputs: 3_000,
-      seed: 1,
-      signal: AbortSignal.timeout(120_000),
-    });
-    assert.ok(report.refused > 300, `${report.refused} were refused`);
+  const inputs = fewer[reader] ?? 3_000;
+  test(`${inputs} inputs of the kind ${reader} that are wrong are refused, and those that are right are taken`, async () => {
+    const report = await fuzzTransfer(reader, { inputs, seed: 1, signal: AbortSignal.timeout(120_000) });
+    assert.ok(report.refused > inputs / 10, `${report.refused} were refused`);
     assert.ok(report.accepted > 10, `${report.accepted} were taken`);
   });
 }

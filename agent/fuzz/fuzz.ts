@@ -1,5 +1,5 @@
 /**
- * Hands the readers of a transfer what is wrong: manifests, lists of chunks, indexes of bundles, frames. Whatever it is, the answer
+ * Hands the readers of a transfer what is wrong: manifests, lists of chunks, indexes of bundles, frames, objects. Whatever it is, the answer
  * is a value; what is accepted adds up; and no frame changes what has been verified.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,18 +15,22 @@ import { createChunkTable } from '../src/transfer/plan/chunk-table.ts';
 import { costFromNothing, lackingContents, planObjects } from '../src/transfer/plan/plan.ts';
 import { sha256 } from '../src/transfer/testing/pack.ts';
 import { craftChunkList } from './craft-chunk-list.ts';
+import { fuzzDecode } from './decode.ts';
 import { fuzzFrames } from './frames.ts';
 import { FuzzFailure, type FuzzOptions, type FuzzReport } from './report.ts';
 import { createSamples, type Samples } from './samples.ts';
 
-export const readers = ['manifest', 'chunk-list', 'bundle-index', 'frames'] as const;
+export const readers = ['manifest', 'chunk-list', 'bundle-index', 'frames', 'decode'] as const;
 export type Reader = (typeof readers)[number];
+/** Those that read bytes at once, and not from files. */
+type Text = Exclude<Reader, 'frames' | 'decode'>;
 
 const progressInputs = 50_000;
 
 /** Throws for an input that breaks what must hold, and names it. */
 export async function fuzzTransfer(reader: Reader, options: FuzzOptions): Promise<FuzzReport> {
   if (reader === 'frames') return inFolder((folder) => fuzzFrames(folder, options));
+  if (reader === 'decode') return inFolder((folder) => fuzzDecode(folder, options));
   const { inputs, seed, signal, progress } = options;
   const samples = await createSamples();
   const report: FuzzReport = { inputs, accepted: 0, refused: 0 };
@@ -49,17 +53,14 @@ export async function fuzzTransfer(reader: Reader, options: FuzzOptions): Promis
   return report;
 }
 
-function inputFor(reader: Exclude<Reader, 'frames'>, random: Random, samples: Samples): Buffer {
+function inputFor(reader: Text, random: Random, samples: Samples): Buffer {
   if (random.chance(0.02)) return random.bytes(random.below(300));
   const valid = samples[reader];
   if (reader === 'chunk-list' && random.chance(0.3)) return craftChunkList(random, random.pick(valid));
   return damage(random, random.pick(valid), random.pick(valid));
 }
 
-const accepts: Record<
-  Exclude<Reader, 'frames'>,
-  (bytes: Buffer, samples: Samples, random: Random) => boolean
-> = {
+const accepts: Record<Text, (bytes: Buffer, samples: Samples, random: Random) => boolean> = {
   manifest(bytes) {
     // Whoever made it has made its digest as well.
     const read = readManifest(bytes, sha256(bytes));

@@ -1,5 +1,4 @@
 /** Packs whose contents come in several forms: whole, as a delta of what a machine had, and as chunks. */
-import { zstdCompressSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { bytesReader, produceDelta } from '@iotdh/delta';
 import { type Chunking, chunksOf } from '@iotdh/delta/chunks';
@@ -12,7 +11,7 @@ import {
   ManifestSchema,
   ObjectSchema,
 } from '@iotdh/proto/update/v1';
-import { type Blobs, createPack, hex, type Pack, sha256 } from './pack.ts';
+import { type Blobs, compress, createPack, hex, type Pack, sha256 } from './pack.ts';
 
 export const smallChunks: Chunking = { min: 1024, average: 4096, max: 16_384 };
 
@@ -65,7 +64,12 @@ export async function addDelta(
 }
 
 /** Stores a content as chunks, of which so many share a group. */
-export async function addChunked(blobs: Blobs, content: Buffer, groupChunks = 2): Promise<ManifestObject> {
+export async function addChunked(
+  blobs: Blobs,
+  content: Buffer,
+  groupChunks = 2,
+  codec: Codec = Codec.ZSTD,
+): Promise<ManifestObject> {
   const digests: Buffer[] = [];
   const sizes: number[] = [];
   const groups: Buffer[][] = [];
@@ -75,7 +79,7 @@ export async function addChunked(blobs: Blobs, content: Buffer, groupChunks = 2)
     sizes.push(bytes.length);
     groups.at(-1)?.push(Buffer.from(bytes));
   }
-  const stored = groups.map((group) => zstdCompressSync(Buffer.concat(group)));
+  const stored = groups.map((group) => compress(Buffer.concat(group), codec));
   const list = Buffer.from(
     toBinary(
       ChunkListSchema,
@@ -92,7 +96,7 @@ export async function addChunked(blobs: Blobs, content: Buffer, groupChunks = 2)
     encoding: {
       case: 'chunked',
       value: {
-        codec: Codec.ZSTD,
+        codec,
         chunking: { minSize: min, averageSize: average, maxSize: max },
         chunkListDigest: sha256(list),
         chunkListSize: list.length,

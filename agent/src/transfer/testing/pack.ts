@@ -69,7 +69,7 @@ export function addObject(blobs: Blobs, contents: Buffer[], options: ObjectOptio
   });
 }
 
-function compress(bytes: Buffer, codec: Codec): Buffer {
+export function compress(bytes: Buffer, codec: Codec): Buffer {
   if (codec === Codec.ZSTD) return zstdCompressSync(bytes);
   if (codec === Codec.BROTLI)
     return brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } });
