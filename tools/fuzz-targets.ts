@@ -60,6 +60,12 @@ export const fuzzTargets: readonly FuzzTarget[] = [
     run: async (options) => (await import('../test/contract/fuzz.ts')).fuzzMessages(options),
   },
   {
+    name: 'host-service',
+    title: 'requests to the host service that are damaged, or well formed and wild',
+    inputs: 1_000_000,
+    run: async (options) => (await import('../agent/fuzz/host-service.ts')).fuzzHostService(options),
+  },
+  {
     name: 'audit-trail',
     title: 'audit trails with a line that is wrong, verified',
     inputs: 1_000_000,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fuzzTransfer, type Reader, readers } from './fuzz.ts';
+import { fuzzHostService } from './host-service.ts';
 
 /** Each is decoded from a file: they take a hundred times as long. */
 const fewer: Partial<Record<Reader, number>> = { decode: 600 };
@@ -13,3 +14,9 @@ for (const reader of readers) {
     assert.ok(report.accepted > 10, `${report.accepted} were taken`);
   });
 }
+
+test('1,500 requests to the host service that are damaged or wild do nothing that its contract and its settings do not allow', async () => {
+  const report = await fuzzHostService({ inputs: 1_500, seed: 1, signal: AbortSignal.timeout(120_000) });
+  assert.ok(report.refused > 300, `${report.refused} were refused`);
+  assert.ok(report.accepted > 100, `${report.accepted} were taken`);
+});
