@@ -1,8 +1,9 @@
 /** Objects that decode, and bombs: objects that would yield far more than their contents have. */
 import { constants, createZstdCompress } from 'node:zlib';
-import { Codec, type Object$ as ManifestObject } from '@iotdh/proto/update/v1';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { ChunkListSchema, Codec, type Object$ as ManifestObject } from '@iotdh/proto/update/v1';
 import { addChunked } from '../src/transfer/testing/forms.ts';
-import { addObject, type Blobs, bytesOf, compress, hex, sha256 } from '../src/transfer/testing/pack.ts';
+import { addObject, type Blobs, bytesOf, compress, hex } from '../src/transfer/testing/pack.ts';
 
 export type DecodeSample = {
   object: ManifestObject;
@@ -36,16 +37,23 @@ export async function createDecodeSamples(): Promise<DecodeSample[]> {
       const object = addObject(blobs, [zeros], { codec });
       samples.push({ object, stored, content: zeros, list: null });
     }
-    const small = Buffer.alloc(12_000, 7);
-    const chunked = await addChunked(blobs, small, 2, codec);
-    const list = chunked.encoding.case === 'chunked' ? chunked.encoding.value.chunkListDigest : sha256(small);
-    const [stored, bomb] = [blobs.get(hex(chunked.digest))!, compress(Buffer.alloc(bombBytes, 7), codec)];
-    samples.push({
-      ...{ object: chunked, content: small, list: blobs.get(hex(list))! },
-      stored: Buffer.concat([bomb, stored]).subarray(0, stored.length),
-    });
+    samples.push(await chunkedBomb(codec));
   }
   return samples;
+}
+
+/** Each group is a bomb, in a list in which everything adds up. */
+async function chunkedBomb(codec: Codec): Promise<DecodeSample> {
+  const blobs: Blobs = new Map();
+  const content = Buffer.alloc(40_000, 7);
+  const object = await addChunked(blobs, content, 2, codec);
+  if (object.encoding.case !== 'chunked') throw new Error('it is not chunked');
+  const list = fromBinary(ChunkListSchema, blobs.get(hex(object.encoding.value.chunkListDigest))!);
+  const bomb = compress(Buffer.alloc(bombBytes, 7), codec);
+  list.groupSizes = list.groupSizes.map(() => bomb.length);
+  const stored = Buffer.concat(list.groupSizes.map(() => bomb));
+  object.size = BigInt(stored.length);
+  return { object, stored, content, list: Buffer.from(toBinary(ChunkListSchema, list)) };
 }
 
 /** A frame of Zstandard that asks for a window of 2^27 bytes, which the contract does not allow. */

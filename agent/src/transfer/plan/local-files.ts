@@ -113,11 +113,11 @@ export function createLocalFiles(options: LocalFilesOptions): LocalFiles {
         for (const [root, places] of placesOf(contents, manifest)) {
           const replaced = new Set([...places].map((place) => join(roots[root]?.path ?? '', place)));
           for (const file of byRoot.get(root) ?? []) {
-            if (replaced.has(file.path)) {
-              given.add(file.path);
-              yield file;
-              // Small files have no chunks of their own; the large ones have most of what there is to share.
-            } else if (file.size >= 65_536) others.set(file.path, file);
+            // Small files have no chunks of their own; the large ones have most of what there is to share.
+            if (file.size >= 65_536) others.set(file.path, file);
+            if (!replaced.has(file.path)) continue;
+            given.add(file.path);
+            yield file;
           }
         }
         for (const path of given) others.delete(path);
