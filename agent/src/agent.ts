@@ -156,6 +156,7 @@ export function createAgent(options: AgentOptions): Agent {
     onDamaged,
   });
   async function openLink(): Promise<void> {
+    bus.leave();
     const given = await credentials();
     if (given !== null && !stopping.signal.aborted) bus.use(hubCredentials(given, connections.hub()));
   }

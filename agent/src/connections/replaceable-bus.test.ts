@@ -51,6 +51,19 @@ test('the link before ends before the new one begins, and does not pass for it',
   assert.deepEqual(done, ['first starts', 'first stops', 'second starts']);
 });
 
+test('a link that was left does not pass for the next one, while its credentials are being found', async () => {
+  const { done, make } = createBuses();
+  const bus = createReplaceableBus(make);
+  bus.use(credentials('first'));
+  await bus.opens(new AbortController().signal);
+  bus.leave();
+  assert.equal(bus.link.kind, 'idle');
+  assert.equal(await bus.opens(AbortSignal.abort()), false);
+  bus.use(credentials('second'));
+  assert.equal(await bus.opens(new AbortController().signal), true);
+  assert.deepEqual(done, ['first starts', 'first stops', 'second starts']);
+});
+
 test('credentials that cannot be any leave no link, so that whoever set them finds that they do not connect', async () => {
   const { done, make } = createBuses();
   const bus = createReplaceableBus(make);

@@ -5,6 +5,8 @@ import type { Credentials } from '../bus/credentials.ts';
 export type ReplaceableBus = Omit<Bus, 'start'> & {
   /** Opens the link as this device, ending the one before. Throws when the credentials cannot be any; there is no link then. */
   use(credentials: Credentials): void;
+  /** Ends the link, for whoever has still to find the next credentials: from now on it does not pass for one with those. */
+  leave(): void;
   /** Resolves to whether the link is open, or opens before the signal aborts. */
   opens(signal: AbortSignal): Promise<boolean>;
 };
@@ -26,18 +28,23 @@ export function createReplaceableBus(make: (credentials: Credentials) => Bus): R
     return () => listeners.delete(listener);
   }
 
+  function leave(): void {
+    const before = current;
+    if (stopped || before === null) return;
+    current = null;
+    setLink({ kind: 'idle' });
+    turn = turn.then(() => before.stop());
+  }
+
   return {
     get link() {
       return link;
     },
     onLink,
+    leave,
     use(credentials) {
       if (stopped) return;
-      const before = current;
-      // First of all, so that the link before never passes for one with these credentials.
-      current = null;
-      setLink({ kind: 'idle' });
-      turn = turn.then(() => before?.stop());
+      leave();
       const made = make(credentials);
       current = made;
       made.onLink((next) => {
