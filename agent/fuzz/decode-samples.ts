@@ -15,7 +15,7 @@ export type DecodeSample = {
 };
 
 const codecs = [Codec.NONE, Codec.ZSTD, Codec.BROTLI] as const;
-const bombBytes = 16 * 1024 * 1024;
+const bombBytes = 8 * 1024 * 1024;
 
 export async function createDecodeSamples(): Promise<DecodeSample[]> {
   const samples: DecodeSample[] = [];

@@ -4,7 +4,7 @@ import { fuzzTransfer, type Reader, readers } from './fuzz.ts';
 import { fuzzHostService } from './host-service.ts';
 
 /** Each is decoded from a file: they take a hundred times as long. */
-const fewer: Partial<Record<Reader, number>> = { decode: 600 };
+const fewer: Partial<Record<Reader, number>> = { decode: 300 };
 
 for (const reader of readers) {
   const inputs = fewer[reader] ?? 3_000;
