@@ -22,7 +22,7 @@ import { FuzzFailure, type FuzzOptions, type FuzzReport } from './report.ts';
 /** How much more memory the process may have than when it began. */
 const maxGrowthBytes = 160 * 1024 * 1024;
 const memoryInputs = 500;
-const progressInputs = 50_000;
+const progressInputs = 10_000;
 
 export async function fuzzDecode(folder: string, options: FuzzOptions): Promise<FuzzReport> {
   const { inputs, seed, signal, progress } = options;
@@ -30,6 +30,7 @@ export async function fuzzDecode(folder: string, options: FuzzOptions): Promise<
   const report: FuzzReport = { inputs, accepted: 0, refused: 0 };
   const startBytes = process.memoryUsage.rss();
   for (let index = 0; index < inputs; index += 1) {
+    signal.throwIfAborted();
     const random = createRandom(seed, index);
     try {
       if (await decodeOne(random, samples, folder, signal)) report.accepted += 1;
@@ -39,11 +40,10 @@ export async function fuzzDecode(folder: string, options: FuzzOptions): Promise<
         if (growth > maxGrowthBytes) throw new Error(`the memory has grown by ${growth} bytes`);
       }
     } catch (cause) {
+      signal.throwIfAborted();
       throw new FuzzFailure(`decode: input ${index} of seed ${seed}`, { cause });
     }
-    if ((index + 1) % progressInputs !== 0) continue;
-    signal.throwIfAborted();
-    progress?.(index + 1);
+    if ((index + 1) % progressInputs === 0) progress?.(index + 1);
   }
   return report;
 }
