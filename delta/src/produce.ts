@@ -39,9 +39,12 @@ const windowBytes = 8 * 2 ** 20;
 const defaultMaxBaseBytes = 2 ** 29;
 const defaultLevels = { none: 0, zstd: 19, brotli: 11 } as const;
 
-/** Threads are started once and used for each delta. `threads` is as many as the processor has, unless it is said. */
+/** Each thread has up to a quarter of a gigabyte of its own. */
+const maxDefaultThreads = 8;
+
+/** Threads are started once and used for each delta. `threads` is as many as the processor has, but at most 8, unless it is said. */
 export function createProducer(options: { threads?: number } = {}): Producer {
-  const { threads = availableParallelism() } = options;
+  const { threads = Math.min(availableParallelism(), maxDefaultThreads) } = options;
   const workers: PoolWorker[] = [];
 
   async function* produce({
