@@ -50,9 +50,7 @@ export async function createWorkstation(
   changes: Changes | ((folder: string) => Changes) = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'iotdh-agent-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
   const hub: LocalHub = await createLocalHub({ sku: 'off' });
-  t.after(() => hub.stop());
   const inFolder = (name: string) => join(folder, name);
   const root = inFolder('app');
   mkdirSync(root);
@@ -107,7 +105,12 @@ export async function createWorkstation(
   /** Stops the process where it is, until it is told to go on: what is sent to it meanwhile waits. */
   const freeze = (): void => void agent?.kill('SIGSTOP');
   const goOn = (): void => void agent?.kill('SIGCONT');
-  t.after(() => kill());
+  // The agent first: it writes into the folder as long as it runs.
+  t.after(async () => {
+    await kill();
+    await hub.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
   // What the agent said is what tells why a test failed.
   t.after((context) => {
     if ('passed' in context && context.passed === false) process.stderr.write(output);
