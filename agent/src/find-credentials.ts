@@ -48,7 +48,9 @@ export function findCredentials(options: FindCredentialsOptions): () => Promise<
     const enrolled = await enrol({
       ...{ ...broker, tokenFile, identity: folder, now, random, sleep, signal },
       onAttemptFailed({ reason, retryMs, byPerson }) {
-        const message = `the device is not enrolled yet: ${reason}; tried again in ${seconds(retryMs)}`;
+        const next =
+          retryMs === null ? 'it keeps the certificate that it has' : `tried again in ${seconds(retryMs)}`;
+        const message = `the device is not enrolled ${retryMs === null ? 'anew' : 'yet'}: ${reason}; ${next}`;
         log({ level: byPerson ? 'error' : 'warn', component: 'enrolment', message });
       },
     });

@@ -18,8 +18,11 @@ export type EnrolOptions = BrokerOptions & {
   signal: AbortSignal;
 };
 
-/** `retryMs`: when it is tried again. `byPerson`: a person has to do something first, such as to bring a new token. */
-export type EnrolFailure = { reason: string; retryMs: number; byPerson: boolean };
+/**
+ * `retryMs`: when it is tried again; null: it is not, and the agent goes on with the identity that it has. `byPerson`: a person has to
+ * do something first, such as to bring a new token.
+ */
+export type EnrolFailure = { reason: string; retryMs: number | null; byPerson: boolean };
 
 const callMs = 30_000;
 const maxRetryMs = 300_000;
@@ -28,8 +31,9 @@ const byPersonMs = 60_000;
 const maxTokenBytes = 512;
 
 /**
- * The device's identity: the one on disk, or a new one, also in the place of one that has ended when there is a new token. Null when
- * the signal came first. Rejects when the disk is broken.
+ * The device's identity: the one on disk, or a new one, also in the place of one that has ended when there is a new token. Whether it
+ * has ended is what the machine's clock says, so one that a token does not replace is still good. Null when the signal came
+ * first. Rejects when the disk is broken.
  */
 export async function enrol(options: EnrolOptions): Promise<Identity | null> {
   const { identity, now, signal, sleep, random, onAttemptFailed, tokenFile } = options;
@@ -41,7 +45,14 @@ export async function enrol(options: EnrolOptions): Promise<Identity | null> {
       return known;
     }
     const failure = await tryOnce(options);
-    if (failure === null) continue;
+    if (failure === null) {
+      rmSync(tokenFile, { force: true });
+      return identity.read();
+    }
+    if (known !== null && failure.byPerson) {
+      onAttemptFailed({ ...failure, retryMs: null });
+      return known;
+    }
     const waitMs = Math.min(1000 * 2 ** Math.min(attempt - 1, 10), maxRetryMs) * (0.5 + random() / 2);
     const retryMs = Math.round(failure.byPerson ? byPersonMs : waitMs);
     if (signal.aborted) break;

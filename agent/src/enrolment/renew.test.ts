@@ -10,7 +10,7 @@ import { Code } from '@connectrpc/connect';
 import { createBlobAccess } from '../connections/blob-access.ts';
 import { lifeOf } from './broker-client.ts';
 import { certifiedSigner } from './consent-signer.ts';
-import { enrol } from './enrol.ts';
+import { type EnrolFailure, enrol } from './enrol.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { keepRenewed, type RenewalFailure } from './renew.ts';
 import { createPretendBroker } from './testing/broker.ts';
@@ -31,9 +31,10 @@ async function enrolledDevice(t: TestContext) {
   const sleep = async (ms: number) => {
     state.now += ms;
   };
-  async function enrolNow(): Promise<Identity | null> {
+  async function enrolNow(
+    onAttemptFailed: (failure: EnrolFailure) => void = ({ reason }) => assert.fail(reason),
+  ): Promise<Identity | null> {
     const { signal } = new AbortController();
-    const onAttemptFailed = ({ reason }: { reason: string }) => assert.fail(reason);
     const random = () => 0;
     return enrol({ ...broker, tokenFile, identity, now, sleep, random, signal, onAttemptFailed });
   }
@@ -146,6 +147,13 @@ test('what fails is tried again later and later, and a certificate that has ende
   writeFileSync(tokenFile, 'another-token-of-at-least-thirty-two-characters');
   state.behaviour = 'another_device';
   await assert.rejects(enrolNow(), /the token is of somebody, and what this agent remembers is of ward-7/);
+  const said: EnrolFailure[] = [];
+  assert.deepEqual(
+    await enrolNow((failure) => said.push(failure)),
+    before,
+    'what it has may be good: who knows the time',
+  );
+  assert.deepEqual([said.length, said[0]?.retryMs], [1, null]);
   state.behaviour = 'right';
   assert.notDeepEqual(await enrolNow(), before);
   assert.ok(isPair(known()) && !existsSync(tokenFile));
