@@ -15,8 +15,8 @@ for (const reader of readers) {
   });
 }
 
-test('1,500 requests to the host service that are damaged or wild do nothing that its contract and its settings do not allow', async () => {
-  const report = await fuzzHostService({ inputs: 1_500, seed: 1, signal: AbortSignal.timeout(120_000) });
-  assert.ok(report.refused > 300, `${report.refused} were refused`);
-  assert.ok(report.accepted > 100, `${report.accepted} were taken`);
+test('500 requests to the host service that are damaged or wild do nothing that its contract and its settings do not allow', async () => {
+  const report = await fuzzHostService({ inputs: 500, seed: 1, signal: AbortSignal.timeout(120_000) });
+  assert.ok(report.refused > 100, `${report.refused} were refused`);
+  assert.ok(report.accepted > 30, `${report.accepted} were taken`);
 });

@@ -173,6 +173,10 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
   }
 
   async function end(update: Update, { reason, detail }: Failure): Promise<void> {
+    if (reason === 'withdrawn') {
+      await withdrawal.withdraw(update.updateId, 'cancelled', detail);
+      return;
+    }
     const refused =
       reason === 'not_accepted' ||
       reason === 'bad_manifest' ||

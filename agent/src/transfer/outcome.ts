@@ -4,6 +4,7 @@ import type { CarrierTally, OriginTally } from './notes.ts';
 
 /**
  * Why a transfer fails for good:
+ * - `withdrawn`: the backend knows of no such transfer, or no longer;
  * - `refused`: the backend will not send it;
  * - `corrupt`: what arrives does not match its digests, again and again;
  * - `bad_manifest`: the manifest breaks the contract, or names what no object yields;
@@ -13,6 +14,7 @@ import type { CarrierTally, OriginTally } from './notes.ts';
  * - `not_accepted`: this machine does not have or is not what the manifest asks for.
  */
 export type FailureReason =
+  | 'withdrawn'
   | 'refused'
   | 'corrupt'
   | 'bad_manifest'

@@ -231,7 +231,10 @@ export function createPull(options: PullOptions): Pull {
       return arrivals.length < size ? Promise.resolve() : promise;
     },
     onRefused({ refusal }) {
-      failure = { kind: 'failed', reason: 'refused', detail: `the backend says ${nameOf(refusal)}` };
+      // It knows of none that was withdrawn, and the word of that may come later than this.
+      const isGone = refusal === TransferRefusal.UNKNOWN_TRANSFER;
+      const reason = isGone ? 'withdrawn' : 'refused';
+      failure = { kind: 'failed', reason, detail: `the backend says ${nameOf(refusal)}` };
       wake();
     },
     onBundle() {

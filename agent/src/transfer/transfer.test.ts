@@ -118,20 +118,24 @@ test('an aborted transfer pauses, and goes on without asking for what counts', a
   assert.ok(frames <= total - Math.floor(counted / 1_500) + 20, `${frames} frames of ${total}`);
 });
 
-test('a refusal ends the transfer', async (t) => {
-  const pack = samplePack();
-  const refused = createBench(pack, temporaryFolder(t), {
-    reply(_frames, { objectDigest }) {
-      const refusal = TransferRefusal.UNKNOWN_OBJECT;
-      const message = create(TransferRefusedSchema, { transferId, objectDigest, refusal });
-      setImmediate(() => refused.transfer.onRefused(message));
-      return [];
-    },
+for (const [refusal, reason] of [
+  ['UNKNOWN_OBJECT', 'refused'],
+  ['UNKNOWN_TRANSFER', 'withdrawn'],
+] as const) {
+  test(`a refusal ends the transfer: ${refusal} says that it is ${reason}`, async (t) => {
+    const pack = samplePack();
+    const refused = createBench(pack, temporaryFolder(t), {
+      reply(_frames, { objectDigest }) {
+        const about = { transferId, objectDigest, refusal: TransferRefusal[refusal] };
+        setImmediate(() => refused.transfer.onRefused(create(TransferRefusedSchema, about)));
+        return [];
+      },
+    });
+    const outcome = await refused.run();
+    assert.ok(outcome.kind === 'failed' && outcome.reason === reason, inspect(outcome));
+    assert.match(outcome.detail, new RegExp(refusal));
   });
-  const outcome = await refused.run();
-  assert.ok(outcome.kind === 'failed' && outcome.reason === 'refused', inspect(outcome));
-  assert.match(outcome.detail, /UNKNOWN_OBJECT/);
-});
+}
 
 test('without a link nothing counts as asked for, and the transfer goes on when it is back', async (t) => {
   const pack = samplePack();
