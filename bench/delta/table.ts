@@ -92,7 +92,7 @@ function pairTable({ name, title, note, record }: Shown): string {
   const head = ['tool', 'to send', 'ours ÷ it', 'encode: CPU', 'memory', 'apply: CPU', 'memory'];
   return [
     `### ${name}: ${memory(record.newBytes)}`,
-    `${title === '' ? '' : `${title}. `}Ours measured on ${record.date}.`,
+    `${title === '' ? '' : `${title}. `}Ours measured on ${record.date}, ${memory(record.idle.loadedBytes)} before it applies.`,
     markdownTable(
       head,
       rows.map((row) => head.map((_, column) => row[column] ?? '')),
@@ -116,7 +116,7 @@ export function deltaTable(pairs: readonly MeasuredPair[]): string {
     ...(idle === undefined
       ? []
       : [
-          `Ours is a Node process. One that does nothing has ${memory(idle.bareBytes)}; with what applies a delta loaded, compiled and with the agent’s arguments for V8, ${memory(idle.loadedBytes)}. What applying adds is counted from there.`,
+          `Ours is a Node process, applied as the agent is published: compiled, with its arguments for V8. One that does nothing has ${memory(idle.bareBytes)}. What applying adds is counted from what each pair says of one that has loaded what applies a delta.`,
         ]),
     ...shown.map(pairTable),
   ].join('\n\n');
