@@ -2,16 +2,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { FuzzOptions } from '../delta/fuzz/each-input.ts';
 import { root } from './run.ts';
-
-export type FuzzOptions = {
-  inputs: number;
-  /** The same seed makes the same inputs. */
-  seed: number;
-  signal: AbortSignal;
-  /** How many inputs are done, now and then. */
-  progress(done: number): void;
-};
 
 export type FuzzTarget = {
   name: string;

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FuzzFailure, type FuzzOptions, type FuzzReport } from '../../delta/fuzz/each-input.ts';
 import { damage } from '../../delta/fuzz/inputs.ts';
 import { createRandom, type Random } from '../../delta/fuzz/random.ts';
 import type { ContentStore } from '../src/transfer/content-store.ts';
@@ -17,7 +18,6 @@ import { type LocalChunks, localChunks } from '../src/transfer/plan/local-chunks
 import { hex } from '../src/transfer/testing/pack.ts';
 import { craftChunkList } from './craft-chunk-list.ts';
 import { createDecodeSamples, type DecodeSample } from './decode-samples.ts';
-import { FuzzFailure, type FuzzOptions, type FuzzReport } from './report.ts';
 
 /** How much more memory the process may have than when it began. */
 const maxGrowthBytes = 160 * 1024 * 1024;

@@ -1,13 +1,13 @@
 /** Frames that are wrong, among those that are right, into one spool after another. */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FuzzFailure, type FuzzOptions, type FuzzReport } from '../../delta/fuzz/each-input.ts';
 import { createRandom } from '../../delta/fuzz/random.ts';
 import { createBitSet } from '../src/transfer/bit-set.ts';
 import { frameCount, segmentBytes, segmentCount } from '../src/transfer/layout.ts';
 import { openSegmentJournal } from '../src/transfer/segment-journal.ts';
 import { openSpool } from '../src/transfer/spool.ts';
 import { bytesOf, sha256 } from '../src/transfer/testing/pack.ts';
-import { FuzzFailure, type FuzzOptions, type FuzzReport } from './report.ts';
 
 const framesOfSpool = 500;
 

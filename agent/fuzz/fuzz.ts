@@ -6,8 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mostStoredBytes } from '@iotdh/proto/objects';
+import { eachInput, type FuzzOptions, type FuzzReport, textOf } from '../../delta/fuzz/each-input.ts';
 import { damage } from '../../delta/fuzz/inputs.ts';
-import { createRandom, type Random } from '../../delta/fuzz/random.ts';
+import type { Random } from '../../delta/fuzz/random.ts';
 import { readIndex } from '../src/transfer/bundle/read-bundle.ts';
 import { readChunkList } from '../src/transfer/decode/chunk-list.ts';
 import { readManifest } from '../src/transfer/manifest.ts';
@@ -17,7 +18,6 @@ import { sha256 } from '../src/transfer/testing/pack.ts';
 import { craftChunkList } from './craft-chunk-list.ts';
 import { fuzzDecode } from './decode.ts';
 import { fuzzFrames } from './frames.ts';
-import { FuzzFailure, type FuzzOptions, type FuzzReport } from './report.ts';
 import { createSamples, type Samples } from './samples.ts';
 
 export const readers = ['manifest', 'chunk-list', 'bundle-index', 'frames', 'decode'] as const;
@@ -25,31 +25,20 @@ export type Reader = (typeof readers)[number];
 /** Those that read bytes at once, and not from files. */
 type Text = Exclude<Reader, 'frames' | 'decode'>;
 
-const progressInputs = 50_000;
-
 /** Throws for an input that breaks what must hold, and names it. */
 export async function fuzzTransfer(reader: Reader, options: FuzzOptions): Promise<FuzzReport> {
   if (reader === 'frames') return inFolder((folder) => fuzzFrames(folder, options));
   if (reader === 'decode') return inFolder((folder) => fuzzDecode(folder, options));
-  const { inputs, seed, signal, progress } = options;
   const samples = await createSamples();
-  const report: FuzzReport = { inputs, accepted: 0, refused: 0 };
-  for (let index = 0; index < inputs; index += 1) {
-    const random = createRandom(seed, index);
-    const bytes = inputFor(reader, random, samples);
-    try {
-      if (accepts[reader](bytes, samples, random)) report.accepted += 1;
-      else report.refused += 1;
-    } catch (cause) {
-      const words = `${reader}: input ${index} of seed ${seed}, ${bytes.toString('base64').slice(0, 4_000)}`;
-      throw new FuzzFailure(words, { cause });
-    }
-    if ((index + 1) % progressInputs !== 0) continue;
-    signal.throwIfAborted();
-    progress?.(index + 1);
-    // Lets what else waits have its turn: nothing here does.
-    await new Promise(setImmediate);
-  }
+  const report: FuzzReport = { inputs: options.inputs, accepted: 0, refused: 0 };
+  await eachInput(options, {
+    make: (random) => inputFor(reader, random, samples),
+    judge(bytes, random) {
+      report[accepts[reader](bytes, samples, random) ? 'accepted' : 'refused'] += 1;
+    },
+    describe: (bytes, which) => `${reader}: ${which}, ${textOf(bytes)}`,
+    every: 50_000,
+  });
   return report;
 }
 

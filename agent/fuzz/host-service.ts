@@ -18,15 +18,14 @@ import { createConnectRouter } from '@connectrpc/connect';
 import { HostService } from '@iotdh/proto/host/v1';
 import { createLimits } from '@iotdh/proto/limits';
 import { sharedValidator as validator } from '@iotdh/proto/payload';
+import { eachInput, type FuzzOptions, type FuzzReport, textOf } from '../../delta/fuzz/each-input.ts';
 import { damage } from '../../delta/fuzz/inputs.ts';
-import { createRandom, type Random } from '../../delta/fuzz/random.ts';
+import type { Random } from '../../delta/fuzz/random.ts';
 import { openCallJournal } from '../src/host-service/call-journal.ts';
 import { createService } from '../src/host-service/service.ts';
 import { createHostMachine, services } from './host-machine.ts';
-import { FuzzFailure, type FuzzOptions, type FuzzReport } from './report.ts';
 
 const vectors = join(import.meta.dirname, '..', '..', 'proto', 'vectors');
-const progressInputs = 50_000;
 /** What somebody would send who is after more than the list allows; and what is merely odd. */
 const evil = ['../secret', 'contents/link', 'contents/../../secret', 'sshd', '-o', 'a b'];
 const odd: readonly JsonValue[] = [
@@ -100,7 +99,7 @@ function messageOf({ method, bytes, isJson }: Input): Message | null {
 /** Throws for an input that breaks what must hold, and names it. */
 export async function fuzzHostService(options: FuzzOptions): Promise<FuzzReport> {
   const folder = mkdtempSync(join(tmpdir(), 'iotdh-fuzz-'));
-  const { inputs, seed, signal, progress } = options;
+  const { inputs, signal } = options;
   const { operations, imageFolder, seen } = createHostMachine(folder);
   const journal = openCallJournal(':memory:');
   const { signal: stopping } = new AbortController();
@@ -152,19 +151,14 @@ export async function fuzzHostService(options: FuzzOptions): Promise<FuzzReport>
 
   const report: FuzzReport = { inputs, accepted: 0, refused: 0 };
   try {
-    for (let index = 0; index < inputs; index += 1) {
-      const input = inputFor(createRandom(seed, index), samples);
-      try {
+    await eachInput(options, {
+      make: (random) => inputFor(random, samples),
+      async judge(input) {
         report[(await isAnswered(input)) ? 'accepted' : 'refused'] += 1;
-      } catch (cause) {
-        const { method, bytes } = input;
-        const words = `${method.name}, input ${index} of seed ${seed}: ${bytes.toString('base64').slice(0, 4_000)}`;
-        throw new FuzzFailure(words, { cause });
-      }
-      if ((index + 1) % progressInputs !== 0) continue;
-      signal.throwIfAborted();
-      progress?.(index + 1);
-    }
+      },
+      describe: ({ method, bytes }, which) => `${method.name}, ${which}: ${textOf(bytes)}`,
+      every: 50_000,
+    });
   } finally {
     journal.close();
     rmSync(folder, { recursive: true });

@@ -4,15 +4,9 @@
  */
 import { applyDelta, DeltaError, type Reader } from '../src/apply.ts';
 import { maxOperations, maxSegmentLog } from '../src/format.ts';
+import { eachInput, FuzzFailure, type FuzzOptions, textOf } from './each-input.ts';
 import { bases, damage, inventDelta } from './inputs.ts';
-import { createRandom } from './random.ts';
-
-export type FuzzOptions = {
-  inputs: number;
-  seed: number;
-  signal: AbortSignal;
-  progress?(done: number): void;
-};
+import type { Random } from './random.ts';
 
 /** How many inputs were applied, and how many were refused for which reason. */
 export type FuzzReport = {
@@ -22,44 +16,38 @@ export type FuzzReport = {
   growthBytes: number;
 };
 
-export class FuzzFailure extends Error {}
-
 /** Node's own heap moves by this much without a leak. */
 const maxGrowthBytes = 128 * 2 ** 20;
-const progressInputs = 50_000;
 
-export async function fuzzDelta({ inputs, seed, signal, progress }: FuzzOptions): Promise<FuzzReport> {
+export async function fuzzDelta(options: FuzzOptions): Promise<FuzzReport> {
+  const { inputs } = options;
   const report: FuzzReport = { inputs, applied: 0, refused: {}, growthBytes: 0 };
   let other: Buffer = Buffer.alloc(64);
   let startBytes = 0;
-  for (let index = 0; index < inputs; index += 1) {
-    const random = createRandom(seed, index);
-    const base = random.pick(bases);
-    const delta = inputOf();
-    const outcome = await applied(base, delta).catch((cause: unknown) => {
-      throw new FuzzFailure(`input ${index} of seed ${seed}, ${delta.toString('base64').slice(0, 4_000)}`, {
-        cause,
-      });
-    });
-    if (outcome === 'applied') report.applied += 1;
-    else report.refused[outcome] = (report.refused[outcome] ?? 0) + 1;
-    if (index === Math.ceil(inputs / 10)) startBytes = process.memoryUsage().rss;
-    if ((index + 1) % progressInputs === 0) {
-      signal.throwIfAborted();
-      progress?.(index + 1);
-      // Lets what else waits have its turn: nothing here does.
-      await new Promise(setImmediate);
-    }
 
-    function inputOf(): Buffer {
-      if (random.chance(0.02)) return random.bytes(random.below(200));
-      if (random.chance(0.6)) return inventDelta(random, base, random.pick([0, 0.02, 0.1, 0.5]));
-      const valid = inventDelta(random, base, 0);
-      const damaged = damage(random, valid, other);
-      other = valid.length > 0 ? valid : other;
-      return damaged;
-    }
+  function deltaFor(random: Random, base: Buffer): Buffer {
+    if (random.chance(0.02)) return random.bytes(random.below(200));
+    if (random.chance(0.6)) return inventDelta(random, base, random.pick([0, 0.02, 0.1, 0.5]));
+    const valid = inventDelta(random, base, 0);
+    const damaged = damage(random, valid, other);
+    other = valid.length > 0 ? valid : other;
+    return damaged;
   }
+
+  await eachInput(options, {
+    make(random) {
+      const base = random.pick(bases);
+      return { base, delta: deltaFor(random, base) };
+    },
+    async judge({ base, delta }, _random, index) {
+      const outcome = await applied(base, delta);
+      if (outcome === 'applied') report.applied += 1;
+      else report.refused[outcome] = (report.refused[outcome] ?? 0) + 1;
+      if (index === Math.ceil(inputs / 10)) startBytes = process.memoryUsage().rss;
+    },
+    describe: ({ delta }, which) => `${which}, ${textOf(delta)}`,
+    every: 50_000,
+  });
   report.growthBytes = process.memoryUsage().rss - startBytes;
   if (report.growthBytes > maxGrowthBytes)
     throw new FuzzFailure(`memory grew by ${report.growthBytes} bytes`);

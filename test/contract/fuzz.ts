@@ -7,26 +7,11 @@ import { join } from 'node:path';
 import { type DescMessage, toBinary } from '@bufbuild/protobuf';
 import { CloudToDeviceSchema, DeviceToCloudSchema } from '@iotdh/proto/bus/v1';
 import { createPayloadReader, maxCloudToDeviceBytes, maxDeviceToCloudBytes } from '@iotdh/proto/payload';
+import { eachInput, type FuzzOptions, type FuzzReport, textOf } from '../../delta/fuzz/each-input.ts';
 import { damage } from '../../delta/fuzz/inputs.ts';
-import { createRandom } from '../../delta/fuzz/random.ts';
 import type { Vector } from './vectors.ts';
 
-export type FuzzOptions = {
-  inputs: number;
-  /** The same seed makes the same inputs. */
-  seed: number;
-  signal: AbortSignal;
-  progress?(done: number): void;
-};
-
-/** How many inputs were messages within the contract's limits, and how many were not. */
-export type FuzzReport = { inputs: number; accepted: number; refused: number };
-
-/** An input breaks what must hold. */
-export class FuzzFailure extends Error {}
-
 const folder = join(import.meta.dirname, '..', '..', 'proto', 'vectors');
-const progressInputs = 50_000;
 
 /** What tries one type of message: its valid vectors, and a reader that throws for an input that breaks what must hold. */
 function createSubject<Desc extends DescMessage>(schema: Desc, maxBytes: number) {
@@ -45,29 +30,25 @@ function createSubject<Desc extends DescMessage>(schema: Desc, maxBytes: number)
   return { samples, accepts };
 }
 
-export async function fuzzMessages({ inputs, seed, signal, progress }: FuzzOptions): Promise<FuzzReport> {
+export async function fuzzMessages(options: FuzzOptions): Promise<FuzzReport> {
   const subjects = [
     createSubject(CloudToDeviceSchema, maxCloudToDeviceBytes),
     createSubject(DeviceToCloudSchema, maxDeviceToCloudBytes),
   ];
-  const report: FuzzReport = { inputs, accepted: 0, refused: 0 };
-  for (let index = 0; index < inputs; index += 1) {
-    const random = createRandom(seed, index);
-    const { samples, accepts } = random.pick(subjects);
-    const bytes = random.chance(0.02)
-      ? random.bytes(random.below(300))
-      : damage(random, random.pick(samples), random.pick(samples));
-    try {
+  const report: FuzzReport = { inputs: options.inputs, accepted: 0, refused: 0 };
+  await eachInput(options, {
+    make(random) {
+      const { samples, accepts } = random.pick(subjects);
+      const bytes = random.chance(0.02)
+        ? random.bytes(random.below(300))
+        : damage(random, random.pick(samples), random.pick(samples));
+      return { accepts, bytes };
+    },
+    judge({ accepts, bytes }) {
       report[accepts(bytes) ? 'accepted' : 'refused'] += 1;
-    } catch (cause) {
-      const words = `input ${index} of seed ${seed}, ${bytes.toString('base64').slice(0, 4_000)}`;
-      throw new FuzzFailure(words, { cause });
-    }
-    if ((index + 1) % progressInputs !== 0) continue;
-    signal.throwIfAborted();
-    progress?.(index + 1);
-    // Lets what else waits have its turn: nothing here does.
-    await new Promise(setImmediate);
-  }
+    },
+    describe: ({ bytes }, which) => `${which}, ${textOf(bytes)}`,
+    every: 50_000,
+  });
   return report;
 }

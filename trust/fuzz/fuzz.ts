@@ -2,7 +2,8 @@
  * Hands a device metadata that are wrong: damaged, crafted, and signed by a server that was broken into. Whatever they are, the answer is
  * one of the rules, no file takes long, and nothing is signed but what the people with the targets' keys have signed.
  */
-import { createRandom, type Random } from '../../delta/fuzz/random.ts';
+import { eachInput, type FuzzOptions, textOf } from '../../delta/fuzz/each-input.ts';
+import type { Random } from '../../delta/fuzz/random.ts';
 import {
   addSignature,
   encodeMetadata,
@@ -16,19 +17,8 @@ import { createDeviceTrust, memoryStorage, type Rule } from '../src/device/index
 import { createRepository, manifest, type Repository } from '../src/testing/repository.ts';
 import { craft } from './craft.ts';
 
-export type FuzzOptions = {
-  inputs: number;
-  /** The same seed makes the same inputs, but for the keys. */
-  seed: number;
-  signal: AbortSignal;
-  progress?(done: number): void;
-};
-
 /** How many files were read, and how many of the devices that were handed one still took the good manifest. */
 export type FuzzReport = { inputs: number; read: number; judged: number; signed: number; slowestMs: number };
-
-/** An input breaks what must hold. */
-export class FuzzFailure extends Error {}
 
 const rules: ReadonlySet<Rule> = new Set([
   ...([
@@ -45,35 +35,30 @@ const rules: ReadonlySet<Rule> = new Set([
 const roles = ['root', 'targets', 'snapshot', 'timestamp'] as const;
 /** Far more than the largest file takes, and far less than a loop that does not end. */
 const maxMs = 20_000;
-const progressInputs = 10_000;
 const nowMs = Date.UTC(2026, 10, 23);
 const good = manifest('carto', '8.2');
 const evil = manifest('carto', '6.6');
 
-export async function fuzzMetadata({ inputs, seed, signal, progress }: FuzzOptions): Promise<FuzzReport> {
+/** The same seed makes the same inputs, but for the keys. */
+export async function fuzzMetadata(options: FuzzOptions): Promise<FuzzReport> {
   const repository = await createRepository({ nowMs });
   await repository.publish(good);
   await repository.rotate({});
-  const report: FuzzReport = { inputs, read: 0, judged: 0, signed: 0, slowestMs: 0 };
-  for (let index = 0; index < inputs; index += 1) {
-    const random = createRandom(seed, index);
-    const role = random.pick(roles);
-    const bytes = craft(random, bytesOf(repository, role));
-    const beganMs = performance.now();
-    try {
+  const report: FuzzReport = { inputs: options.inputs, read: 0, judged: 0, signed: 0, slowestMs: 0 };
+  await eachInput(options, {
+    make(random) {
+      const role = random.pick(roles);
+      return { role, bytes: craft(random, bytesOf(repository, role)) };
+    },
+    async judge({ role, bytes }, random) {
+      const beganMs = performance.now();
       await look(repository, role, bytes, random, report);
-    } catch (cause) {
-      const words = `${role}: input ${index} of seed ${seed}, ${bytes.toString('base64').slice(0, 4_000)}`;
-      throw new FuzzFailure(words, { cause });
-    }
-    report.slowestMs = Math.max(report.slowestMs, performance.now() - beganMs);
-    if (report.slowestMs > maxMs)
-      throw new FuzzFailure(`${role}: input ${index} of seed ${seed} took too long`);
-    if ((index + 1) % progressInputs !== 0) continue;
-    signal.throwIfAborted();
-    progress?.(index + 1);
-    await new Promise(setImmediate);
-  }
+      report.slowestMs = Math.max(report.slowestMs, performance.now() - beganMs);
+      if (report.slowestMs > maxMs) throw new Error('it took too long');
+    },
+    describe: ({ role, bytes }, which) => `${role}: ${which}, ${textOf(bytes)}`,
+    every: 10_000,
+  });
   return report;
 }
 
