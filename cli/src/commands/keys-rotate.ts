@@ -172,7 +172,7 @@ function describe(repository: Repository, rotation: Rotation): string[] {
 
 async function report(
   terminal: Terminal,
-  { output, offline }: RotateOptions,
+  { output, offline, root }: RotateOptions,
   about: { folder: string; repository: Repository; rotation: Rotation; progress: Progress },
 ): Promise<void> {
   const { folder, repository, rotation, progress } = about;
@@ -180,6 +180,7 @@ async function report(
   const differences = differencesOf(repository, rotation);
   const { version, expires } = rotation.root.signed;
   const isHandedIn: boolean = progress.met && offline !== true;
+  const again = `iotdh keys rotate ${folder} --root ${root}`;
   if (format === 'name') terminal.out(`${folder}\n`);
   else if (format !== 'table') {
     await printJson(terminal, format, {
@@ -205,9 +206,7 @@ async function report(
     terminal.note(
       'Devices follow with their next update. Move each new key file to the one person who is to sign with it.',
     );
-  else if (progress.met) terminal.note(`Next, with a link: iotdh keys rotate ${folder}`);
+  else if (progress.met) terminal.note(`Next, with a link: ${again}`);
   else
-    terminal.note(
-      `Pass the folder on, without the keys in it: somebody else signs with iotdh keys rotate ${folder} --key FILE`,
-    );
+    terminal.note(`Pass the folder on, without the keys in it: somebody else signs with ${again} --key FILE`);
 }
