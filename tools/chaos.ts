@@ -1,7 +1,7 @@
 /** `npm run chaos [-- machine|slots] [options]`: kills the agent's state machine, or cuts the power of a machine that gets a BASE. */
 import { randomKills } from '../agent/src/machine/chaos/kills.ts';
 import { runSchedules } from '../agent/src/slots/chaos/schedules.ts';
-import { readCommandLine, refuse, wholeNumber } from './command-line.ts';
+import { interruptible, readCommandLine, refuse, wholeNumber } from './command-line.ts';
 
 const usage = `Usage: npm run chaos -- [machine|slots] [options]
 
@@ -14,15 +14,18 @@ const usage = `Usage: npm run chaos -- [machine|slots] [options]
   --seed N           which ones; the same seed takes the same walks (default 1)
   --help             this text`;
 
-const abort = new AbortController();
-process.once('SIGINT', () => abort.abort());
 const started = performance.now();
 const seconds = () => ((performance.now() - started) / 1000).toFixed(0);
 
-async function machine(count: number, seed: number, jobs: number): Promise<void> {
+async function machine(options: {
+  kills: number;
+  seed: number;
+  jobs: number;
+  signal: AbortSignal;
+}): Promise<void> {
   let announced = 0;
   const { kills, walks, points } = await randomKills({
-    ...{ kills: count, seed, jobs, signal: abort.signal },
+    ...options,
     onWalk(toll) {
       if (toll.kills - announced < 500) return;
       announced = toll.kills;
@@ -35,15 +38,15 @@ async function machine(count: number, seed: number, jobs: number): Promise<void>
   console.log(points);
 }
 
-async function slots(count: number, seed: number): Promise<void> {
+async function slots(options: { count: number; seed: number; signal: AbortSignal }): Promise<void> {
   const toll = await runSchedules({
-    ...{ count, seed, signal: abort.signal },
+    ...options,
     onSchedule(done) {
       if (done % 10_000 === 0) console.log(`${done} schedules, ${seconds()} s`);
     },
   });
   console.log(
-    `${count} schedules, ${seconds()} s: one whole system at every start, one try for each, no success without proof`,
+    `${options.count} schedules, ${seconds()} s: one whole system at every start, one try for each, no success without proof`,
   );
   console.log(toll);
 }
@@ -62,8 +65,11 @@ const seed = wholeNumber('seed', values.seed, 0);
 if (more.length > 0) refuse(`"${more[0]}" is one word too many`);
 if (what === 'machine') {
   if (values.schedules !== undefined) refuse('--schedules is of slots');
-  await machine(wholeNumber('kills', values.kills ?? '10000'), seed, wholeNumber('jobs', values.jobs ?? '2'));
+  const kills = wholeNumber('kills', values.kills ?? '10000');
+  const jobs = wholeNumber('jobs', values.jobs ?? '2');
+  await interruptible((signal) => machine({ kills, seed, jobs, signal }));
 } else if (what === 'slots') {
   if (values.kills !== undefined || values.jobs !== undefined) refuse('--kills and --jobs are of machine');
-  await slots(wholeNumber('schedules', values.schedules ?? '100000'), seed);
+  const count = wholeNumber('schedules', values.schedules ?? '100000');
+  await interruptible((signal) => slots({ count, seed, signal }));
 } else refuse(`there is no chaos of "${what}"`);

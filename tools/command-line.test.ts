@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -39,4 +40,15 @@ test('a number that is none, and an option of the other chaos, are named', async
   assert.match(kills.notes, /^--kills must be a whole number from 1, not "many";/);
   const schedules = await started('tools/chaos.ts', 'slots', '--kills', '3');
   assert.deepEqual([schedules.code, schedules.notes.split(';')[0]], [2, '--kills and --jobs are of machine']);
+});
+
+test('what is interrupted says so, and nothing of a failure', async () => {
+  const fuzz = spawn(process.execPath, [join(root, 'tools/fuzz.ts'), 'chunk-list'], { stdio: 'pipe' });
+  let notes = '';
+  fuzz.stderr.on('data', (text) => {
+    if (notes === '') fuzz.kill('SIGINT');
+    notes += text;
+  });
+  assert.deepEqual(await once(fuzz, 'close'), [130, null]);
+  assert.match(notes, /^(chunk-list: \d+ of 1000000\n)+interrupted\n$/);
 });

@@ -28,6 +28,20 @@ export function readCommandLine<const T extends ParseArgsConfig>(
   return parsed as ReturnType<typeof parseArgs<T>>;
 }
 
+/** Runs what Ctrl-C may end early, which its processes hear too: whatever fails after that is no failure. The exit code is then 130. */
+export async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  try {
+    await work(stop.signal);
+    stop.signal.throwIfAborted();
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    process.stderr.write('interrupted\n');
+    process.exitCode = 130;
+  }
+}
+
 /** The number that `--name` was given. */
 export function wholeNumber(name: string, text: string, least = 1): number {
   const value = Number(text);

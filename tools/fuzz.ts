@@ -1,5 +1,5 @@
 /** `npm run fuzz [-- TARGET …] [options]`: fuzzes one target after another, and says how to replay what it finds. */
-import { readCommandLine, refuse, wholeNumber } from './command-line.ts';
+import { interruptible, readCommandLine, refuse, wholeNumber } from './command-line.ts';
 import { fuzzTargets, localHubTarget } from './fuzz-targets.ts';
 
 const usage = `Usage: npm run fuzz -- [TARGET …] [options]
@@ -36,9 +36,7 @@ if (unknown !== undefined)
 const inputs = values.inputs === undefined ? undefined : wholeNumber('inputs', values.inputs);
 const seed = wholeNumber('seed', values.seed, 0);
 
-async function main(): Promise<void> {
-  const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
+async function main(signal: AbortSignal): Promise<void> {
   for (const target of targets.filter(({ name }) => names.length === 0 || names.includes(name))) {
     const count = inputs ?? target.inputs;
     const started = performance.now();
@@ -46,12 +44,13 @@ async function main(): Promise<void> {
       const report = await target.run({
         inputs: count,
         seed,
-        signal: stop.signal,
+        signal,
         progress: (done) => console.error(`${target.name}: ${done} of ${count}`),
       });
       const seconds = Math.round((performance.now() - started) / 1_000);
       console.log(JSON.stringify({ target: target.name, seed, ...report, seconds }));
     } catch (error) {
+      if (signal.aborted) throw error;
       console.error(error);
       console.error(`Replay: npm run fuzz -- ${target.name} --seed ${seed} --inputs ${count}`);
       process.exitCode = 1;
@@ -60,4 +59,4 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+await interruptible(main);

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import type { Line } from '../agent/src/slots/rehearsal/machine.ts';
 import { findPackages } from '../agent/src/slots/rehearsal/packages.ts';
 import { rehearse } from '../agent/src/slots/rehearsal/rehearse.ts';
-import { readCommandLine } from './command-line.ts';
+import { interruptible, readCommandLine } from './command-line.ts';
 import { root } from './run.ts';
 
 const usage = `Usage: npm run rehearse-base -- [options]
@@ -29,8 +29,6 @@ if (packages.kind === 'missing') {
   );
   process.exit(2);
 }
-const abort = new AbortController();
-process.once('SIGINT', () => abort.abort());
 const started = performance.now();
 const seconds = () => ((performance.now() - started) / 1000).toFixed(1).padStart(6);
 
@@ -40,11 +38,13 @@ function print({ what, ...rest }: Line): void {
   console.log(`${seconds()} s  ${what.padEnd(15)} ${shown.flat().filter(Boolean).join('  ')}`);
 }
 
-const lines = await rehearse({
-  found: packages.found,
-  repository: root,
-  signal: abort.signal,
-  onLine: print,
-  ...(values.console ? { onConsole: (text: string) => console.log(text) } : {}),
+await interruptible(async (signal) => {
+  const lines = await rehearse({
+    found: packages.found,
+    repository: root,
+    signal,
+    onLine: print,
+    ...(values.console ? { onConsole: (text: string) => console.log(text) } : {}),
+  });
+  if (values.record !== undefined) writeFileSync(values.record, `${JSON.stringify(lines, null, 2)}\n`);
 });
-if (values.record !== undefined) writeFileSync(values.record, `${JSON.stringify(lines, null, 2)}\n`);

@@ -51,7 +51,8 @@ export async function runMachine(
     '-drive',
     `if=virtio,format=raw,file=${disk},cache=writeback`,
   ];
-  const qemu = spawn(found.qemu, args, { stdio: ['ignore', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' });
+  signal.throwIfAborted();
+  const qemu = spawn(found.qemu, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let stderr = '';
   qemu.stderr.on('data', (chunk) => {
     stderr = `${stderr}${chunk}`.slice(-4096);
@@ -59,6 +60,7 @@ export async function runMachine(
   const closed = once(qemu, 'close');
   let last: Line | null = null;
   const giveUp = () => qemu.kill('SIGKILL');
+  signal.addEventListener('abort', giveUp);
   let silence = setTimeout(giveUp, silenceMs);
   for await (const text of createInterface({ input: qemu.stdout })) {
     onConsole?.(text);
@@ -71,7 +73,9 @@ export async function runMachine(
     if (cutPowerAt(last)) qemu.kill('SIGKILL');
   }
   clearTimeout(silence);
+  signal.removeEventListener('abort', giveUp);
   const [code] = await closed;
+  signal.throwIfAborted();
   if (code !== 0 && code !== null) throw new Error(`qemu ended with ${code}: ${stderr}`);
   return last;
 }
