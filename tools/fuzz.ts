@@ -40,6 +40,7 @@ async function main(signal: AbortSignal): Promise<void> {
   for (const target of targets.filter(({ name }) => names.length === 0 || names.includes(name))) {
     const count = inputs ?? target.inputs;
     const started = performance.now();
+    console.error(`${target.name}: ${count} inputs of seed ${seed}`);
     try {
       const report = await target.run({
         inputs: count,

@@ -157,7 +157,6 @@ export async function fuzzHostService(options: FuzzOptions): Promise<FuzzReport>
         report[(await isAnswered(input)) ? 'accepted' : 'refused'] += 1;
       },
       describe: ({ method, bytes }, which) => `${method.name}, ${which}: ${textOf(bytes)}`,
-      every: 50_000,
     });
   } finally {
     journal.close();

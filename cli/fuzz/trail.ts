@@ -49,7 +49,6 @@ export async function fuzzTrail(options: FuzzOptions): Promise<FuzzReport> {
       if (other !== undefined) throw new Error(`${other.consent.consentId} is none that was signed`);
     },
     describe: ({ at, wrong }, which) => `${which}, line ${at + 1}: ${wrong.slice(0, 4_000)}`,
-    every: 10_000,
   });
   return report;
 }

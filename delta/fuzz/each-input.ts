@@ -6,7 +6,7 @@ export type FuzzOptions = {
   /** The same seed makes the same inputs. */
   seed: number;
   signal: AbortSignal;
-  /** How many inputs are done, now and then. */
+  /** How many inputs are done, every ten seconds. */
   progress?(done: number): void;
 };
 
@@ -22,13 +22,16 @@ export type Trial<Input> = {
   judge(input: Input, random: Random, index: number): void | Promise<void>;
   /** What a failure says. `which`: its number and the seed. */
   describe(input: Input, which: string): string;
-  /** After how many inputs progress is told, and an abort heard. */
-  every: number;
 };
+
+const turnMs = 250;
+const progressMs = 10_000;
 
 /** Throws a `FuzzFailure` for the first input that breaks what must hold, or the signal's reason. */
 export async function eachInput<Input>(options: FuzzOptions, trial: Trial<Input>): Promise<void> {
   const { inputs, seed, signal, progress } = options;
+  let turn = performance.now();
+  let told = turn;
   for (let index = 0; index < inputs; index += 1) {
     const random = createRandom(seed, index);
     const input = trial.make(random);
@@ -37,11 +40,15 @@ export async function eachInput<Input>(options: FuzzOptions, trial: Trial<Input>
     } catch (cause) {
       throw new FuzzFailure(trial.describe(input, `input ${index} of seed ${seed}`), { cause });
     }
-    if ((index + 1) % trial.every !== 0) continue;
-    signal.throwIfAborted();
-    progress?.(index + 1);
-    // Lets what else waits have its turn: most trials wait for nothing.
+    const now = performance.now();
+    if (now - turn < turnMs) continue;
+    // Lets what else waits have its turn, an interrupt among it: most trials wait for nothing.
     await new Promise(setImmediate);
+    signal.throwIfAborted();
+    turn = now;
+    if (now - told < progressMs) continue;
+    progress?.(index + 1);
+    told = now;
   }
 }
 

@@ -46,7 +46,6 @@ export async function fuzzDelta(options: FuzzOptions): Promise<FuzzReport> {
       if (index === Math.ceil(inputs / 10)) startBytes = process.memoryUsage().rss;
     },
     describe: ({ delta }, which) => `${which}, ${textOf(delta)}`,
-    every: 50_000,
   });
   report.growthBytes = process.memoryUsage().rss - startBytes;
   if (report.growthBytes > maxGrowthBytes)
