@@ -36,3 +36,5 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => 
 
 await all.start();
 log.info('started', { apiUrl: all.apiUrl, brokerUrl: all.brokerUrl, health: all.health });
+// As each service tells its parent when it runs alone.
+process.send?.('started');

@@ -13,7 +13,7 @@ export type RunOptions = {
   graceMs: number;
   /** Closed in reverse order once the service has stopped: connections, tracing. */
   closeLast?: readonly (() => Promise<void>)[];
-  process: Pick<NodeJS.Process, 'once' | 'exit'>;
+  process: Pick<NodeJS.Process, 'once' | 'exit' | 'send'>;
 };
 
 /** Starts the service and answers its health; from then on SIGTERM and SIGINT end the process with 0, or with 1 if it did not drain in time. */
@@ -48,5 +48,7 @@ export async function runService(options: RunOptions): Promise<Health> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end(signal));
   await service.start();
   log.info('started', { health: health.url });
+  // A parent that asks at the port of its health learns with this that it is this process which answers there.
+  process.send?.('started');
   return health;
 }

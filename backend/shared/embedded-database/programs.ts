@@ -1,9 +1,9 @@
 /** The database programs that can stand in for a MongoDB deployment on one machine, and how each is started. */
 import { accessSync, constants } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { MongoClient, MongoServerError } from 'mongodb';
+import { onFreePort } from './free-port.ts';
 import { type KeptProcess, startKept } from './kept-process.ts';
 import { pythonEnvironment } from './python-environment.ts';
 
@@ -88,24 +88,18 @@ export async function startSecantus(options: ProgramOptions): Promise<Started> {
   return { process, port, uri: `mongodb://127.0.0.1:${port}/?directConnection=true` };
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
 /** Codes of MongoDB: the set has been initiated before. */
 const alreadyInitialized = 23;
 
 /** MongoDB's own server, as a replica set of one. */
-export async function startMongod(program: string, options: ProgramOptions): Promise<Started> {
+export function startMongod(program: string, options: ProgramOptions): Promise<Started> {
+  const start = (port: number) => startMongodAt(port, program, options);
+  return options.port === 0 ? onFreePort(start) : start(options.port);
+}
+
+async function startMongodAt(port: number, program: string, options: ProgramOptions): Promise<Started> {
   const { folder } = options;
   await mkdir(folder, { recursive: true });
-  const port = options.port === 0 ? await freePort() : options.port;
   const { process } = await startKept({
     ...options,
     program,

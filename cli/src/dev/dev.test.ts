@@ -12,7 +12,7 @@ import { setTimeout } from 'node:timers/promises';
 import { runHere } from '../testing/fake-fleet.ts';
 import { beganOf, isAlive, lockFolder, ownerOf } from './folder-lock.ts';
 import { createPart } from './part.ts';
-import { choosePorts, isFree, portNames } from './ports.ts';
+import { choosePorts, isFree, onChosenPorts, type Ports, portNames } from './ports.ts';
 
 function temporaryFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'iotdh-dev-'));
@@ -35,6 +35,75 @@ test('ports are kept over starts, and one that is taken moves alone', async (t) 
   assert.deepEqual({ ...rest, api: first.api }, first);
   assert.deepEqual(lines, [`port ${first.api} is taken; api uses ${api}`]);
   assert.equal(await isFree(first.api), false);
+});
+
+/** Somebody else's server on a port. */
+async function take(t: TestContext, port: number) {
+  const server = createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return server;
+}
+
+const listensOn = (name: string, logPath: string, port: number, more: { onLost?(): void } = {}) =>
+  createPart({
+    ...{ name, logPath, portMs: 1, ...more },
+    command: () => ({
+      main: join(import.meta.dirname, 'testing', 'listens.ts'),
+      args: [String(port)],
+      env: process.env,
+    }),
+    ready: async ({ announced }) => void (await announced),
+  });
+
+test('a port that is taken between its choice and its use moves, and the others stay', async (t) => {
+  const folder = temporaryFolder(t);
+  const lines: string[] = [];
+  const log = (line: string) => void lines.push(line);
+  const tried: Ports[] = [];
+  const part = await onChosenPorts(
+    () => choosePorts(folder, {}, log),
+    async (ports) => {
+      tried.push(ports);
+      if (tried.length === 1) await take(t, ports.api);
+      const onLost = () => assert.fail('one that never served was said to be lost');
+      const started = listensOn('api', join(folder, 'api.log'), ports.api, { onLost });
+      await started.start();
+      return started;
+    },
+    log,
+  );
+  t.after(() => part.kill());
+  const [first, second, ...more] = tried;
+  assert.ok(first !== undefined && second !== undefined && more.length === 0);
+  assert.notEqual(second.api, first.api);
+  assert.deepEqual({ ...second, api: first.api }, first);
+  assert.match(lines[0] ?? '', /^api did not start: .*EADDRINUSE.*; choosing again$/);
+  await assert.rejects(
+    onChosenPorts(
+      async () => first,
+      async (ports) => listensOn('api', join(folder, 'again.log'), ports.api).start(),
+      log,
+    ),
+    /EADDRINUSE/,
+    'a port that cannot be had is not asked for without end',
+  );
+});
+
+test('a part that others know by its port waits for it when somebody has it for an instant', async (t) => {
+  const folder = temporaryFolder(t);
+  const { api } = await choosePorts(folder, {}, () => undefined);
+  const logPath = join(folder, 'api.log');
+  const part = listensOn('api', logPath, api);
+  t.after(() => part.kill());
+  await part.start();
+  await part.kill();
+  const other = await take(t, api);
+  const again = part.start();
+  while (!(await readFile(logPath, 'utf8')).includes('EADDRINUSE')) await setTimeout(5);
+  other.close();
+  await again;
+  assert.equal(await isFree(api), false);
 });
 
 test('a folder has one owner, and one that was killed does not count', async (t) => {

@@ -7,13 +7,12 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { prepareEmbeddedDatabase } from '../../../backend/shared/embedded-database/start.ts';
 import { fleetAt } from '../connection/fleet.ts';
-import { databasePart } from './database-part.ts';
 import { ensureDevTrust, keysFolderIn, trustRootIn } from './dev-trust.ts';
 import { lockFolder } from './folder-lock.ts';
-import { hubPart } from './hub-part.ts';
 import type { Part } from './part.ts';
-import { choosePorts, type Ports } from './ports.ts';
-import { operatorFileIn, type ServiceName, serviceNames, serviceParts } from './service-parts.ts';
+import { choosePorts, onChosenPorts, type Ports } from './ports.ts';
+import { operatorFileIn, type ServiceName } from './service-parts.ts';
+import { startParts } from './start-parts.ts';
 
 export type { Part, Ports };
 
@@ -97,7 +96,7 @@ export async function prepareEnvironment({
  * use by another process. Every part ends when this process does, even when it is killed.
  */
 export async function startEnvironment(options: EnvironmentOptions): Promise<Environment> {
-  const { log = () => undefined, preferredPorts = {}, signal, sku = 'off' } = options;
+  const { log = () => undefined, preferredPorts = {}, signal } = options;
   const folder = resolve(options.folder);
   await mkdir(join(folder, 'logs'), { recursive: true, mode: 0o700 });
   // What was opened, closed in reverse when the start fails half-way.
@@ -105,50 +104,14 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
   try {
     opened.defer(await lockFolder(folder));
     await prepareEnvironment(options);
-    const ports = await choosePorts(folder, preferredPorts, log);
-    const onLost =
-      options.onLost ?? ((name: PartName | 'backend') => log(`${name} has ended without being asked to`));
-    const shared = { folder, ports, sku, env: options.env ?? process.env };
-    const hub = hubPart({ ...shared, onLost: () => onLost('hub') });
-    const database = databasePart({ ...shared, onLost: () => onLost('database') });
-    const start = async (part: Part) => {
-      signal?.throwIfAborted();
-      const beganMs = performance.now();
-      await part.start();
-      log(`${part.name} is ready (${((performance.now() - beganMs) / 1000).toFixed(1)} s)`);
-    };
-    const startTogether = async (parts: readonly Part[]) => {
-      opened.defer(async () => void (await Promise.allSettled(parts.map((part) => part.stop()))));
-      for (const one of await Promise.allSettled(parts.map(start))) {
-        if (one.status === 'rejected') throw one.reason;
-      }
-    };
-    await startTogether([hub.part, database.part]);
-    const services = serviceParts({
-      ...shared,
-      hub: hub.announcement(),
-      databaseUri: database.uri(),
-      more: options.serviceEnv ?? {},
-      services: options.services ?? 'apart',
-      onLost,
-    });
-    const parts = { hub: hub.part, database: database.part, ...services };
-    await startTogether([...new Set(serviceNames.map((name) => services[name]))]);
-    // Another environment may have answered at a port that both have chosen.
-    for (const part of Object.values(parts)) {
-      if (part.pid === 0) throw new Error(`${part.name} ended while others started: ${await part.reason()}`);
-    }
-    await openTrust(folder, `https://localhost:${ports.api}`, hub.announcement().caPath, signal);
+    const { ports, hub, databaseUri, parts } = await onChosenPorts(
+      () => choosePorts(folder, preferredPorts, log),
+      (chosen) => startParts(options, chosen, opened),
+      log,
+    );
+    await openTrust(folder, `https://localhost:${ports.api}`, hub.caPath, signal);
     signal?.throwIfAborted();
-    const {
-      storage = '',
-      caPath,
-      adminTokenPath,
-      service,
-      eventHub,
-      eventHubOverTls,
-      ...rest
-    } = hub.announcement();
+    const { storage = '', caPath, adminTokenPath, service, eventHub, eventHubOverTls, ...rest } = hub;
     return {
       folder,
       apiUrl: `https://localhost:${ports.api}`,
@@ -166,7 +129,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
         adminTokenPath,
       },
       storageConnectionString: storage,
-      databaseUri: database.uri(),
+      databaseUri,
       ports,
       parts,
       stop: () => opened.disposeAsync(),

@@ -3,7 +3,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { reasonInLog } from './reason-in-log.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { PortTaken } from './port-taken.ts';
+import { reasonInLog, saysPortTaken } from './reason-in-log.ts';
 
 /** One process of the environment. */
 export type Part = {
@@ -18,7 +20,10 @@ export type Part = {
   kill(): Promise<void>;
   /** SIGTERM; resolves when it is gone. */
   stop(): Promise<void>;
-  /** Starts it again on the same ports and data; resolves when it is ready. */
+  /**
+   * Starts it, again on the same ports and data; resolves when it is ready. Throws `PortTaken` when another process has one of its
+   * ports, which it tries for a while once others know it by them.
+   */
   start(): Promise<void>;
 };
 
@@ -31,12 +36,14 @@ export type PartOptions = {
   announces?: boolean;
   /** Resolves when it serves; its first line on stdout if it announces, else what it sent to its parent. */
   ready(child: { announced: Promise<string>; signal: AbortSignal }): Promise<void>;
-  /** Told when it ends without having been asked to. */
+  /** Told when it ends without having been asked to, after it was ready. */
   onLost?(code: number | null): void;
   /** How long it may take to be ready. Default 60 s. */
   readyMs?: number;
   /** How long it may take to end after SIGTERM before it is killed. Default 25 s: services drain. */
   stopMs?: number;
+  /** How long a start that is not the first waits before it asks for a taken port again, ms. Default 250. */
+  portMs?: number;
 };
 
 /**
@@ -53,17 +60,45 @@ if (isMainThread) {
   process.channel?.unref();
 }`)}`;
 
+/** Another environment that looks for ports holds one for an instant; what stays longer is not ours to wait for. */
+const maxPortTries = 20;
+
 const logTailBytes = 16_000;
 
 export function createPart(options: PartOptions): Part {
-  const { name, logPath, readyMs = 60_000, stopMs = 25_000, onLost = () => undefined } = options;
+  const {
+    name,
+    logPath,
+    readyMs = 60_000,
+    stopMs = 25_000,
+    portMs = 250,
+    onLost = () => undefined,
+  } = options;
   let child: ChildProcess | undefined;
   let gone: Promise<void> = Promise.resolve();
   let asked = false;
+  let isServing = false;
+  let hasServed = false;
+  let isWanted = false;
   /** Where its log begins in this life, in bytes. */
   let began = 0;
 
   async function start(): Promise<void> {
+    isWanted = true;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await startOnce();
+        hasServed = true;
+        return;
+      } catch (error) {
+        if (!hasServed || !(error instanceof PortTaken) || tries === maxPortTries) throw error;
+        await pause(portMs);
+        if (!isWanted) throw error;
+      }
+    }
+  }
+
+  async function startOnce(): Promise<void> {
     const { main, args, env } = options.command();
     const log = await open(logPath, 'a', 0o600);
     began = (await log.stat()).size;
@@ -77,12 +112,13 @@ export function createPart(options: PartOptions): Part {
     await log.close();
     child = started;
     asked = false;
+    isServing = false;
     const ended = new AbortController();
     gone = new Promise((resolve) => {
       started.once('close', (code) => {
         ended.abort(new Error(`${name} ended with ${code === null ? 'a signal' : `code ${code}`}`));
         if (child === started) child = undefined;
-        if (!asked) onLost(code);
+        if (isServing && !asked) onLost(code);
         resolve();
       });
     });
@@ -94,6 +130,7 @@ export function createPart(options: PartOptions): Part {
     try {
       const announced = announcementOf(started, options.announces === true, logPath);
       await Promise.race([options.ready({ announced, signal }), aborted]);
+      isServing = true;
     } catch (cause) {
       asked = true;
       await end('SIGKILL');
@@ -102,7 +139,9 @@ export function createPart(options: PartOptions): Part {
         cause instanceof Error && cause.name === 'TimeoutError'
           ? `was not ready after ${readyMs} ms`
           : 'did not start';
-      throw new Error(`${name} ${what}: ${said || String(cause)} (all of it is in ${logPath})`, { cause });
+      const message = `${name} ${what}: ${said || String(cause)} (all of it is in ${logPath})`;
+      const isTaken = saysPortTaken(await tailOf(logPath, began));
+      throw isTaken ? new PortTaken(message, { cause }) : new Error(message, { cause });
     }
   }
 
@@ -128,8 +167,14 @@ export function createPart(options: PartOptions): Part {
     },
     start,
     reason,
-    stop: () => end('SIGTERM'),
-    kill: () => end('SIGKILL'),
+    stop() {
+      isWanted = false;
+      return end('SIGTERM');
+    },
+    kill() {
+      isWanted = false;
+      return end('SIGKILL');
+    },
   };
 }
 

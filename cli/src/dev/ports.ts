@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { writeWhole } from '../write-whole.ts';
+import { PortTaken } from './port-taken.ts';
 
 /** TCP ports on loopback, kept in the folder so that they stay the same over restarts. */
 export type Ports = {
@@ -37,6 +38,7 @@ export const portNames = [
  */
 const anyPorts = { first: 20_000, count: 12_000 };
 const maxTries = 1_000;
+const maxChoices = 5;
 
 export const portsFile = 'ports.json';
 
@@ -113,4 +115,23 @@ export async function choosePorts(
   const ports = chosen as Ports;
   await writeWhole(join(folder, portsFile), `${JSON.stringify(ports, undefined, 2)}\n`);
   return ports;
+}
+
+/**
+ * Starts on chosen ports. Whoever listens takes a port at that moment and not before, so another process can come first: then what
+ * was chosen is looked at again, and what is taken moves. `start` leaves nothing running when it throws.
+ */
+export async function onChosenPorts<T>(
+  choose: () => Promise<Ports>,
+  start: (ports: Ports) => Promise<T>,
+  log: (line: string) => void,
+): Promise<T> {
+  for (let choice = 1; ; choice += 1) {
+    try {
+      return await start(await choose());
+    } catch (error) {
+      if (!(error instanceof PortTaken) || choice === maxChoices) throw error;
+      log(`${error.message}; choosing again`);
+    }
+  }
 }

@@ -2,6 +2,12 @@
 
 const maxReason = 500;
 
+/** As Node.js, Python, MongoDB and the local hub say it. */
+const portInUse = /EADDRINUSE|address already in use|port \d+ on \S+ is in use/i;
+
+/** Whether it says that somebody else has a port that the process wanted. */
+export const saysPortTaken = (text: string): boolean => portInUse.test(text);
+
 /**
  * The last error that was logged as JSON or that Node.js printed for an uncaught one, else the last line. Empty when nothing was
  * written.

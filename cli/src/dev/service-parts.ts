@@ -84,7 +84,10 @@ export function serviceParts(options: ServicePartsOptions): Record<ServiceName, 
           HEALTH_PORT: String(ports[health]),
         },
       }),
-      ready: ({ signal }) => untilReady(healthUrlOf(name, ports), signal),
+      async ready({ announced, signal }) {
+        await announced;
+        await untilReady(healthUrlOf(name, ports), signal);
+      },
     });
   };
   if (options.services === 'together') {
@@ -105,7 +108,8 @@ export function serviceParts(options: ServicePartsOptions): Record<ServiceName, 
           UPDATER_HEALTH_PORT: String(ports.updaterHealth),
         },
       }),
-      async ready({ signal }) {
+      async ready({ announced, signal }) {
+        await announced;
         await Promise.all(serviceNames.map((name) => untilReady(healthUrlOf(name, ports), signal)));
       },
     });
