@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -151,6 +151,22 @@ test('a record without its file, or of another object, counts for nothing', asyn
   journal.write('abc', { frameSize: 300, segmentSize: 4_096, size: layout.size, verified: Uint8Array.of(7) });
   const third = await open();
   assert.equal(third.countedBytes, 0);
+});
+
+test('a record whose file is gone is not believed of the next one either, though that has not come to a record of its own', async (t) => {
+  const { open, folder } = await bench(t);
+  for (const lose of [rm, (path: string) => truncate(path, 5_000)]) {
+    const first = await open();
+    for (let index = 0; index < 8; index += 1) await first.accept(...frame(index));
+    await first.commit();
+    await first.close();
+    await lose(join(folder, 'abc.part'));
+    await (await open()).close();
+    const third = await open();
+    assert.equal(third.countedBytes, 0);
+    assert.deepEqual([...third.frames.missing()], [{ first: 0, count: frameCount(layout) }]);
+    await third.close();
+  }
 });
 
 test('what is no frame of this object is refused and written nowhere', async (t) => {

@@ -4,7 +4,7 @@
  * match are flushed to the disk, then recorded, and only then counted.
  */
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { type BitSet, createBitSet } from './bit-set.ts';
 import {
   frameAt,
@@ -74,14 +74,15 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       `object ${object} has ${segmentCount(layout)} segments, not ${segmentDigests.length}`,
     );
   }
-  const file = await openPreallocated(path, layout.size);
-  const record = journal.read(object);
-  const usable =
-    file.existed &&
-    record !== undefined &&
-    record.segmentSize === layout.segmentSize &&
-    record.size === layout.size;
-  const verified = createBitSet(segmentCount(layout), usable ? record.verified : undefined);
+  let record = journal.read(object);
+  if (record !== undefined && (await stat(path).catch(() => null))?.size !== layout.size) {
+    // The file that it tells of is gone. Forgotten before there is another one, for which it would be taken after a crash.
+    journal.forget(object);
+    record = undefined;
+  }
+  const handle = await openPreallocated(path, layout.size);
+  const isAlike = record?.segmentSize === layout.segmentSize && record.size === layout.size;
+  const verified = createBitSet(segmentCount(layout), isAlike ? record?.verified : undefined);
   const frames = createBitSet(frameCount(layout));
   const isLacking = (segment: number) => !verified.has(segment) && wanted?.has(segment) !== false;
   for (let frame = 0; frame < frames.size; frame += 1) {
@@ -98,7 +99,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     const hash = createHash('sha256');
     let { offset, length } = segmentBytes(layout, segment);
     while (length > 0) {
-      const { bytesRead } = await file.handle.read(buffer, 0, Math.min(buffer.length, length), offset);
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, length), offset);
       if (bytesRead === 0) return false;
       hash.update(buffer.subarray(0, bytesRead));
       offset += bytesRead;
@@ -142,7 +143,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       const frame = frameAt(layout, offset, data.length);
       if (typeof frame === 'string') return { kind: frame };
       if (frames.has(frame)) return { kind: 'duplicate' };
-      await writeUnverified(file.handle, layout, verified, offset, data);
+      await writeUnverified(handle, layout, verified, offset, data);
       frames.add(frame);
       const { completed, corrupt } = await verifyAround(frame);
       if (corrupt.length > 0) return { kind: 'corrupt', segments: corrupt };
@@ -154,7 +155,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       // What is verified while the disk flushes may not be covered by the flush: the next commit records it.
       const flushed = createBitSet(verified.size, verified.toBytes());
       // The order that survives a power cut: the bytes, then the record of them, then the count.
-      await file.handle.datasync();
+      await handle.datasync();
       const { frameSize, segmentSize, size } = layout;
       journal.write(object, { frameSize, segmentSize, size, verified: flushed.toBytes() });
       for (let segment = 0; segment < flushed.size; segment += 1) {
@@ -163,7 +164,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       }
     },
 
-    close: () => file.handle.close(),
+    close: () => handle.close(),
   };
 }
 
@@ -192,19 +193,15 @@ async function writeFully(handle: FileHandle, data: Uint8Array, position: number
 }
 
 /** The file at its full size, so that frames can land anywhere in it. Whether the disk has the room is for preflight to see. */
-async function openPreallocated(
-  path: string,
-  size: number,
-): Promise<{ handle: FileHandle; existed: boolean }> {
+async function openPreallocated(path: string, size: number): Promise<FileHandle> {
   const existing = await open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
   const handle = existing ?? (await open(path, 'wx+', 0o600));
   try {
-    const { size: found } = await handle.stat();
-    if (found !== size) await handle.truncate(size);
-    return { handle, existed: existing !== undefined && found === size };
+    if ((await handle.stat()).size !== size) await handle.truncate(size);
+    return handle;
   } catch (error) {
     await handle.close();
     throw error;
