@@ -1,5 +1,6 @@
 /** What the cloud is told and what it says, composed. */
 import { join } from 'node:path';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { ApiServer } from './api/server.ts';
 import type { Receivers } from './bus/bus.ts';
 import { type Assignments, createAssignments } from './cloud/assignments.ts';
@@ -117,7 +118,8 @@ export function createCloudSide(options: CloudSideOptions): CloudSide {
   const order = openCommandOrder(inData('commands.json'), { log, onDamaged });
   const receivers: Receivers = {
     frame: ({ payload }) => transfer.onFrame(payload.value),
-    transferRefused: ({ payload }) => transfer.onRefused(payload.value),
+    transferRefused: ({ payload, time }) =>
+      transfer.onRefused(payload.value, time === undefined ? now() : timestampMs(time)),
     upgradeOffer: order.once(offers.take),
     cancel: order.once(async ({ payload }) => {
       await cancel(payload.value.assignmentId, payload.value.reason);

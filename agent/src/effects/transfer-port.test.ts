@@ -93,7 +93,7 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
       const { onRefused } = machine;
       setImmediate(async () => {
         if (onRefused !== undefined) {
-          port.onRefused(refusalOf(request));
+          port.onRefused(refusalOf(request), Date.now());
           onRefused();
           return;
         }

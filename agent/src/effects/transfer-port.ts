@@ -48,7 +48,8 @@ export type TransferPortOptions = {
 export type TransferPort = {
   start: Ports['start_transfer'];
   onFrame(frame: Frame): Promise<void>;
-  onRefused(refused: TransferRefused): void;
+  /** `saidAtMs`: when the backend made it, by its own clock. */
+  onRefused(refused: TransferRefused, saidAtMs: number): void;
   onLinkOpen(): void;
   /** A bundle was imported, which may hold what is under way. */
   onBundle(): void;
@@ -226,8 +227,8 @@ export function createTransferPort(options: TransferPortOptions): TransferPort {
     async onFrame(frame) {
       if (current !== null) await take(current, frame, 'bus');
     },
-    onRefused(refused) {
-      if (current?.choice.onRefused(refused) === true) current.transfer.onLinkOpen();
+    onRefused(refused, saidAtMs) {
+      if (current?.choice.onRefused(refused, saidAtMs) === true) current.transfer.onLinkOpen();
       else current?.transfer.onRefused(refused);
     },
     // Whatever rested may be back, and what was on its way may never come.

@@ -267,7 +267,7 @@ test('what is small comes over the hub, and what the hub has no quota for by HTT
       ...{ transferId, objectDigest: refused.object.digest, refusal: TransferRefusal.QUOTA_USED },
       retryTime: timestampFromMs(Date.now() + 3_600_000),
     });
-    assert.equal(refused.choice.onRefused(refusal), true);
+    assert.equal(refused.choice.onRefused(refusal, Date.now()), true);
     refused.transfer.onLinkOpen();
   });
   await refused.run();
@@ -279,7 +279,7 @@ test('what is small comes over the hub, and what the hub has no quota for by HTT
 
   const alone = await createBench(t, ['bus']);
   const refusal = create(TransferRefusedSchema, { refusal: TransferRefusal.UNKNOWN_TRANSFER });
-  assert.equal(alone.choice.onRefused(refusal), false, 'what is refused for ever ends the transfer');
+  assert.equal(alone.choice.onRefused(refusal, Date.now()), false, 'what is refused for ever ends the transfer');
 });
 
 test('a manifest that takes more than a frame comes by HTTPS, and objects that are few bytes over the hub all the same', async (t) => {
@@ -301,7 +301,7 @@ test('a refusal for want of quota rests the hub alone, until the time that it sa
     bench.onBrought((count) => {
       if (count !== 20) return;
       bench.bus.isOpen = false;
-      assert.equal(bench.choice.onRefused(refusal(bench, inMs)), true);
+      assert.equal(bench.choice.onRefused(refusal(bench, inMs), Date.now()), true);
       bench.transfer.onLinkOpen();
       then();
     });
@@ -333,6 +333,44 @@ test('a refusal for want of quota rests the hub alone, until the time that it sa
     later.bus.isOpen = true;
   });
   await later.run();
+});
+
+test('a machine whose clock is wrong asks again after as long as the hub says', async () => {
+  const time = { ms: 0 };
+  const saidAtMs = Date.parse('2026-11-30T12:00:00Z');
+  const refusal = create(TransferRefusedSchema, {
+    refusal: TransferRefusal.QUOTA_USED,
+    retryTime: timestampFromMs(saidAtMs + 1_800_000),
+  });
+  const request = create(FrameRequestSchema, { objectDigest: bytesOf(32, 1), frameSize });
+  const layout = { size: frameSize, frameSize, segmentSize: frameSize };
+  const damage = createDamage({ layout, isVerified: () => false, maxTimes: 5 });
+  for (const wrongByMs of [-86_400_000, 0, 86_400_000]) {
+    let asked = 0;
+    const choice = createCarrierChoice({
+      carriers: [
+        {
+          kind: 'bus',
+          async ask() {
+            asked += 1;
+            return { kind: 'sent' };
+          },
+        },
+      ],
+      clock: { ...realClock, now: () => saidAtMs + wrongByMs, monotonicMs: () => time.ms },
+      ...{ isLarge: () => false, hasBundle: () => false, random: () => 0 },
+      signal: AbortSignal.timeout(5_000),
+    });
+    assert.equal(choice.onRefused(refusal, saidAtMs), true);
+    for (const passedMs of [1_000, 60_000, 1_730_000]) {
+      time.ms += passedMs;
+      assert.equal((await choice.ask(request, damage)).kind, 'offline');
+    }
+    assert.equal(asked, 0, `off by ${wrongByMs}`);
+    time.ms += 10_000;
+    await choice.ask(request, damage);
+    assert.equal(asked, 1, `off by ${wrongByMs}`);
+  }
 });
 
 test('of a damaged stick the damaged segments come by another carrier, and the others from the stick', async (t) => {

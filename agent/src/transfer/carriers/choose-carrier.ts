@@ -30,15 +30,18 @@ export type CarrierChoiceOptions = {
 export type CarrierChoice = Required<FrameSource> & {
   /** A frame has come. */
   onFrame(frame: Frame, carrier: CarrierKind): void;
-  /** The hub's refusal of a request. True: it is to be asked again later, and whatever else there is goes on. False: it never is. */
-  onRefused(refused: TransferRefused): boolean;
+  /**
+   * The hub's refusal of a request. True: it is to be asked again later, and whatever else there is goes on. False: it never is.
+   * `saidAtMs`: when it was made, by the clock that its time to ask again is of.
+   */
+  onRefused(refused: TransferRefused, saidAtMs: number): boolean;
   /** A carrier may have come back, such as the hub's link or a bundle that was imported: whatever rests is tried again. */
   wake(): void;
 };
 
 const firstRestMs = 2_000;
 const maxRestMs = 300_000;
-/** The backend's clock and ours may differ, so the wait for its `retry_time` is kept within reason. */
+/** Whatever the refusal says, the wait is kept within reason. */
 const minRefusedMs = 1_000;
 const maxRefusedMs = 3_600_000;
 
@@ -127,10 +130,11 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
       busAskedAtMs = undefined;
       resting.delete('bus');
     },
-    onRefused({ retryTime }) {
+    onRefused({ retryTime }, saidAtMs) {
       busAskedAtMs = undefined;
       if (retryTime === undefined) return false;
-      const waitMs = Math.min(Math.max(timestampMs(retryTime) - clock.now(), minRefusedMs), maxRefusedMs);
+      // Not by our own clock: a machine whose clock is a day ahead would ask every second, and be refused by a message each time.
+      const waitMs = Math.min(Math.max(timestampMs(retryTime) - saidAtMs, minRefusedMs), maxRefusedMs);
       refusedUntilMs = clock.monotonicMs() + waitMs;
       reason = 'the hub has no quota left for updates';
       return true;
