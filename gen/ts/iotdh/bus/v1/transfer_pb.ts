@@ -389,7 +389,8 @@ export type TransferRefused = Message<"iotdh.bus.v1.TransferRefused"> & {
   refusal: TransferRefusal;
 
   /**
-   * When to ask again. Unset: never; the device reports that the update failed.
+   * When to ask again, by the clock of the envelope's time: a device waits for as long as lies between the two, whatever
+   * its own clock says. Unset: never; the device reports that the update failed.
    *
    * @generated from field: google.protobuf.Timestamp retry_time = 4;
    */
