@@ -126,6 +126,33 @@ test('when the day’s share is used up every device that waits is told at once,
   assert.equal(bench.sent.length, 7);
 });
 
+test('a share of the day that is raised after it was used up holds within seconds, and so does a clock that is set back', async () => {
+  const bench = createReplicas({ ...s1, shares: { ratePercent: 80, dailyPercent: 1 } });
+  const a = bench.replica('a');
+  // One percent of the day is 266 frames, and three minutes at the rate.
+  for (let n = 0; n < 20; n += 1) {
+    a.pacer.frames(`d${n}`, jobs(`d${n}`, 0, 32));
+    await bench.pass(20_000);
+  }
+  assert.equal(bench.sent.length, 266);
+  assert.ok(a.budget.framesFromMs(startMs + bench.passedMs()) !== undefined);
+  bench.setAccount({ shares: { ratePercent: 80, dailyPercent: 2 } });
+  await bench.pass(10_000);
+  assert.equal(a.budget.framesFromMs(startMs + bench.passedMs()), undefined);
+  a.pacer.frames('d1', jobs('d1', 100, 5));
+  await bench.pass(10_000);
+  assert.equal(bench.sent.length, 271);
+
+  bench.setAccount({ shares: { ratePercent: 80, dailyPercent: 1 } });
+  a.pacer.frames('d1', jobs('d1', 200, 5));
+  await bench.pass(20_000);
+  const untilMs = a.budget.framesFromMs(startMs + bench.passedMs());
+  assert.equal(untilMs, startMs + 43_200_000);
+  a.setClock(-3_600_000);
+  await bench.pass(10_000);
+  assert.equal(a.budget.framesFromMs(startMs + bench.passedMs() - 3_600_000), untilMs - 3_600_000);
+});
+
 test('a share that is lowered or raised in the middle holds within seconds', async () => {
   const bench = createReplicas();
   const { pacer } = bench.replica('a');

@@ -143,7 +143,8 @@ export function createBudget(options: BudgetOptions): Budget {
 
   function tell(): void {
     cancelTell = clock.after(tellEveryMs, tell);
-    if (messages > 0 || !isNothing(sent) || isRefused) ask();
+    // Shares may have been raised since frames were refused, or our clock set, so that is asked about although nothing waits.
+    if (messages > 0 || !isNothing(sent) || isRefused || framesFrom !== undefined) ask();
   }
 
   return {

@@ -44,3 +44,14 @@ test('without a limit, a throttle makes one of half of what was sent', () => {
   rate.throttled(2_000_000);
   assert.equal(rate.perMinute(2_000_000), 50, 'what was sent long ago says nothing');
 });
+
+test('a clock that is set back by an hour costs nothing, in the middle of a pause too', () => {
+  const rate = createRate({ perMinute: 600 });
+  const [noonMs, elevenMs] = [12 * 3_600_000, 11 * 3_600_000];
+  assert.equal(sentWithin(rate, noonMs, noonMs + 100), 60);
+  assert.ok(Math.abs(sentWithin(rate, elevenMs, elevenMs + 60_000) - 600) <= 2);
+  rate.throttled(elevenMs + 60_000);
+  assert.equal(rate.take(elevenMs + 60_500), 1_500);
+  assert.equal(rate.take(0), 1_500);
+  assert.equal(rate.take(1_500), 0);
+});

@@ -46,6 +46,17 @@ export function createRate({ perMinute: given, burst = 0.1 }: RateOptions): Rate
   let filledMs = 0;
   let pausedUntilMs = 0;
   let recent = { fromMs: 0, count: 0, before: 0 };
+  let latestMs = 0;
+
+  /** A clock that is set back takes every time with it: what is left of a pause stays, and nothing that was filled is taken away. */
+  function follow(nowMs: number): void {
+    const backMs = Math.max(0, latestMs - nowMs);
+    latestMs = nowMs;
+    filledMs -= backMs;
+    pausedUntilMs -= backMs;
+    recent.fromMs -= backMs;
+    if (reduced !== undefined) reduced.atMs -= backMs;
+  }
 
   function current(nowMs: number): number {
     if (reduced === undefined) return most;
@@ -71,6 +82,7 @@ export function createRate({ perMinute: given, burst = 0.1 }: RateOptions): Rate
 
   return {
     take(nowMs) {
+      follow(nowMs);
       if (nowMs < pausedUntilMs) return pausedUntilMs - nowMs;
       const perMinute = current(nowMs);
       if (Number.isFinite(perMinute)) {
@@ -87,6 +99,7 @@ export function createRate({ perMinute: given, burst = 0.1 }: RateOptions): Rate
       recent.count -= 1;
     },
     throttled(nowMs) {
+      follow(nowMs);
       if (reduced !== undefined && nowMs - reduced.atMs < halveEveryMs) return;
       const rate = current(nowMs);
       measure(nowMs);

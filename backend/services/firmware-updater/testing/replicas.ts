@@ -65,7 +65,8 @@ export function createReplicas(policy: HubPolicy = s1) {
     passedMs = untilMs;
   }
 
-  function replica(name: string, skewMs = 0) {
+  function replica(name: string, wrongByMs = 0) {
+    let skewMs = wrongByMs;
     const clock = {
       now: () => startMs + passedMs + skewMs,
       after(ms: number, callback: () => void) {
@@ -90,7 +91,13 @@ export function createReplicas(policy: HubPolicy = s1) {
       },
     });
     budget.start();
-    return { budget, pacer };
+    return {
+      ...{ budget, pacer },
+      /** The replica's clock is wrong by so much from now on. */
+      setClock(nextMs: number) {
+        skewMs = nextMs;
+      },
+    };
   }
   return {
     sent,
