@@ -6,6 +6,7 @@ import type { ContainerClient } from '@azure/storage-blob';
 import type { Objects } from '../../shared/blobs.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Database } from '../../shared/database/connect.ts';
+import { createDatabaseClock } from '../../shared/database/database-clock.ts';
 import type { Hub } from '../../shared/hub.ts';
 import type { Log } from '../../shared/log.ts';
 import type { Metrics } from '../../shared/metrics.ts';
@@ -72,7 +73,8 @@ export type FirmwareUpdaterOptions = {
 const retryStartMs = 2_000;
 
 export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service {
-  const { database, objects, hub, clock, random, log, metrics, tracing, quick = {} } = options;
+  const { database, objects, hub, random, log, metrics, tracing, quick = {} } = options;
+  const clock = createDatabaseClock({ database, clock: options.clock, log });
   const { transact, collections } = database;
   const { backoff } = quick;
   const meters = createMeters(metrics);
@@ -184,6 +186,7 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
       if (stopping === undefined) cancelRetry = clock.after(retryStartMs, () => void begin());
       return;
     }
+    await clock.start();
     if (stopping !== undefined) return;
     budget.start();
     consumer.start();
@@ -197,6 +200,7 @@ export function createFirmwareUpdater(options: FirmwareUpdaterOptions): Service 
     await Promise.all([pacer.stop(), progress.stop()]);
     await budget.stop();
     await sender.stop();
+    clock.stop();
   }
 
   return {

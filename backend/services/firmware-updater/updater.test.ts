@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromJson } from '@bufbuild/protobuf';
 import { TransferRefusal, UpdateOutcome, UpdateResultSchema } from '@iotdh/proto/bus/v1';
+import { systemClock } from '../../shared/clock.ts';
 import { type Device, framesIn } from './testing/device.ts';
 import { frameSize, pull, pullAll } from './testing/pull.ts';
 import { createRig } from './testing/rig.ts';
@@ -11,7 +12,8 @@ test('the firmware updater with its surroundings', { timeout: 240_000 }, async (
   const rig = await createRig(t);
   const { collections } = rig;
   const pack = await rig.addPack(1_200_001);
-  await rig.start();
+  // A replica whose clock is wrong answers like any other.
+  await rig.start({ clock: { ...systemClock, now: () => Date.now() + 600_000 } });
   let devices = 0;
   async function connected(): Promise<{ deviceId: string; device: Device }> {
     devices += 1;
