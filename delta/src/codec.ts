@@ -18,6 +18,12 @@ type Inflated = { buffer: Uint8Array; engine: { bytesWritten: number } };
 /** Buffers that are shorter may share memory with others. */
 const ownMemoryBytes = 128 * 1024;
 
+/** The library has no limit: RFC 7932, section 9.1, has the size of the window in the first bits of a stream. */
+function brotliWindowIsLarger(stored: Uint8Array): boolean {
+  const first = stored[0] ?? 0;
+  return (first & 1) === 1 && 17 + ((first >> 1) & 7) > brotliWindowBits;
+}
+
 /** Fills `into` with the body that `stored` holds. Never makes more than that. Throws `DeltaError`. */
 export function decompressInto(into: Uint8Array, stored: Uint8Array, codec: DeltaCodec, what: string): void {
   const limits = {
@@ -25,6 +31,8 @@ export function decompressInto(into: Uint8Array, stored: Uint8Array, codec: Delt
     maxOutputLength: Math.max(into.length, 1),
     chunkSize: Math.max(into.length + 64, ownMemoryBytes),
   };
+  if (codec === 'brotli' && brotliWindowIsLarger(stored))
+    throw new DeltaError('corrupt', `${what}: needs a window of more than 4 MiB`);
   let inflated: Inflated;
   try {
     inflated = (codec === 'zstd'

@@ -16,6 +16,7 @@ except ImportError:
     zstd = None
 
 HEADER, TRAILER, MAX_SIZE, MAX_INDEX, MAX_OPERATIONS = 24, 4, 2**40, 2**24, 65_536
+MAX_ZSTD_WINDOW, MAX_BROTLI_WINDOW_BITS = 2**23, 22
 
 
 class Refused(Exception):
@@ -65,7 +66,11 @@ def unframe(frame: bytes, size: int) -> bytes:
         raise Refused("corrupt")
     (descriptor,) = cursor.take(1)
     single, size_flag = descriptor >> 5 & 1, descriptor >> 6
-    cursor.take((0 if single else 1) + (0, 1, 2, 4)[descriptor & 3])
+    if not single:
+        (window,) = cursor.take(1)
+        require((8 + (window & 7)) << (7 + (window >> 3)) <= MAX_ZSTD_WINDOW, "corrupt")
+    # A dictionary would be of the number that stands here.
+    require(descriptor & 3 == 0, "corrupt")
     cursor.take((single, 2, 4, 8)[size_flag])
     output, last = b"", False
     while not last:
@@ -88,6 +93,8 @@ def decompress(stored: bytes, codec: int, size: int) -> bytes:
     if len(stored) == size:
         return stored
     if codec == 3:
+        # RFC 7932, section 9.1.
+        require(stored[0] & 1 == 0 or 17 + (stored[0] >> 1 & 7) <= MAX_BROTLI_WINDOW_BITS, "corrupt")
         raise NoDecoder
     try:
         plain = unframe(stored, size)
