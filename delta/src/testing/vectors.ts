@@ -309,6 +309,18 @@ export function makeVectors(): Vector[] {
       'malformed',
       sparseDelta(sentence, 5, { ...copyFive, runs: [[5, 1]], differences: 'x' }),
     ),
+    malformed(
+      'runs-left-over',
+      'malformed',
+      sparseDelta(sentence, 5, {
+        ...copyFive,
+        runs: [
+          [0, 5],
+          [0, 1],
+        ],
+        differences: 'fives',
+      }),
+    ),
     malformed('run-of-nothing', 'malformed', sparseDelta(sentence, 5, { ...copyFive, runs: [[1, 0]] })),
     malformed(
       'streams-beyond-the-body',
