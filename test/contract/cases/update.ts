@@ -133,6 +133,7 @@ export const updateCases = [
     {
       minimal: { path: 'a', digest: digest(1) },
       deep: { path: '.config/x..y/Ünïcode 日本.txt', digest: digest(2), mode: 0o777 },
+      'nearly-reserved': { path: 'console/com10/nul²/conin', digest: digest(2) },
       full: { path: 'bin/mapping.exe', digest: digest(0xa1), mode: 0o755 },
     },
     {
@@ -153,6 +154,9 @@ export const updateCases = [
       'path-device': [path('con'), reserved],
       'path-device-with-extension': [path('bin/NUL.txt'), reserved],
       'path-port': [path('Com1/a'), reserved],
+      'path-port-in-superscript': [path('bin/LPT²'), reserved],
+      'path-console': [path('CONOUT$'), reserved],
+      'path-device-with-space': [path('nul .txt'), reserved],
     },
   ),
   cases(

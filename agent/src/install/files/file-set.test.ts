@@ -20,6 +20,7 @@ test('paths that collide, or leave their root, refuse the manifest before a byte
     [{ 'C:x': '1' }, /leaves its root/],
     [{ 'a\\b': '1' }, /leaves its root/],
     [{ x: '1', X: null }, /two paths collide/],
+    [{ [`a/${'日'.repeat(86)}/b`]: '1' }, /is too long for a file/],
   ];
   for (const [files, reason] of cases) {
     const unmet = await installer.preflight(author.manifest([author.files('app', files, merge)]));

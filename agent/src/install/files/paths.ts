@@ -7,6 +7,11 @@ import { lookAt } from '../durable.ts';
 /** Two names that some file system takes for one: Windows ignores case, macOS how an accent is written. */
 const nameKey = (path: string): string => path.normalize('NFC').toLowerCase();
 
+/** What the file systems of a platform take as one name: ext4 and XFS count bytes, NTFS UTF-16 code units. */
+const longestName = 255;
+const lengthOf = (name: string): number =>
+  process.platform === 'win32' ? name.length : Buffer.byteLength(name);
+
 /** Why the paths cannot be used; null when they can. */
 export function refusePaths({ files, removedPaths }: FileSet): string | null {
   const seen = new Set<string>();
@@ -16,6 +21,8 @@ export function refusePaths({ files, removedPaths }: FileSet): string | null {
     if (parts.some((part) => part === '' || part === '.' || part === '..') || /[\\\0:]/.test(path)) {
       return `the path ${JSON.stringify(path)} leaves its root`;
     }
+    const longest = parts.find((part) => lengthOf(part) > longestName);
+    if (longest !== undefined) return `the name ${JSON.stringify(longest)} is too long for a file`;
     if (seen.has(nameKey(path))) return `two paths collide at ${JSON.stringify(path)}`;
     seen.add(nameKey(path));
   }

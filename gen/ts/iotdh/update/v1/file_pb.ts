@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file iotdh/update/v1/file.proto.
  */
 export const file_iotdh_update_v1_file: GenFile = /*@__PURE__*/
-  fileDesc("Chppb3RkaC91cGRhdGUvdjEvZmlsZS5wcm90bxIPaW90ZGgudXBkYXRlLnYxIucCCgRGaWxlEq0CCgRwYXRoGAEgASgJQp4CukiaAroBlQEKEnBhdGgucmVzZXJ2ZWRfbmFtZRIwbXVzdCBub3QgdXNlIGEgZGV2aWNlIG5hbWUgdGhhdCBXaW5kb3dzIHJlc2VydmVzGk0hdGhpcy5tYXRjaGVzKCcoP2kpKF58LykoY29ufHBybnxhdXh8bnVsfGNvbVswLTldfGxwdFswLTldKShbLl1bXi9dKik/KC98JCknKXJ/GIAEMnpeKD86W14vXFw6Kj8iPD58XHgwMC1ceDFmXHg3Zl0qW14vXFw6Kj8iPD58XHgwMC1ceDFmXHg3Zi4gXSkoPzovW14vXFw6Kj8iPD58XHgwMC1ceDFmXHg3Zl0qW14vXFw6Kj8iPD58XHgwMC1ceDFmXHg3Zi4gXSkqJBIXCgZkaWdlc3QYAiABKAxCB7pIBHoCaCASFgoEbW9kZRgDIAEoDUIIukgFKgMY/wMipAUKB0ZpbGVTZXQSNgoEcm9vdBgBIAEoCUIoukglciMYQDIfXlthLXowLTldKFthLXowLTktXSpbYS16MC05XSk/JBI2CgRtb2RlGAIgASgOMhwuaW90ZGgudXBkYXRlLnYxLkZpbGVTZXRNb2RlQgq6SAeCAQQQASAAEjAKBWZpbGVzGAMgAygLMhUuaW90ZGgudXBkYXRlLnYxLkZpbGVCCrpIB5IBBBCgjQYSwQIKDXJlbW92ZWRfcGF0aHMYBCADKAlCqQK6SKUCkgGhAhCgjQYimgK6AZUBChJwYXRoLnJlc2VydmVkX25hbWUSMG11c3Qgbm90IHVzZSBhIGRldmljZSBuYW1lIHRoYXQgV2luZG93cyByZXNlcnZlcxpNIXRoaXMubWF0Y2hlcygnKD9pKShefC8pKGNvbnxwcm58YXV4fG51bHxjb21bMC05XXxscHRbMC05XSkoWy5dW14vXSopPygvfCQpJylyfxiABDJ6Xig/OlteL1xcOio/Ijw+fFx4MDAtXHgxZlx4N2ZdKlteL1xcOio/Ijw+fFx4MDAtXHgxZlx4N2YuIF0pKD86L1teL1xcOio/Ijw+fFx4MDAtXHgxZlx4N2ZdKlteL1xcOio/Ijw+fFx4MDAtXHgxZlx4N2YuIF0pKiQ6sgG6SK4BGqsBCiNmaWxlX3NldC5yZW1vdmFsc19vbmx5X3doZW5fbWVyZ2luZxJScmVtb3ZhbHMgYXJlIGZvciBtZXJnZWQgc2V0czsgYSByZXBsYWNlZCByb290IGtlZXBzIG5vdGhpbmcgdGhhdCBpcyBub3QgaW4gdGhlIHNldBowdGhpcy5tb2RlID09IDIgfHwgdGhpcy5yZW1vdmVkX3BhdGhzLnNpemUoKSA9PSAwKmUKC0ZpbGVTZXRNb2RlEh0KGUZJTEVfU0VUX01PREVfVU5TUEVDSUZJRUQQABIeChpGSUxFX1NFVF9NT0RFX1JFUExBQ0VfUk9PVBABEhcKE0ZJTEVfU0VUX01PREVfTUVSR0UQAkJbChNjb20uaW90ZGgudXBkYXRlLnYxQglGaWxlUHJvdG9QAVolaW90ZGgvZ2VuL2dvL2lvdGRoL3VwZGF0ZS92MTt1cGRhdGV2MaoCD0lvdGRoLlVwZGF0ZS5WMWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("Chppb3RkaC91cGRhdGUvdjEvZmlsZS5wcm90bxIPaW90ZGgudXBkYXRlLnYxIogDCgRGaWxlEs4CCgRwYXRoGAEgASgJQr8Cuki7AroBtgEKEnBhdGgucmVzZXJ2ZWRfbmFtZRIwbXVzdCBub3QgdXNlIGEgZGV2aWNlIG5hbWUgdGhhdCBXaW5kb3dzIHJlc2VydmVzGm4hdGhpcy5tYXRjaGVzKCcoP2kpKF58LykoY29ufGNvbmluWyRdfGNvbm91dFskXXxwcm58YXV4fG51bHxjb21bMC05wrnCssKzXXxscHRbMC05wrnCssKzXSkgKihbLl1bXi9dKik/KC98JCknKXJ/GIAEMnpeKD86W14vXFw6Kj8iPD58XHgwMC1ceDFmXHg3Zl0qW14vXFw6Kj8iPD58XHgwMC1ceDFmXHg3Zi4gXSkoPzovW14vXFw6Kj8iPD58XHgwMC1ceDFmXHg3Zl0qW14vXFw6Kj8iPD58XHgwMC1ceDFmXHg3Zi4gXSkqJBIXCgZkaWdlc3QYAiABKAxCB7pIBHoCaCASFgoEbW9kZRgDIAEoDUIIukgFKgMY/wMixQUKB0ZpbGVTZXQSNgoEcm9vdBgBIAEoCUIoukglciMYQDIfXlthLXowLTldKFthLXowLTktXSpbYS16MC05XSk/JBI2CgRtb2RlGAIgASgOMhwuaW90ZGgudXBkYXRlLnYxLkZpbGVTZXRNb2RlQgq6SAeCAQQQASAAEjAKBWZpbGVzGAMgAygLMhUuaW90ZGgudXBkYXRlLnYxLkZpbGVCCrpIB5IBBBCgjQYS4gIKDXJlbW92ZWRfcGF0aHMYBCADKAlCygK6SMYCkgHCAhCgjQYiuwK6AbYBChJwYXRoLnJlc2VydmVkX25hbWUSMG11c3Qgbm90IHVzZSBhIGRldmljZSBuYW1lIHRoYXQgV2luZG93cyByZXNlcnZlcxpuIXRoaXMubWF0Y2hlcygnKD9pKShefC8pKGNvbnxjb25pblskXXxjb25vdXRbJF18cHJufGF1eHxudWx8Y29tWzAtOcK5wrLCs118bHB0WzAtOcK5wrLCs10pICooWy5dW14vXSopPygvfCQpJylyfxiABDJ6Xig/OlteL1xcOio/Ijw+fFx4MDAtXHgxZlx4N2ZdKlteL1xcOio/Ijw+fFx4MDAtXHgxZlx4N2YuIF0pKD86L1teL1xcOio/Ijw+fFx4MDAtXHgxZlx4N2ZdKlteL1xcOio/Ijw+fFx4MDAtXHgxZlx4N2YuIF0pKiQ6sgG6SK4BGqsBCiNmaWxlX3NldC5yZW1vdmFsc19vbmx5X3doZW5fbWVyZ2luZxJScmVtb3ZhbHMgYXJlIGZvciBtZXJnZWQgc2V0czsgYSByZXBsYWNlZCByb290IGtlZXBzIG5vdGhpbmcgdGhhdCBpcyBub3QgaW4gdGhlIHNldBowdGhpcy5tb2RlID09IDIgfHwgdGhpcy5yZW1vdmVkX3BhdGhzLnNpemUoKSA9PSAwKmUKC0ZpbGVTZXRNb2RlEh0KGUZJTEVfU0VUX01PREVfVU5TUEVDSUZJRUQQABIeChpGSUxFX1NFVF9NT0RFX1JFUExBQ0VfUk9PVBABEhcKE0ZJTEVfU0VUX01PREVfTUVSR0UQAkJbChNjb20uaW90ZGgudXBkYXRlLnYxQglGaWxlUHJvdG9QAVolaW90ZGgvZ2VuL2dvL2lvdGRoL3VwZGF0ZS92MTt1cGRhdGV2MaoCD0lvdGRoLlVwZGF0ZS5WMWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * One file of an update. Its content is found by digest among the contents of the manifest's objects.
@@ -24,7 +24,8 @@ export type File = Message<"iotdh.update.v1.File"> & {
   /**
    * Where the file goes, relative to the root of its set, with forward slashes. It never leaves the
    * root: no absolute path, no ".." or "." part, no drive letter, no backslash, and no name that
-   * Windows reserves or would silently change (a part that ends in a dot or a space).
+   * Windows reserves or would silently change (a part that ends in a dot or a space). An agent refuses
+   * a manifest with a part that is longer than its file systems take: 255 bytes, on Windows 255 UTF-16 code units.
    *
    * @generated from field: string path = 1;
    */
@@ -75,8 +76,8 @@ export type FileSet = Message<"iotdh.update.v1.FileSet"> & {
   mode: FileSetMode;
 
   /**
-   * The files, each path once, compared without case because Windows does. An agent refuses the
-   * manifest when two paths collide, or when one is a folder of another.
+   * The files, each path once, compared without case because Windows does, and in Unicode's form NFC because macOS does.
+   * An agent refuses the manifest when two paths collide, or when one is a folder of another.
    *
    * @generated from field: repeated iotdh.update.v1.File files = 3;
    */
