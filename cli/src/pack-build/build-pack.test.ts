@@ -348,6 +348,21 @@ test('files that collide where case does not count are refused, and so are links
   await arrivesWhole(t, await build(folder, followed), { a: '1' });
 });
 
+test('names that a device would refuse, or that cannot be read, are said one by one', async (t) => {
+  const folder = temporaryFolder(t);
+  const tree = join(folder, 'tree');
+  await writeTree(tree, { 'caf\u00e9': '1', 'cafe\u0301': '2', ok: '3' });
+  await symlink('nowhere', join(tree, 'link'));
+  await writeFile(Buffer.concat([Buffer.from(`${tree}/latin-`), Buffer.from([0xe9])]), '4');
+  const long = 'é'.repeat(128);
+  const from = `from: [{folder: tree, symlinks: follow}, {file: tree/ok, to: ${long}}]`;
+  const problems = (await problemsOf(build(folder, patchYaml.replace('from: tree', from)))).join('\n');
+  assert.match(problems, /caf\u00e9 collides with cafe\u0301|cafe\u0301 collides with caf\u00e9/);
+  assert.match(problems, /link leads to nothing/);
+  assert.match(problems, /latin-\ufffd cannot be found by its name/);
+  assert.match(problems, /é has a name of more than 255 bytes/);
+});
+
 test('a pack that is there is replaced only when asked, and never anything else', async (t) => {
   const folder = temporaryFolder(t);
   await writeTree(join(folder, 'tree'), sample);

@@ -44,8 +44,16 @@ export async function findFiles(
         unpackable.push({ path: absolute, reason: 'is a symbolic link; say symlinks: follow, or skip' });
         continue;
       }
-      const found = await stat(absolute);
-      if (found.isDirectory()) {
+      const found = await stat(absolute).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return null;
+        throw error;
+      });
+      if (found === null) {
+        const reason = entry.isSymbolicLink()
+          ? 'leads to nothing'
+          : 'cannot be found by its name, which is perhaps no UTF-8';
+        unpackable.push({ path: absolute, reason });
+      } else if (found.isDirectory()) {
         if (depth >= maxDepth)
           unpackable.push({ path: absolute, reason: `is deeper than ${maxDepth} folders` });
         else await visit(path, depth + 1);

@@ -103,17 +103,24 @@ async function readFolder(
   }
 }
 
-/** Paths are compared without case, as Windows does, and none may be a folder of another. See File.path. */
+/** What Windows takes for one name, which ignores case, or macOS, which ignores how an accent is written. */
+const nameKey = (path: string): string => path.normalize('NFC').toLowerCase();
+/** What Linux takes as one name; Windows takes no fewer characters. */
+const longestNameBytes = 255;
+
+/** What devices would refuse: no two paths are the same, and none is a folder of another. See File.path. */
 function noteCollisions(planned: readonly Planned[]): void {
   const seen = new Map<string, Planned>();
   for (const file of planned) {
-    const key = file.path.toLowerCase();
+    if (file.path.split('/').some((part) => Buffer.byteLength(part) > longestNameBytes))
+      file.from.wrong(`${file.path} has a name of more than ${longestNameBytes} bytes`);
+    const key = nameKey(file.path);
     const other = seen.get(key);
     if (other !== undefined) file.from.wrong(`${file.path} collides with ${other.path}`);
     seen.set(key, file);
   }
   for (const file of planned) {
-    const parts = file.path.toLowerCase().split('/');
+    const parts = nameKey(file.path).split('/');
     for (let length = 1; length < parts.length; length += 1) {
       const folder = seen.get(parts.slice(0, length).join('/'));
       if (folder !== undefined) file.from.wrong(`${folder.path} is both a file and a folder of ${file.path}`);
