@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { frameCount, type Layout, segmentBytes, segmentCount } from './layout.ts';
 import { openSegmentJournal, type SegmentJournal } from './segment-journal.ts';
 import { openSpool, type Spool } from './spool.ts';
+import { watchFlushes } from './testing/watch-flushes.ts';
 
 const layout: Layout = { size: 10_000, frameSize: 300, segmentSize: 1_024 };
 const content = Buffer.from(
@@ -70,6 +71,18 @@ test('frames in any order become the object, and count only once they are commit
   assert.equal(spool.complete, true);
   assert.equal(spool.countedBytes, layout.size);
   assert.deepEqual(await readFile(join(folder, 'abc.part')), content);
+});
+
+test('bytes are flushed before they are recorded, and recorded before they count: so no power cut makes a segment of holes count', async (t) => {
+  const { open, journal } = await bench(t);
+  const flushes = await watchFlushes(t);
+  const spool = await open();
+  for (let index = 0; index < 8; index += 1) await spool.accept(...frame(index));
+  const order: string[] = [];
+  flushes.onFlush = () => order.push(`flushed, ${journal.read('abc')?.verified[0] ?? 'nothing'} recorded`);
+  await spool.commit();
+  order.push(`${spool.countedBytes} counted, ${journal.read('abc')?.verified[0]} recorded`);
+  assert.deepEqual(order, ['flushed, nothing recorded', '2048 counted, 3 recorded']);
 });
 
 test('a damaged frame spoils its segments only, and those are asked for again', async (t) => {
