@@ -279,7 +279,11 @@ test('what is small comes over the hub, and what the hub has no quota for by HTT
 
   const alone = await createBench(t, ['bus']);
   const refusal = create(TransferRefusedSchema, { refusal: TransferRefusal.UNKNOWN_TRANSFER });
-  assert.equal(alone.choice.onRefused(refusal, Date.now()), false, 'what is refused for ever ends the transfer');
+  assert.equal(
+    alone.choice.onRefused(refusal, Date.now()),
+    false,
+    'what is refused for ever ends the transfer',
+  );
 });
 
 test('a manifest that takes more than a frame comes by HTTPS, and objects that are few bytes over the hub all the same', async (t) => {
