@@ -36,7 +36,7 @@ import { createMachine } from './machine/machine.ts';
 import { createRunner } from './machine/runner.ts';
 import { sleep } from './machine/sleep.ts';
 import { pendingUpdate } from './machine/snapshot.ts';
-import { redactEntry } from './redaction/redact.ts';
+import { redactEntry, redactText } from './redaction/redact.ts';
 import type { Settings } from './settings/settings.ts';
 import { createFirmwareUpdateRequest } from './slots/firmware-update-request.ts';
 import { openStores } from './stores.ts';
@@ -223,6 +223,7 @@ export function createAgent(options: AgentOptions): Agent {
     ...createApplyPorts({
       ...{ updates, manifests, sleep, log, installer: installers.patch, base: installers.base },
       preflight: installers.preflight,
+      redact: redactText,
       contentPath: ({ updateId, target }, digest) =>
         join(updates.folderOf(updateId, target), 'contents', digest),
     }),

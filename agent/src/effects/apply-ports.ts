@@ -1,14 +1,17 @@
 /** The ports that change the machine: `apply_patch`, `apply_base` and `arm_slot`. How each ended is on disk before it is told. */
+import { type StepOutcome, UpdateStep } from '@iotdh/proto/bus/v1';
 import type { Manifest } from '@iotdh/proto/update/v1';
+import { stepFor } from '../cloud/results.ts';
 import type { Installer, Job, Preflight } from '../install/installer.ts';
 import type { InstallOutcome } from '../install/outcome.ts';
 import type { Log } from '../log/log.ts';
-import type { ActivityResult, EffectContext, Ports } from '../machine/effect.ts';
+import type { ActivityResult, EffectContext, Ports, StepResult } from '../machine/effect.ts';
 import type { Update } from '../machine/update.ts';
 import type { BaseInstaller, BaseJob } from '../slots/base-installer.ts';
 import type { Manifests } from '../updates/manifests.ts';
 import type { HalfEnd } from '../updates/record.ts';
 import type { UpdateStore } from '../updates/update-store.ts';
+import { createFailures } from './last-failure.ts';
 
 export type ApplyPortsOptions = {
   updates: UpdateStore;
@@ -19,6 +22,7 @@ export type ApplyPortsOptions = {
   preflight: (manifest: Manifest, carryBytes: number) => Promise<Preflight>;
   contentPath: (update: Update, digestHex: string) => string;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  redact: (text: string) => string;
   log: Log;
 };
 
@@ -33,6 +37,7 @@ export function createApplyPorts(
   options: ApplyPortsOptions,
 ): Pick<Ports, 'apply_patch' | 'apply_base' | 'arm_slot'> {
   const { updates, manifests, installer, base, preflight, contentPath, sleep, log } = options;
+  const { attempt, last } = createFailures(options);
 
   function say({ updateId, manifest }: Update, level: 'info' | 'warn' | 'error', message: string): void {
     const about = {
@@ -137,32 +142,40 @@ export function createApplyPorts(
     return base.takeBack({ ...context, manifestDigest, manifest: manifests.of(update) });
   }
 
+  async function applyBase(update: Update, context: EffectContext): Promise<StepResult> {
+    const job = jobOf(update, context);
+    if (base === null) return noSlots;
+    if (job === null) return failed('the manifest is not on this disk');
+    const unmet = await unmetNow(update, job);
+    if (unmet !== null) return failed(unmet);
+    say(update, 'info', 'the base is being written');
+    return base.applyBase(job);
+  }
+
+  async function armSlot(update: Update, context: EffectContext): Promise<ActivityResult<'arm_slot'>> {
+    const result = await (context.givenUp ? takeBack(update, context) : arm(update, context));
+    if (result.kind !== 'event') return result;
+    const end = endOfBase(update, result.event.proven, context.givenUp);
+    keep(update, end);
+    say(update, end.reason === '' ? 'info' : 'error', end.reason || 'the base runs and is proven');
+    return result;
+  }
+
+  function endOfBase(update: Update, proven: boolean, givenUp: boolean): HalfEnd {
+    const steps = base?.steps(update.manifest.digest) ?? [];
+    if (proven) return { ending: 'applied', reason: '', steps };
+    if (!givenUp) return { ending: 'taken_back', reason: 'the new system did not prove itself', steps };
+    const reason = `the base was given up: ${last(update) || 'no attempt came to an end'}`;
+    // Before what took it back, as it happened; an operator is shown the first step that failed.
+    const failure = stepFor({ ending: 'failed', reason });
+    const isUndo = ({ step }: StepOutcome) => step === UpdateStep.UNDO;
+    const inOrder = [...steps.filter((one) => !isUndo(one)), failure, ...steps.filter(isUndo)];
+    return { ending: 'taken_back', reason, steps: inOrder };
+  }
+
   return {
-    apply_patch: ({ update }, context) => applyPatch(update, context),
-    async apply_base({ update }, context) {
-      const job = jobOf(update, context);
-      if (base === null) return noSlots;
-      if (job === null) return failed('the manifest is not on this disk');
-      const unmet = await unmetNow(update, job);
-      if (unmet !== null) return failed(unmet);
-      say(update, 'info', 'the base is being written');
-      return base.applyBase(job);
-    },
-    async arm_slot({ update }, context) {
-      const result = await (context.givenUp ? takeBack(update, context) : arm(update, context));
-      if (result.kind !== 'event') return result;
-      const { proven } = result.event;
-      const cause = context.givenUp
-        ? 'the base was given up; the log says why'
-        : 'the new system did not prove itself';
-      const reason = proven ? '' : cause;
-      keep(update, {
-        ending: proven ? 'applied' : 'taken_back',
-        reason,
-        steps: base?.steps(update.manifest.digest) ?? [],
-      });
-      say(update, proven ? 'info' : 'error', proven ? 'the base runs and is proven' : reason);
-      return result;
-    },
+    apply_patch: ({ update }, context) => attempt(update, context, () => applyPatch(update, context)),
+    apply_base: ({ update }, context) => attempt(update, context, () => applyBase(update, context)),
+    arm_slot: ({ update }, context) => attempt(update, context, () => armSlot(update, context)),
   };
 }

@@ -74,7 +74,10 @@ export function createReportPort(options: ReportPortOptions): Pick<Ports, 'repor
       case 'decided':
         return tellDecision(told.decision);
       case 'integrity_fault': {
-        const { update, reason } = told;
+        const { update } = told;
+        // A patch that was given up has an end nowhere but in the machine.
+        const failure = updates.get(update.updateId)?.[update.target].lastFailure ?? '';
+        const reason = failure === '' ? told.reason : `${told.reason}: ${failure}`;
         const end = endOf(update.updateId, update.target, { ending: 'failed', reason, steps: [] });
         return tellResult(update.updateId, update.target, end);
       }

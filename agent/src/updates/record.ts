@@ -28,6 +28,8 @@ export type Half = {
   /** How the contents came, and by which carriers. */
   origins: readonly { origin: string; contents: number; contentBytes: number; carriedBytes: number }[];
   carriers: readonly { carrier: string; bytes: number }[];
+  /** Why the last attempt to apply it failed, redacted, of at most 1,000 characters; empty: none has. */
+  lastFailure: string;
   end: HalfEnd | null;
 };
 
@@ -50,7 +52,7 @@ export type UpdateRecord = {
 
 const emptyHalf: Half = {
   ...{ begun: false, complete: false, carriedBytes: 0, savedBytes: 0 },
-  ...{ origins: [], carriers: [], end: null },
+  ...{ origins: [], carriers: [], lastFailure: '', end: null },
 };
 
 export function newRecord(offer: UpgradeOffer, traceParent: string, imported = false): UpdateRecord {
@@ -162,8 +164,9 @@ export function readRecord(parsed: unknown): UpdateRecord | null {
 type HalfJson = Omit<Half, 'end'> & { end: (Omit<HalfEnd, 'steps'> & { steps: JsonValue[] }) | null };
 
 function readHalf(json: HalfJson): Half {
-  // What an earlier release wrote has neither.
-  const { begun, complete, carriedBytes, savedBytes, origins = [], carriers = [], end } = json;
+  // What an earlier release wrote has not all of them.
+  const { begun, complete, carriedBytes, savedBytes, end } = json;
+  const { origins = [], carriers = [], lastFailure = '' } = json;
   const steps =
     end?.steps.map((step) => fromJson(StepOutcomeSchema, step, { ignoreUnknownFields: true })) ?? [];
   return {
@@ -173,6 +176,7 @@ function readHalf(json: HalfJson): Half {
     savedBytes,
     origins,
     carriers,
+    lastFailure,
     end: end && { ending: end.ending, reason: end.reason, steps },
   };
 }
