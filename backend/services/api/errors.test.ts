@@ -11,6 +11,7 @@ import {
   ErrorInfoSchema,
   ErrorReason,
   ManifestRejectedSchema,
+  MetadataRejectedSchema,
   ObjectsMissingSchema,
   PackState,
   ResourceConflictSchema,
@@ -232,6 +233,21 @@ test('every documented error comes with its code, its reason and its detail', as
           ...{ notBefore: { seconds: 9n }, notAfter: { seconds: 8n } },
         }),
       violates('not_after'),
+    ],
+    [
+      'PublishMetadata: targets for more than a year',
+      () => rig.author.change(rig.trust, {}, Date.now() + 2 * 86_400_000),
+      {
+        ...{ code: Code.InvalidArgument, reason: ErrorReason.METADATA_REJECTED },
+        also(error) {
+          const [detail] = error.findDetails(MetadataRejectedSchema);
+          assert.equal(detail?.rule, 'ends_too_late');
+          assert.match(
+            error.message,
+            /nothing has changed: targets \d+ would be good until .* more than 365 days/,
+          );
+        },
+      },
     ],
     ['GetAssignment', () => assignments.getAssignment({ assignmentId: nowhere }), noAssignment],
     ['ListAssignments', () => assignments.listAssignments({ pageToken: 'forged' }), badToken],

@@ -8,6 +8,7 @@ import {
   encodeMetadata,
   generatePrivateKey,
   keySigner,
+  type ManifestName,
   makeRoot,
   nextTargets,
   readMetadata,
@@ -20,11 +21,16 @@ export type TestAuthor = {
   /** The first root that devices trust. */
   anchor(): Promise<Buffer>;
   /** Hands in targets that name these manifests too; the root and the first targets with the first of them. One at a time. */
-  sign(
-    trust: Pick<Client<typeof TrustService>, 'getMetadata' | 'publishMetadata'>,
-    ...manifests: SignedManifest[]
+  sign(trust: TrustClient, ...manifests: SignedManifest[]): Promise<void>;
+  /** Hands in the next targets, made at this time; default now. */
+  change(
+    trust: TrustClient,
+    changes: { add?: readonly SignedManifest[]; remove?: readonly ManifestName[] },
+    nowMs?: number,
   ): Promise<void>;
 };
+
+type TrustClient = Pick<Client<typeof TrustService>, 'getMetadata' | 'publishMetadata'>;
 
 const newSigner = (): Signer => keySigner(generatePrivateKey('ed25519'));
 
@@ -50,7 +56,7 @@ export function createTestAuthor(): TestAuthor {
   }
   const anchor = makeAnchor();
 
-  const sign: TestAuthor['sign'] = async (trust, ...manifests) => {
+  const change: TestAuthor['change'] = async (trust, changes, nowMs = Date.now()) => {
     let before = null;
     if (begun) {
       const { metadata } = await trust.getMetadata({ role: MetadataRole.TARGETS });
@@ -58,19 +64,22 @@ export function createTestAuthor(): TestAuthor {
       if (read.kind === 'refused') throw new Error(read.detail);
       before = read.metadata.signed;
     }
-    const targets = nextTargets(before, { add: manifests }, Date.now());
+    const targets = nextTargets(before, changes, nowMs);
     await addSignature(targets, signers.targets);
     await trust.publishMetadata({ roots: begun ? [] : [await anchor], targets: encodeMetadata(targets) });
     begun = true;
   };
 
+  const changeInTurn: TestAuthor['change'] = (trust, changes, nowMs) => {
+    const mine = last.then(() => change(trust, changes, nowMs));
+    last = mine.catch(() => {});
+    return mine;
+  };
+
   return {
     onlineKeys: { snapshot: signers.snapshot, timestamp: signers.timestamp },
     anchor: () => anchor,
-    sign(trust, ...manifests) {
-      const mine = last.then(() => sign(trust, ...manifests));
-      last = mine.catch(() => {});
-      return mine;
-    },
+    change: changeInTurn,
+    sign: (trust, ...manifests) => changeInTurn(trust, { add: manifests }),
   };
 }

@@ -8,6 +8,7 @@ import {
   addSignature,
   encodeMetadata,
   fileName,
+  latestEndMs,
   lifetimeMs,
   type Metadata,
   type Signer,
@@ -118,7 +119,7 @@ export function lifetimeProblem(expires: string, role: 'root' | 'targets', nowMs
   const endMs = Date.parse(expires);
   if (endMs <= nowMs) return [`have ended on ${expires}`];
   const days = lifetimeMs[role] / dayMs;
-  return endMs <= nowMs + lifetimeMs[role] + dayMs
+  return endMs <= latestEndMs(role, nowMs)
     ? []
     : [`would be good until ${expires}, for more than ${days} days`];
 }

@@ -2,7 +2,10 @@
 import type { Metadata, Root, Targets } from '@tufjs/models';
 import { readMetadata } from '../format/read-metadata.ts';
 import { type Refused, refused } from '../format/refusal.ts';
+import { latestEndMs, lifetimeMs } from './roots.ts';
 import { thresholdOf } from './sign.ts';
+
+const dayMs = 86_400_000;
 
 export type Accepted<T extends Root | Targets> = { kind: 'accepted'; metadata: Metadata<T> } | Refused;
 
@@ -44,7 +47,24 @@ export function acceptTargets(
   const lacking = lack(root, 'targets', metadata, `root ${root.version}`);
   if (lacking !== undefined) return lacking;
   if (signed.isExpired(new Date(nowMs))) return refused('expired', `targets ${signed.version} have expired`);
-  return { kind: 'accepted', metadata };
+  return endsTooLate('targets', signed, nowMs) ?? { kind: 'accepted', metadata };
+}
+
+/**
+ * What people sign they have to look at again: nobody may make it good for longer than it is when it is made here. Asked of what is
+ * new only, and never by a device, which takes what its root's keys have signed.
+ */
+export function endsTooLate(
+  role: 'root' | 'targets',
+  { version, expires }: Pick<Root | Targets, 'version' | 'expires'>,
+  nowMs: number,
+): Refused | undefined {
+  if (Date.parse(expires) <= latestEndMs(role, nowMs)) return undefined;
+  const days = lifetimeMs[role] / dayMs;
+  return refused(
+    'ends_too_late',
+    `${role} ${version} would be good until ${expires}, for more than ${days} days`,
+  );
 }
 
 function lack(

@@ -5,7 +5,7 @@ export { maxBytes, maxRootRotations, type Role, roles } from '../format/limits.t
 export { fileName, type ManifestKind, type ManifestName, targetPath } from '../format/names.ts';
 export { type MetadataOf, readMetadata } from '../format/read-metadata.ts';
 export type { Refused, Rule } from '../format/refusal.ts';
-export { type Accepted, acceptRoot, acceptTargets } from './accept.ts';
+export { type Accepted, acceptRoot, acceptTargets, endsTooLate } from './accept.ts';
 export { canonicalJson } from './canonical-json.ts';
 export { KeyVaultError, type KeyVaultOptions, openKeyVaultSigner } from './key-vault.ts';
 export {
@@ -22,6 +22,14 @@ export {
   writeKeyFile,
 } from './keys.ts';
 export { makeSnapshot, makeTimestamp } from './online.ts';
-export { lifetimeMs, makeRoot, nextRoot, type RoleSetting, type RootSettings, settingsOf } from './roots.ts';
+export {
+  latestEndMs,
+  lifetimeMs,
+  makeRoot,
+  nextRoot,
+  type RoleSetting,
+  type RootSettings,
+  settingsOf,
+} from './roots.ts';
 export { addSignature, encodeMetadata, type Threshold, thresholdOf } from './sign.ts';
 export { nextTargets, type SignedManifest, signedAs, signedManifests } from './targets.ts';

@@ -18,6 +18,9 @@ export const lifetimeMs: Readonly<Record<Role, number>> = {
   timestamp: 7 * dayMs,
 };
 
+/** When metadata may end at the latest that come now: what is made here, by clocks that differ by a day. */
+export const latestEndMs = (role: Role, nowMs: number): number => nowMs + lifetimeMs[role] + dayMs;
+
 /** Throws a RangeError when a threshold cannot be met: such a root would lock everybody out. */
 export function makeRoot(settings: RootSettings, version: number, nowMs: number): Metadata<Root> {
   for (const role of roles) {

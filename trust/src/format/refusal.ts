@@ -14,6 +14,8 @@ export type Rule =
   | 'rollback'
   /** By the trusted time it is no longer good: somebody withholds newer metadata, or nobody has made any. */
   | 'expired'
+  /** Good for longer than an author may make it: only whoever takes it in from an author asks that. */
+  | 'ends_too_late'
   /** Not the bytes that signed metadata name. */
   | 'wrong_bytes'
   /** Its version is not the one that signed metadata name. */

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import {
   acceptRoot,
   acceptTargets,
+  endsTooLate,
   issuedMs,
   type Metadata,
   type MetadataOf,
@@ -81,16 +82,20 @@ export function createRepository({ database, objects, keys, clock }: RepositoryO
     return bytes;
   }
 
+  async function read<R extends Role>(role: R, document: MetadataDocument | null) {
+    if (document === null) return null;
+    const bytes = await bytesOf(document);
+    const found = readMetadata(role, bytes);
+    if (found.kind === 'refused') throw new Error(`metadata ${document._id}: ${found.detail}`);
+    return { metadata: found.metadata, bytes };
+  }
+
+  const newestOf = async <R extends Role>(role: R) =>
+    read(role, await collection.findOne({ role }, { sort: { version: -1 } }));
+
   async function newest(): Promise<Newest> {
     const found = await metadataInForce(collection, { roots: 1 });
-    const load = async <R extends Role>(role: R) => {
-      const document = found.find((each) => each.role === role);
-      if (document === undefined) return null;
-      const bytes = await bytesOf(document);
-      const read = readMetadata(role, bytes);
-      if (read.kind === 'refused') throw new Error(`metadata ${document._id}: ${read.detail}`);
-      return { metadata: read.metadata, bytes };
-    };
+    const load = <R extends Role>(role: R) => read(role, found.find((each) => each.role === role) ?? null);
     return {
       root: await load('root'),
       targets: await load('targets'),
@@ -168,6 +173,8 @@ export function createRepository({ database, objects, keys, clock }: RepositoryO
       const accepted = acceptRoot(root, bytes);
       if (accepted.kind === 'refused') return rejected(accepted);
       root = accepted.metadata.signed;
+      const tooLate = endsTooLate('root', root, clock.now());
+      if (tooLate !== undefined) return rejected(tooLate);
       files.push({ role: 'root', version: root.version, bytes });
     }
     if (files.length > 0 && root?.isExpired(new Date(clock.now()))) {
@@ -221,7 +228,7 @@ export function createRepository({ database, objects, keys, clock }: RepositoryO
         return { files: [...files, ...(targets === null ? [] : [targets]), ...online], result: undefined };
       }),
     async signs(manifest, sbom) {
-      const { targets } = await newest();
+      const targets = await newestOf('targets');
       const signed = targets && signedAs(targets.metadata.signed, manifest);
       if (signed === null) return false;
       return sbom === null || (signed.sbom?.digest === sbom.digest && signed.sbom.size === sbom.size);

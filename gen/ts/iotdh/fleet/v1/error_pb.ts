@@ -188,7 +188,7 @@ export const ObjectsMissingSchema: GenMessage<ObjectsMissing> = /*@__PURE__*/
 export type MetadataRejected = Message<"iotdh.fleet.v1.MetadataRejected"> & {
   /**
    * The rule that they break, in one word: `unsigned`, `wrong_version`, `malformed`, `too_large`, `expired`, `unsupported`,
-   * `other_keys`, and others that may come.
+   * `other_keys`, `ends_too_late`, and others that may come.
    *
    * @generated from field: string rule = 1;
    */
