@@ -11,6 +11,8 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { createClient, type Interceptor } from '@connectrpc/connect';
+import { createConnectTransport } from '@connectrpc/connect-node';
 import { Event, State, StateChangedSchema } from '@iotdh/proto/agent/v1';
 import {
   type CloudToDevice,
@@ -19,9 +21,12 @@ import {
   DeviceToCloudSchema,
   FrameRequestSchema,
 } from '@iotdh/proto/bus/v1';
+import { TrustService } from '@iotdh/proto/fleet/v1';
 import { UpdateKind } from '@iotdh/proto/update/v1';
 import { Long } from 'mongodb';
+import { openKeyFolder } from '../services/api/trust/online-keys.ts';
 import { readSettings } from '../shared/settings.ts';
+import { createTestAuthor } from '../shared/testing/test-author.ts';
 import { testDatabase } from '../shared/testing/test-database.ts';
 import { testDevice, testHubWithBlobs } from '../shared/testing/test-hub.ts';
 import { createAllInOne } from './all-in-one.ts';
@@ -122,9 +127,25 @@ test('all services in one process', { timeout: 120_000 }, async (t) => {
       ...{ createTime: new Date(), retireTime: null, retireReason: '', revision: Long.ONE },
     });
     const packId = randomUUID();
+    const manifest = {
+      digest: 'ab'.repeat(32),
+      size: 10,
+      kind: 'patch',
+      name: 'carto',
+      version: '2.0.0',
+    } as const;
+    const asOperator: Interceptor = (next) => (request) => {
+      request.header.set('authorization', `Bearer ${operator.token}`);
+      return next(request);
+    };
+    const transport = createConnectTransport({
+      ...{ baseUrl: apiUrl, httpVersion: '1.1', interceptors: [asOperator] },
+    });
+    const author = createTestAuthor(openKeyFolder(join(folder, 'trust')));
+    await author.sign(createClient(TrustService, transport), manifest);
     await collections.packs.insertOne({
       _id: packId,
-      manifest: { digest: 'ab'.repeat(32), size: 10, kind: 'patch', name: 'carto', version: '2.0.0' },
+      manifest,
       ...{ title: 'Carto 2', summary: '', state: 'published', objectBytes: Long.ONE, yankReason: '' },
       ...{ createTime: new Date(), publishTime: new Date() },
     });

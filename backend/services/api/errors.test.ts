@@ -53,6 +53,12 @@ test('every documented error comes with its code, its reason and its detail', as
   const drafted = testManifest({ name: 'draft' });
   const { pack: draft } = await packs.createPack({ manifest: drafted.bytes });
   const yanked = await publishedPack(rig);
+  const [removed, removedBase] = [
+    await publishedPack(rig, { name: 'removed', version: '2.0' }),
+    await publishedPack(rig, { name: 'removed', version: '2.1', kind: 'base' }),
+  ];
+  const remove = ['2.0', '2.1'].map((version) => ({ name: 'removed', version }));
+  await rig.author.change(rig.trust, { remove });
   await packs.yankPack({ packId: yanked, reason: 'it hangs' });
   const requestId = randomUUID();
   await devices.updateDevice({ deviceId: 'free', site: 'one', requestId });
@@ -214,6 +220,20 @@ test('every documented error comes with its code, its reason and its detail', as
       'CreateAssignments: a fallback of a BASE',
       () => assign(base, 'x', base),
       precondition(ErrorReason.PACK_NOT_ASSIGNABLE),
+    ],
+    [
+      'CreateAssignments: no longer signed',
+      () => assign(removed, 'busy'),
+      {
+        ...precondition(ErrorReason.PACK_NOT_SIGNED),
+        also: ({ message }) =>
+          assert.match(message, /no longer signed.* do not name removed\/2\.0 .*pack sign.*pack upload/),
+      },
+    ],
+    [
+      'CreateAssignments: a fallback that is no longer signed',
+      () => assign(published, 'busy', removedBase),
+      precondition(ErrorReason.PACK_NOT_SIGNED),
     ],
     [
       'CreateAssignments: retired',

@@ -100,7 +100,9 @@ export function errorOf(refusal: Refusal): ConnectError {
       );
     case 'pack_not_signed':
       return failure(
-        `pack ${refusal.packId} is not signed: the newest targets do not name ${refusal.path} with this manifest; sign it, hand the targets in, then publish again`,
+        refusal.for === 'publish'
+          ? `pack ${refusal.packId} is not signed: the newest targets do not name ${refusal.path} with this manifest; sign it, hand the targets in, then publish again`
+          : `pack ${refusal.packId} is no longer signed, and no device would take it: the newest targets do not name ${refusal.path} with this manifest; assign another pack, or sign this one again (iotdh pack sign) and hand the targets in (iotdh pack upload)`,
         Code.FailedPrecondition,
         info(ErrorReason.PACK_NOT_SIGNED),
       );

@@ -10,8 +10,8 @@ export type Refusal =
   | { kind: 'manifest_rejected'; problems: readonly string[] }
   /** SHA-256 in hex. */
   | { kind: 'objects_missing'; packId: string; digests: readonly string[] }
-  /** The newest targets do not name its manifest as it is. */
-  | { kind: 'pack_not_signed'; packId: string; path: string }
+  /** The newest targets do not name its manifest as it is. `for`: what it was to be done with. */
+  | { kind: 'pack_not_signed'; packId: string; path: string; for: 'publish' | 'assign' }
   | { kind: 'metadata_rejected'; rule: string; detail: string }
   | { kind: 'pack_not_assignable'; packId: string; why: string }
   | { kind: 'device_retired'; deviceId: string }

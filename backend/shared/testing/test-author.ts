@@ -34,8 +34,11 @@ type TrustClient = Pick<Client<typeof TrustService>, 'getMetadata' | 'publishMet
 
 const newSigner = (): Signer => keySigner(generatePrivateKey('ed25519'));
 
-export function createTestAuthor(): TestAuthor {
-  const signers = { root: newSigner(), targets: newSigner(), snapshot: newSigner(), timestamp: newSigner() };
+/** `onlineKeys`: those of the service that signs. Default: new ones, for a service that is told them. */
+export function createTestAuthor(
+  onlineKeys: TestAuthor['onlineKeys'] = { snapshot: newSigner(), timestamp: newSigner() },
+): TestAuthor {
+  const signers = { root: newSigner(), targets: newSigner(), ...onlineKeys };
   let begun = false;
   let last: Promise<void> = Promise.resolve();
 
@@ -77,7 +80,7 @@ export function createTestAuthor(): TestAuthor {
   };
 
   return {
-    onlineKeys: { snapshot: signers.snapshot, timestamp: signers.timestamp },
+    onlineKeys,
     anchor: () => anchor,
     change: changeInTurn,
     sign: (trust, ...manifests) => changeInTurn(trust, { add: manifests }),

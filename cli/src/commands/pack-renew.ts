@@ -1,10 +1,11 @@
 /** `iotdh pack renew`: what is signed stays signed for another year, without the packs that are named. */
 import { resolve } from 'node:path';
 import { nextTargets, targetPath } from '@iotdh/trust/author';
+import type { Fleet } from '../connection/fleet.ts';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
 import { type Format, formatOf, printJson } from '../output/format.ts';
-import { fetchMetadata, type TrustClient } from '../signing/fleet-metadata.ts';
+import { fetchMetadata } from '../signing/fleet-metadata.ts';
 import { readKept } from '../signing/kept-metadata.ts';
 import { openSigners } from '../signing/open-signers.ts';
 import {
@@ -19,6 +20,7 @@ import {
 import { type Repository, readAnchor, trustedIn } from '../signing/trusted-metadata.ts';
 import type { Terminal } from '../terminal.ts';
 import { approveSigning } from './approve-signing.ts';
+import { unsignedWaiting } from './unsigned-waiting.ts';
 
 export type RenewOptions = {
   root: string;
@@ -30,17 +32,18 @@ export type RenewOptions = {
   output?: Format;
 };
 
-/** `trust` connects to the fleet, which an offline signature does without. */
+/** `connect` connects to the fleet, which an offline signature does without. */
 export async function renew(
   terminal: Terminal,
   path: string,
   options: RenewOptions,
-  trust: () => Promise<TrustClient>,
+  connect: () => Promise<Pick<Fleet, 'trust' | 'packs' | 'assignments'>>,
 ): Promise<void> {
   const folder = resolve(terminal.cwd, path);
   const { key = [], remove = [], passphraseFile } = options;
   const anchor = readAnchor(options.root);
-  const client = options.offline ? null : await trust();
+  const fleet = options.offline ? null : await connect();
+  const client = fleet?.trust ?? null;
   const found = client === null ? readKept(folder) : await fetchMetadata(client, terminal.signal);
   const repository = found && trustedIn(found, anchor);
   const nowMs = terminal.now().getTime();
@@ -63,6 +66,8 @@ export async function renew(
   const isHandedIn = next.threshold.met && client !== null;
   if (isHandedIn) await client.publishMetadata({ targets: next.bytes }, { signal: terminal.signal });
   await report(terminal, options, folder, next, isHandedIn);
+  if (!isHandedIn || fleet === null) return;
+  for (const sentence of await unsignedWaiting(fleet, next.removed, terminal.signal)) terminal.note(sentence);
 }
 
 function waitingTargets(repository: Repository, folder: string, nowMs: number): NextTargets | null {

@@ -1,9 +1,11 @@
 /** What is signed is renewed and reduced by as many people as sign packs, and a pack that is known is handed in all the same. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { AssignmentService, PackService } from '@iotdh/proto/fleet/v1';
 import { nextTargets, type SignedManifest, signedManifests } from '@iotdh/trust/author';
 import { buildPatch } from '../../../test/main-job/packs.ts';
 import { openPack } from '../pack-build/pack-folder.ts';
@@ -18,6 +20,13 @@ const old: SignedManifest = {
   ...{ name: 'carto', version: '8.2', kind: 'patch', size: 5, digest: '5'.repeat(64) },
 };
 
+const [oldId, otherId, assignmentId] = [randomUUID(), randomUUID(), randomUUID()];
+const packs = [
+  { packId: otherId, manifest: { name: 'carto', version: '8.3' } },
+  { packId: oldId, manifest: { name: 'carto', version: '8.2' } },
+];
+const assignments = [{ assignmentId, packId: oldId, deviceId: 'ws-1' }];
+
 /** Half a year ago two people signed these. */
 async function rig(t: TestContext, ...manifests: SignedManifest[]) {
   const folder = mkdtempSync(join(tmpdir(), 'iotdh-renew-'));
@@ -26,7 +35,14 @@ async function rig(t: TestContext, ...manifests: SignedManifest[]) {
   const before = parsedTargets(author.targets).signed;
   const inForce = await author.signed(nextTargets(before, { add: manifests }, nowMs - halfYearMs), 2);
   const served: Served = { roots: [author.root], targets: inForce };
-  const iotdh = await serve(t, author, served);
+  const iotdh = await serve(t, author, served, (router) => {
+    router.service(PackService, {
+      listPacks: ({ name }) => ({ packs: packs.filter((one) => one.manifest.name === name) }),
+    });
+    router.service(AssignmentService, {
+      listAssignments: ({ packId }) => ({ assignments: assignments.filter((one) => one.packId === packId) }),
+    });
+  });
   const targets = () => parsedTargets(served.targets).signed;
   const trusted = ['--root', author.rootFile, '--yes'];
   const key = (number: number) => ['--key', author.keyFile('targets', number)];
@@ -58,6 +74,8 @@ test('two people renew what is signed and take a pack out, one of them without a
   assert.equal(second.code, 0, second.notes);
   const last = await renew();
   assert.equal(JSON.parse(last.out).handedIn, true, last.notes);
+  const waiting = `wait for carto@8.2, and will refuse it: 1. Withdraw it with: iotdh assignment cancel ${assignmentId}`;
+  assert.ok(last.notes.includes(waiting) && !first.notes.includes('will refuse'), last.notes);
   assert.deepEqual(
     [targets().version, targets().expires, signedManifests(targets()).map(({ version }) => version)],
     [3, '2027-11-23T12:00:00Z', ['8.3']],

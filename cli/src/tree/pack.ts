@@ -93,7 +93,7 @@ export function packCommand(tree: Tree): Command {
     .option('--key <file...>', 'key files to sign with, or folders of them')
     .option(
       '--remove <pack...>',
-      'packs that are no longer signed, as NAME@VERSION: no device begins with them',
+      'packs that are no longer signed, as NAME@VERSION: they cannot be assigned any more, and no device begins with them',
     )
     .option('--passphrase-file <file>', 'file with the passphrase of the key (default: it is asked for)')
     .option('--offline', 'sign after what the folder says, without a fleet')
@@ -107,7 +107,7 @@ export function packCommand(tree: Tree): Command {
       const options = command.optsWithGlobals<RenewOptions & GlobalOptions>();
       const { renew } = await import('../commands/pack-renew.ts');
       const { openContext } = await import('../commands/context.ts');
-      await renew(terminal, folder, options, async () => (await openContext(options, terminal)).fleet.trust);
+      await renew(terminal, folder, options, async () => (await openContext(options, terminal)).fleet);
     });
 
   pack

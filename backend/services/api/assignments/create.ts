@@ -42,6 +42,7 @@ export async function createAssignments(
   try {
     return await commit(fleet, async (session) => {
       const packs = await assignablePacks(fleet, request, session);
+      await refuseUnsigned(fleet, packs);
       await refuseUnfit(fleet, request.deviceIds, session);
       await refuseSkipping(fleet, packs.pack, request.deviceIds, session);
       const now = new Date(fleet.clock.now());
@@ -107,6 +108,14 @@ async function assignablePacks(
   }
   if (fallback.manifest.kind !== 'base') return unassignable(fallbackPackId, 'is no BASE to fall back to');
   return { pack, fallback };
+}
+
+/** People may have taken a pack out of what is signed after it was published. */
+async function refuseUnsigned({ repository }: Fleet, { pack, fallback }: Packs): Promise<void> {
+  for (const { _id: packId, manifest, sbom } of fallback === null ? [pack] : [pack, fallback]) {
+    if (await repository.signs(manifest, sbom ?? null)) continue;
+    refuse({ kind: 'pack_not_signed', packId, path: `${manifest.name}/${manifest.version}`, for: 'assign' });
+  }
 }
 
 /** Refuses for the first device, in the order of the request, that cannot take an assignment. */

@@ -14,17 +14,18 @@ import { RequirementsSchema } from '@iotdh/proto/update/v1';
 import { apiRig, testManifest } from '../testing/rig.ts';
 
 test('a pack is refused for a device that skipped a version, with the pack that comes first', async (t) => {
-  const { devices, packs, assignments, database } = await apiRig(t);
+  const { devices, packs, assignments, database, sign } = await apiRig(t);
   const { devices: documents, packs: packDocuments } = database.collections;
   const published = async (version: string, through: string[] = []) => {
-    const { bytes } = testManifest({
+    const made = testManifest({
       ...{ name: 'carto', version },
       change(manifest) {
         const mustPassThrough = through.map((one) => ({ product: 'carto', version: one }));
         manifest.requirements = create(RequirementsSchema, { mustPassThrough });
       },
     });
-    const { pack } = await packs.createPack({ manifest: bytes });
+    const { pack } = await packs.createPack({ manifest: made.bytes });
+    await sign(made);
     // Its objects are not what is tested here.
     await packDocuments.updateOne({ _id: pack!.packId }, { $set: { state: 'published' } });
     return pack!.packId;

@@ -20,7 +20,7 @@ export async function publishPack(fleet: Fleet, check: ObjectCheck, packId: stri
   if (wrong.length > 0) return refuse({ kind: 'objects_missing', packId, digests: wrong });
   const { name, version } = pack.manifest;
   if (!(await fleet.repository.signs(pack.manifest, pack.sbom ?? null))) {
-    return refuse({ kind: 'pack_not_signed', packId, path: `${name}/${version}` });
+    return refuse({ kind: 'pack_not_signed', packId, path: `${name}/${version}`, for: 'publish' });
   }
   return change(fleet, packId, (current, now) => {
     if (current.state === 'published') return null;

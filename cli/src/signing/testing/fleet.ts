@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import {
   Code,
   ConnectError,
+  type ConnectRouter,
   createClient,
   createRouterTransport,
   type ServiceImpl,
@@ -105,9 +106,17 @@ function trustService({ online }: Author, served: Served): ServiceImpl<typeof Tr
   };
 }
 
-/** Answers with what runs a command line against the service. */
-export const serve = (t: TestContext, author: Author, served: Served) =>
-  startFakeFleet(t, (router) => router.service(TrustService, trustService(author, served)));
+/** Answers with what runs a command line against the service, and whatever else a test has of the fleet. */
+export const serve = (
+  t: TestContext,
+  author: Author,
+  served: Served,
+  more: (router: ConnectRouter) => void = () => {},
+) =>
+  startFakeFleet(t, (router) => {
+    router.service(TrustService, trustService(author, served));
+    more(router);
+  });
 
 export const clientOf = (author: Author, served: Served): TrustClient =>
   createClient(

@@ -287,7 +287,7 @@ export const AssignmentService: GenService<{
    * Assign a pack to devices. Either all are assigned or none. A device has at most one assignment that
    * goes on.
    *
-   * Fails with NOT_FOUND and ResourceNotFound, with FAILED_PRECONDITION when a pack is not published, the
+   * Fails with NOT_FOUND and ResourceNotFound, with FAILED_PRECONDITION when a pack is not published or no longer signed, the
    * pack to fall back to is no BASE or a device is retired, with FAILED_PRECONDITION and PassThroughMissing when a device must
    * have had another version first, and with ALREADY_EXISTS and ResourceConflict when a device has an assignment that goes on.
    *

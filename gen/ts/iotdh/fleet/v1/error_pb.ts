@@ -342,7 +342,7 @@ export const ErrorReason = {
   METADATA_REJECTED: 12,
 
   /**
-   * The pack's manifest is not signed: the newest targets do not name it as it is. They are handed in first.
+   * The pack's manifest is not signed, or no longer: the newest targets do not name it as it is. Targets that do are handed in first.
    *
    * @generated from enum value: ERROR_REASON_PACK_NOT_SIGNED = 13;
    */
