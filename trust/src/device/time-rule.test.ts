@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nextTargets } from '../author/index.ts';
+import { Metadata, nextTargets, type Timestamp } from '../author/index.ts';
 import {
   createRepository,
   manifest,
@@ -194,6 +194,20 @@ test('a timestamp that was signed before the one that it follows is refused', as
   await repository.renew();
   const verdict = await verify();
   assert.ok(verdict.kind === 'refused' && verdict.rule === 'rollback');
+});
+
+test('a timestamp that was signed after its own end is refused, and moves no time', async () => {
+  const repository = await repositoryWithPack();
+  const { verify } = device(repository);
+  const good = repository.files();
+  repository.nowMs += 50 * year;
+  await repository.renew();
+  const { signed } = parsed('timestamp', repository.timestamp);
+  Object.assign(signed, { expires: '2026-12-01T00:00:00Z' });
+  repository.timestamp = await signedBy(new Metadata(signed as Timestamp), repository.signers.timestamp);
+  const verdict = await verify();
+  assert.ok(verdict.kind === 'refused' && verdict.rule === 'malformed', JSON.stringify(verdict));
+  assert.equal((await verify(good)).kind, 'signed');
 });
 
 test('a transfer that has begun is not taken back when metadata run out, and is when newer ones drop its manifest', async () => {

@@ -1,5 +1,6 @@
 /** Reads the bytes of one metadata file within our limits, and further than the library does: what two readers could take differently is refused. */
-import { type Key, Metadata, MetadataKind, type Root, Snapshot, Targets, Timestamp } from '@tufjs/models';
+import { Metadata, MetadataKind, type Root, Snapshot, Targets, Timestamp } from '@tufjs/models';
+import { keyMaterial } from './key-material.ts';
 import { maxBytes, type Role } from './limits.ts';
 import { type Refused, refused } from './refusal.ts';
 import { scanJson } from './scan-json.ts';
@@ -67,9 +68,7 @@ function shapeProblem(signed: Signed[Role]): string | undefined {
 
 /** A key that counts under two ids would meet a threshold of two alone. */
 function rootProblem({ keys, roles }: Root): string | undefined {
-  const material = Object.values(keys).map(({ keyType, scheme, keyVal }: Key) =>
-    JSON.stringify([keyType, scheme, String(keyVal.public).trim()]),
-  );
+  const material = Object.values(keys).map(keyMaterial);
   if (new Set(material).size !== material.length) return 'one key is there under two ids';
   const fractional = Object.values(roles).some(({ threshold }) => !Number.isSafeInteger(threshold));
   return fractional ? 'a threshold is no whole number' : undefined;
