@@ -212,13 +212,22 @@ test('a timestamp that was signed after its own end is refused, and moves no tim
 
 test('a transfer that has begun is not taken back when metadata run out, and is when newer ones drop its manifest', async () => {
   const repository = await repositoryWithPack();
+  const other = manifest('carto', '8.3');
+  await repository.publish(other);
   const { clock, trust } = device(repository);
   const files = repository.files();
   assert.equal((await trust.verify(pack, files, 'one')).kind, 'signed');
   clock.uptimeMs += 30 * day;
   assert.equal((await trust.verify(pack, files, 'one')).kind, 'signed');
-  const another = await trust.verify(pack, files, 'two');
-  assert.ok(another.kind === 'refused' && another.rule === 'expired');
+  for (const [about, transfer] of [
+    [pack, 'two'],
+    // Who was refused has not begun.
+    [pack, 'two'],
+    [other, 'one'],
+  ] as const) {
+    const another = await trust.verify(about, files, transfer);
+    assert.ok(another.kind === 'refused' && another.rule === 'expired', `${about.version} ${transfer}`);
+  }
   repository.nowMs += 30 * day;
   repository.versions.targets += 1;
   const before = parsed('targets', repository.targets).signed as Parameters<typeof nextTargets>[0];
