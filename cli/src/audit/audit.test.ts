@@ -243,7 +243,11 @@ test('what is exported is the fleet’s records in the order of the chains, and 
   assert.equal((await iotdh('audit', 'export', '--device', 'ws-1', '--out', out)).code, 0);
   assert.deepEqual(asked, ['ws-1', 'ws-1']);
   assert.equal(readFileSync(out, 'utf8').trim().split('\n').length, 5);
-  const verified = await runHere(['audit', 'verify', out, '--root', join(folder, 'root.pem')], {}, true);
+  const verified = await runHere(
+    ['audit', 'verify', out, '--root', join(folder, 'root.pem')],
+    {},
+    { tty: true },
+  );
   assert.match(verified.out, /^Verified 3 decisions and 2 applied updates of 1 devices/);
   assert.equal((await iotdh('audit', 'export', '--out', out)).code, 2, 'it is there already');
   const listed = await iotdh('audit', 'list', '-o', 'table');

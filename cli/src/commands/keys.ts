@@ -6,9 +6,17 @@ import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
 import { printJson } from '../output/format.ts';
 import { tableText } from '../output/table.ts';
-import { fetchMetadata } from '../signing/fleet-metadata.ts';
-import { initialise, rootFileIn } from '../signing/key-folder.ts';
+import { type FleetMetadata, fetchMetadata, parsedRoot } from '../signing/fleet-metadata.ts';
+import {
+  type Beginning,
+  beginningIn,
+  initialise,
+  type OfflineRole,
+  type RoleChoice,
+  rootFileIn,
+} from '../signing/key-folder.ts';
 import { chooseNew } from '../signing/passphrase.ts';
+import type { Terminal } from '../terminal.ts';
 import type { Context } from './context.ts';
 
 export type InitOptions = {
@@ -21,37 +29,74 @@ export type InitOptions = {
   encrypt: boolean;
 };
 
-/** Makes the keys and the first root, and hands it in: from then on the fleet takes what these keys sign, and nothing else. */
+/**
+ * Makes the keys and the first root, and hands it in: from then on the fleet takes what these keys sign, and nothing else. Run again,
+ * it goes on: what was made and did not reach the fleet is handed in.
+ */
 export async function initKeys(
   { terminal, fleet }: Context,
   path: string,
   options: InitOptions,
 ): Promise<void> {
   const folder = resolve(terminal.cwd, path);
-  const type = keyTypes.find((known): known is KeyType => known === options.type);
-  if (type === undefined) throw new Failure(exitCode.usage, `--type is one of ${keyTypes.join(', ')}`);
-  const { root: there, online } = await fetchMetadata(fleet.trust, terminal.signal);
-  if (there !== null) {
-    throw new Failure(exitCode.failed, `this fleet has root ${there.signed.version} already`, {
-      next: 'See whose keys it names with: iotdh keys list',
-    });
+  const inForce = await fetchMetadata(fleet.trust, terminal.signal);
+  const made = beginningIn(folder);
+  const isDone = made !== null && inForce.roots[0]?.version === 1 && made.root.equals(inForce.roots[0].bytes);
+  if (!isDone) {
+    if (inForce.root !== null) {
+      throw new Failure(exitCode.failed, `this fleet has root ${inForce.root.signed.version} already`, {
+        next: 'See whose keys it names with: iotdh keys list',
+      });
+    }
+    const { root, targets } =
+      made === null ? await begin(terminal, folder, options, inForce) : asChosen(made, folder, options);
+    await fleet.trust.publishMetadata({ roots: [root], targets }, { signal: terminal.signal });
   }
-  const passphrase = options.encrypt ? await chooseNew(terminal, options.passphraseFile) : null;
-  const chosen = (keys: number, threshold: number) => {
-    if (threshold <= keys) return { keys, threshold };
-    throw new Failure(exitCode.usage, `a threshold of ${threshold} cannot be met by ${keys} keys`);
-  };
-  const beginning = await initialise({
-    ...{ folder, type, passphrase, online, nowMs: terminal.now().getTime() },
-    root: chosen(options.rootKeys, options.rootThreshold),
-    targets: chosen(options.targetsKeys, options.targetsThreshold),
-  });
-  const handedIn = { roots: [beginning.root], targets: beginning.targets };
-  await fleet.trust.publishMetadata(handedIn, { signal: terminal.signal });
   terminal.out(`${rootFileIn(folder)}\n`);
   terminal.note(
     'Give this file to every agent as trust.rootFile, and each key file to the one person who is to sign with it.',
   );
+}
+
+async function begin(
+  terminal: Terminal,
+  folder: string,
+  options: InitOptions,
+  { online }: FleetMetadata,
+): Promise<Beginning> {
+  const type = keyTypes.find((known): known is KeyType => known === options.type);
+  if (type === undefined) throw new Failure(exitCode.usage, `--type is one of ${keyTypes.join(', ')}`);
+  for (const { keys, threshold } of Object.values(choiceOf(options))) {
+    if (threshold > keys)
+      throw new Failure(exitCode.usage, `a threshold of ${threshold} cannot be met by ${keys} keys`);
+  }
+  const passphrase = options.encrypt ? await chooseNew(terminal, options.passphraseFile) : null;
+  return await initialise({
+    ...{ folder, type, passphrase, online, nowMs: terminal.now().getTime() },
+    ...choiceOf(options),
+  });
+}
+
+const choiceOf = (options: InitOptions): Record<'root' | 'targets', RoleChoice> => ({
+  root: { keys: options.rootKeys, threshold: options.rootThreshold },
+  targets: { keys: options.targetsKeys, threshold: options.targetsThreshold },
+});
+
+/** What an earlier run has made and the fleet has not got. Throws a `Failure` when it is not what is asked for now. */
+function asChosen(made: Beginning, folder: string, options: InitOptions): Beginning {
+  const settings = settingsOf(parsedRoot(made.root).signed);
+  for (const [role, { keys, threshold }] of Object.entries(choiceOf(options))) {
+    const has = settings[role as OfflineRole];
+    if (has.keys.length === keys && has.threshold === threshold) continue;
+    throw new Failure(
+      exitCode.usage,
+      `${folder} has a root already, for which ${has.threshold} of ${has.keys.length} keys of the ${role} must sign`,
+      {
+        next: 'Say the same numbers as before to hand it in, or use another folder; keys are never replaced.',
+      },
+    );
+  }
+  return made;
 }
 
 export async function listKeys({ terminal, fleet, format }: Context): Promise<void> {

@@ -1,7 +1,7 @@
 /** Two people replace a lost key, and a device that knows the first root only follows them. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -102,9 +102,15 @@ test('a lost key is replaced by two people, one of them without a link, and devi
   );
   assert.match((await rotate()).notes, /nothing waits/);
 
+  // What was left by somebody who was cut short is no part of the next rotation.
+  writeFileSync(join(stick, 'next.targets.json'), author.targets);
+  assert.equal((await rotate('--key', rootKey(1), '--renew')).code, 0);
+  const renewed = await rotate('--key', rootKey(2));
+  assert.match(renewed.out, /^In force root 3/, renewed.notes);
+
   const followed = await verdict(served.targets);
   assert.deepEqual(followed.kind === 'signed' && followed.versions, {
-    ...{ root: 2, targets: 3, snapshot: 2, timestamp: 2 },
+    ...{ root: 3, targets: 3, snapshot: 2, timestamp: 2 },
   });
   const forged = nextTargets(parsedTargets(served.targets).signed, {}, nowMs);
   await addSignature(forged, lost);

@@ -2,7 +2,8 @@
  * A root that is to follow, and the targets that have to be signed anew when other keys sign them. Both wait in a folder until as many
  * people have signed as the root before asks for and the new one itself; each signature is one command of one person.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   acceptRoot,
   acceptTargets,
@@ -121,8 +122,9 @@ export async function signRotation(
   }
   mkdirSync(folder, { recursive: true });
   await keepIn(folder, repository);
-  // Without the root it is no rotation, so it comes last.
-  if (targets !== null) await writeKept(folder, waitingFiles.targets, encodeMetadata(targets));
+  // Without the root it is no rotation, so it comes last. Targets of one that came to nothing are not this one's.
+  if (targets === null) rmSync(join(folder, waitingFiles.targets), { force: true });
+  else await writeKept(folder, waitingFiles.targets, encodeMetadata(targets));
   await writeKept(folder, waitingFiles.root, encodeMetadata(root));
   return progressOf(repository, { root, targets });
 }

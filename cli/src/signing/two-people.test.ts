@@ -51,7 +51,15 @@ test('with a threshold of two no author signs alone, and what two have signed is
     /Targets 2, after 1 in .*, good until 2027-11-23T12:00:00Z\n {2}adds workstation@2\.0/,
   );
   assert.match((await sign('--key', key(1), '--yes')).notes, /has all its signatures already/);
-  assert.equal((await verify()).code, 0);
+  const verified = await verify();
+  assert.deepEqual([verified.code, JSON.parse(verified.out).expires], [0, '2027-11-23T12:00:00.000Z']);
+  const later = await runHere(
+    ['pack', 'verify', packFolder, '--root', rootFile],
+    {},
+    { now: '2027-11-23T12:00:00Z' },
+  );
+  assert.equal(later.code, 1, 'no device takes it');
+  assert.match(later.notes, /root 1 and targets 2, and that ended on 2027-11-23T12:00:00/);
 
   const sbom = () => runHere(['pack', 'sbom', packFolder, '--root', rootFile], {});
   const bill = await sbom();

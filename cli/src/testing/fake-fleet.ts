@@ -31,7 +31,7 @@ export async function startFakeFleet(
 export async function runHere(
   args: readonly string[],
   env: Record<string, string>,
-  tty = false,
+  { tty = false, now = '2026-11-23T12:00:00Z' }: { tty?: boolean; now?: string } = {},
 ): Promise<Ran> {
   const ran: Ran = { code: -1, out: '', notes: '' };
   const terminal: Terminal = {
@@ -49,7 +49,7 @@ export async function runHere(
     cwd: '/',
     signal: new AbortController().signal,
     askSecret: async () => null,
-    now: () => new Date('2026-11-23T12:00:00Z'),
+    now: () => new Date(now),
     wait: (_ms, signal) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted) reject(signal.reason as Error);

@@ -70,14 +70,22 @@ const keyMessage = ({ keyID, keyType, scheme, keyVal }: Key) => ({
   ...{ keyId: keyID, keyType, scheme, publicKey: String(keyVal.public) },
 });
 
-/** What the service has: a test may put there what it likes. */
-export type Served = { roots: Uint8Array[]; targets: Uint8Array };
+/** What the service has: a test may put there what it likes. Without roots, no targets count. */
+export type Served = {
+  roots: Uint8Array[];
+  targets: Uint8Array /** It answers, and takes nothing in. */;
+  isFull?: boolean;
+};
+
+const versionOf = (targets: Uint8Array): bigint => BigInt(parsedTargets(targets).signed.version);
 
 /** The service over what is in `served`; takes in what follows from it, as the API does. */
 function trustService({ online }: Author, served: Served): ServiceImpl<typeof TrustService> {
   const files = () => [
     ...served.roots.map((_bytes, index) => ({ role: MetadataRole.ROOT, version: BigInt(index + 1) })),
-    { role: MetadataRole.TARGETS, version: BigInt(parsedTargets(served.targets).signed.version) },
+    ...(served.roots.length === 0
+      ? []
+      : [{ role: MetadataRole.TARGETS, version: versionOf(served.targets) }]),
   ];
   return {
     getTrust: () => ({
@@ -89,14 +97,17 @@ function trustService({ online }: Author, served: Served): ServiceImpl<typeof Tr
       metadata: role === MetadataRole.ROOT ? served.roots[Number(version) - 1]! : served.targets,
     }),
     publishMetadata({ roots, targets }) {
-      let root = parsedRoot(served.roots.at(-1)!).signed;
+      if (served.isFull) throw new ConnectError('there is no room', Code.ResourceExhausted);
+      const newest = served.roots.at(-1);
+      let root = newest === undefined ? null : parsedRoot(newest).signed;
       for (const bytes of roots) {
         const next = acceptRoot(root, bytes);
         if (next.kind === 'refused') throw new ConnectError(next.detail, Code.InvalidArgument);
         root = next.metadata.signed;
       }
-      if (targets.length > 0) {
-        const taken = acceptTargets(root, parsedTargets(served.targets).signed, targets, nowMs);
+      if (targets.length > 0 && root !== null) {
+        const current = newest === undefined ? null : parsedTargets(served.targets).signed;
+        const taken = acceptTargets(root, current, targets, nowMs);
         if (taken.kind === 'refused') throw new ConnectError(taken.detail, Code.InvalidArgument);
         served.targets = targets;
       }
