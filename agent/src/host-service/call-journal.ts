@@ -28,7 +28,8 @@ export type CallJournal = {
     digest: string;
     timeMs: number;
   }): boolean;
-  end(operationId: string, outcome: Uint8Array, timeMs: number): void;
+  /** Durable when it returns. False: there is no room. */
+  end(operationId: string, outcome: Uint8Array, timeMs: number): boolean;
   close(): void;
 };
 
@@ -37,7 +38,7 @@ const maxCalls = 10_000;
 const maxNotes = 50_000;
 const maxFileBytes = 1024 * 1024 * 1024;
 const pageBytes = 4096;
-const sqliteFull = 13;
+const [sqliteBusy, sqliteFull] = [5, 13];
 
 /** Throws when another process has it open, or SQLite's error when it is damaged. */
 export function openCallJournal(
@@ -46,14 +47,21 @@ export function openCallJournal(
 ): CallJournal {
   const { maxBytes = maxFileBytes, keptNotes = maxNotes } = options;
   const database = new DatabaseSync(path);
-  database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL;
+  const setUp = `PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 1048576;
     PRAGMA max_page_count = ${Math.ceil(maxBytes / pageBytes)};
     CREATE TABLE IF NOT EXISTS call (id INTEGER PRIMARY KEY AUTOINCREMENT, operation_id TEXT NOT NULL UNIQUE,
       caller TEXT NOT NULL, method TEXT NOT NULL, digest TEXT NOT NULL, begin_ms INTEGER NOT NULL, end_ms INTEGER,
       outcome BLOB) STRICT;
     CREATE TABLE IF NOT EXISTS note (id INTEGER PRIMARY KEY AUTOINCREMENT, caller TEXT NOT NULL, method TEXT NOT NULL,
-      begin_ms INTEGER NOT NULL, end_ms INTEGER, outcome TEXT) STRICT`);
+      begin_ms INTEGER NOT NULL, end_ms INTEGER, outcome TEXT) STRICT`;
+  try {
+    database.exec(setUp);
+  } catch (error) {
+    database.close();
+    if (codeOf(error) !== sqliteBusy) throw error;
+    throw new Error(`${path} is open in another process: a host service runs already`, { cause: error });
+  }
   const select = database.prepare('SELECT digest, outcome FROM call WHERE operation_id = ?');
   const insert = database.prepare(
     'INSERT INTO call (operation_id, caller, method, digest, begin_ms) VALUES (?, ?, ?, ?, ?)',
@@ -69,8 +77,7 @@ export function openCallJournal(
     try {
       return write();
     } catch (error) {
-      if (error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === sqliteFull)
-        return null;
+      if (codeOf(error) === sqliteFull) return null;
       throw error;
     }
   }
@@ -100,7 +107,11 @@ export function openCallJournal(
       });
       return written ?? false;
     },
-    end: (operationId, outcome, timeMs) => void update.run(outcome, timeMs, operationId),
+    end: (operationId, outcome, timeMs) => ifRoom(() => update.run(outcome, timeMs, operationId)) !== null,
     close: () => database.close(),
   };
 }
+
+/** SQLite's primary result code; null: the error is another one. */
+const codeOf = (error: unknown): number | null =>
+  error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : null;

@@ -12,16 +12,19 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
-import { ActionFailedSchema, HostService } from '@iotdh/proto/host/v1';
+import { ActionFailedSchema, HostService, RestartServiceRequestSchema } from '@iotdh/proto/host/v1';
 import { openCallJournal } from './call-journal.ts';
 import { createCallNotes } from './call-notes.ts';
+import { createJournalled } from './journalled.ts';
 import { makeKeyFiles, readKeyFile } from './key-files.ts';
 import { createRemoteOperations } from './remote.ts';
 
@@ -296,6 +299,41 @@ test('a call that cannot be written down does not act', (t) => {
   while (begin(kept)) kept += 1;
   assert.ok(kept > 0 && kept < 100);
   assert.deepEqual(journal.find(`${kept}`.padEnd(400, 'x'), 'd'), { kind: 'new' });
+});
+
+test('what was done and found no room in the journal is told all the same, and acts once', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-host-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const journal = openCallJournal(join(folder, 'calls.db'), { maxBytes: 20_480 });
+  t.after(() => journal.close());
+  const once = createJournalled({ journal, now: () => 0 });
+  let acted = 0;
+  const request = create(RestartServiceRequestSchema, { operationId, name: 'carto' });
+  const ask = () =>
+    once(HostService.method.restartService, request, false, async () => {
+      acted += 1;
+      return { kind: 'done', response: { output: 'x'.repeat(50_000) } };
+    });
+  assert.equal((await ask()).output.length, 50_000);
+  assert.equal((await ask()).output.length, 50_000);
+  assert.equal(acted, 1);
+  assert.throws(
+    () => openCallJournal(join(folder, 'calls.db')),
+    /calls\.db is open in another process: a host service runs already/,
+  );
+});
+
+test('somebody who connects and says nothing does not keep the service from ending', async (t) => {
+  const { at, start, end, client } = await rigFor(t);
+  await start();
+  const silent = connect(at('host.sock'));
+  t.after(() => silent.destroy());
+  silent.on('error', () => undefined);
+  await once(silent, 'connect');
+  assert.equal((await client().getMachine({})).bootId, 'boot-1');
+  const closed = once(silent, 'close');
+  assert.equal(await end(), 0);
+  await closed;
 });
 
 test('the program restarts a service and installs packages for an agent in a container', async (t) => {

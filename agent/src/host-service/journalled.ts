@@ -43,14 +43,20 @@ const succeeded = 0;
 const didFail = 1;
 
 export function createJournalled({ journal, now, onFailPoint }: JournalledOptions): Once {
+  /** Also what has ended and found no room in the journal: whoever asks again while this process lives has its end from here. */
   const underWay = new Map<string, Promise<Uint8Array>>();
 
   async function end(operationId: string, act: () => Promise<Uint8Array>): Promise<Uint8Array> {
-    const outcome = await act();
-    onFailPoint?.('after_action');
-    journal.end(operationId, outcome, now());
-    onFailPoint?.('after_outcome');
-    return outcome;
+    let isKept = true;
+    try {
+      const outcome = await act();
+      onFailPoint?.('after_action');
+      isKept = journal.end(operationId, outcome, now());
+      onFailPoint?.('after_outcome');
+      return outcome;
+    } finally {
+      if (isKept) underWay.delete(operationId);
+    }
   }
 
   return async (method, request, repeatable, act) => {
@@ -88,11 +94,7 @@ export function createJournalled({ journal, now, onFailPoint }: JournalledOption
       }
     });
     underWay.set(operationId, ending);
-    try {
-      return told(method.output, await ending);
-    } finally {
-      underWay.delete(operationId);
-    }
+    return told(method.output, await ending);
   };
 }
 

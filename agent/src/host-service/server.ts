@@ -3,6 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { HostService } from '@iotdh/proto/host/v1';
@@ -22,6 +23,10 @@ export type HostServer = { start(): Promise<void>; stop(): Promise<void> };
 /** 10,000 packages with long names fit. */
 const maxRequestBytes = 4 * 1024 * 1024;
 const stopGraceMs = 4000;
+/** One agent has a few connections. */
+const maxConnections = 256;
+/** How long a handshake may take, a request's header to arrive, and its body. */
+const patience = { handshakeTimeout: 10_000, headersTimeout: 10_000, requestTimeout: 60_000 };
 
 export function createHostServer(options: ServerOptions): HostServer {
   const { socket, tls, ...rest } = options;
@@ -41,6 +46,7 @@ export function createHostServer(options: ServerOptions): HostServer {
   const secured = {
     ...{ cert: tls.cert, key: tls.key, ca: tls.agentCert, minVersion: 'TLSv1.3' as const },
     ...{ requestCert: true, rejectUnauthorized: true },
+    ...patience,
   };
   const server = createServer(secured, (request, response: ServerResponse) => {
     const { fingerprint256 } = (request.socket as TLSSocket).getPeerCertificate();
@@ -50,12 +56,21 @@ export function createHostServer(options: ServerOptions): HostServer {
     else response.writeHead(403).end();
   });
   server.on('tlsClientError', notes.refused);
+  server.maxConnections = maxConnections;
+  // Whoever connects and says nothing has no connection of HTTP yet, which is all that the server would close.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   return {
     start: () => listenOnSocket(server, socket.path, socket.mode),
     async stop() {
       stopping.abort();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      const timer = setTimeout(() => server.closeAllConnections(), stopGraceMs);
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, stopGraceMs);
       server.closeIdleConnections();
       await closed;
       clearTimeout(timer);
