@@ -205,6 +205,7 @@ test('a command line or a file that is not right is told from a trail that is no
   for (const args of [
     [trail],
     [trail, '--root', at('no.pem', 'none')],
+    [trail, '--root', at('bad.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')],
     [trail, '--device-key', 'ws-1=12'],
     [join(folder, 'absent'), '--root', root],
     [at('empty', ''), '--root', root],

@@ -132,7 +132,13 @@ async function certificatesIn(path: string): Promise<X509Certificate[]> {
   });
   const pems = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
   if (pems === null) throw new Failure(exitCode.usage, `${path} holds no certificate in PEM`);
-  return pems.map((pem) => new X509Certificate(pem));
+  return pems.map((pem) => {
+    try {
+      return new X509Certificate(pem);
+    } catch (cause) {
+      throw new Failure(exitCode.usage, `${path} holds a certificate that cannot be read`, { cause });
+    }
+  });
 }
 
 async function print(terminal: Terminal, format: Format, verdict: Verdict): Promise<void> {

@@ -4,17 +4,19 @@ import { resolve } from 'node:path';
 import { type KeyType, keyTypes, roles, settingsOf } from '@iotdh/trust/author';
 import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
-import { printJson } from '../output/format.ts';
+import { type Format, formatOf, printJson } from '../output/format.ts';
 import { tableText } from '../output/table.ts';
 import { type FleetMetadata, fetchMetadata, parsedRoot } from '../signing/fleet-metadata.ts';
 import {
   type Beginning,
   beginningIn,
   initialise,
+  keyFiles,
   type OfflineRole,
   type RoleChoice,
   rootFileIn,
 } from '../signing/key-folder.ts';
+import { openSigners } from '../signing/open-signers.ts';
 import { chooseNew } from '../signing/passphrase.ts';
 import type { Terminal } from '../terminal.ts';
 import type { Context } from './context.ts';
@@ -97,6 +99,32 @@ function asChosen(made: Beginning, folder: string, options: InitOptions): Beginn
     );
   }
   return made;
+}
+
+export type ShowOptions = { passphraseFile?: string; output?: Format };
+
+/** Which keys are in files: how the others name them. */
+export async function showKeys(
+  terminal: Terminal,
+  paths: readonly string[],
+  { passphraseFile, output }: ShowOptions,
+): Promise<void> {
+  const format = formatOf(output, terminal);
+  const rows: { file: string; keyId: string; scheme: string }[] = [];
+  for (const file of paths.flatMap(keyFiles)) {
+    const [signer] = await openSigners(terminal, [file], passphraseFile);
+    if (signer !== undefined) rows.push({ file, keyId: signer.key.keyID, scheme: signer.key.scheme });
+  }
+  if (format === 'name') for (const { keyId } of rows) terminal.out(`${keyId}\n`);
+  else if (format !== 'table') await printJson(terminal, format, rows);
+  else {
+    const columns = [
+      { header: 'SCHEME', value: ({ scheme }: (typeof rows)[number]) => scheme },
+      { header: 'KEY', value: ({ keyId }: (typeof rows)[number]) => keyId },
+      { header: 'FILE', value: ({ file }: (typeof rows)[number]) => file },
+    ];
+    terminal.out(tableText(columns, rows, terminal));
+  }
 }
 
 export async function listKeys({ terminal, fleet, format }: Context): Promise<void> {

@@ -6,7 +6,7 @@ import { type Format, formatOf, printJson } from '../output/format.ts';
 import { openPack, type PackFolder } from '../pack-build/pack-folder.ts';
 import { fetchMetadata, type TrustClient } from '../signing/fleet-metadata.ts';
 import { openSigners } from '../signing/open-signers.ts';
-import { foundIn, isSigned, metadataFolderOf, targetsFor } from '../signing/sign-pack.ts';
+import { foundIn, isSigned, metadataFolderOf, pendingTargets, targetsFor } from '../signing/sign-pack.ts';
 import { describe, type NextTargets, signTargets } from '../signing/sign-targets.ts';
 import { type Repository, readAnchor, trustedIn } from '../signing/trusted-metadata.ts';
 import type { Terminal } from '../terminal.ts';
@@ -38,7 +38,7 @@ export async function sign(
     });
   }
   const repository = trustedIn(found, anchor);
-  if (options.offline && isSigned(repository, pack)) {
+  if (options.offline && isSigned(repository, pack) && pendingTargets(repository, pack) === null) {
     throw new Failure(exitCode.failed, `${path} has all its signatures already`, {
       next: `Hand it in with: iotdh pack upload ${path}`,
     });
@@ -47,12 +47,12 @@ export async function sign(
   await approveSigning(terminal, describe(repository, next), options.yes);
   const signers = await openSigners(terminal, [options.key], options.passphraseFile);
   const signed = await signTargets(repository, next, signers, metadataFolderOf(pack));
-  await report(terminal, options.output, pack, signed, repository);
+  await report(terminal, options, pack, signed, repository);
 }
 
 async function report(
   terminal: Terminal,
-  output: Format | undefined,
+  { output, root: rootFile }: SignOptions,
   pack: PackFolder,
   { targets, threshold, added, removed }: NextTargets,
   { root }: Repository,
@@ -75,7 +75,10 @@ async function report(
     terminal.out(`  ${signed.length} of ${needed} signatures: ${signed.map(short).join(', ')}\n`);
   }
   if (met) terminal.note(`Next: iotdh pack upload ${pack.folder}`);
-  else terminal.note(`Pass the folder on: one of ${lacking.map(short).join(', ')} has to sign too.`);
+  else {
+    terminal.note(`Pass the folder on: one of ${lacking.map(short).join(', ')} has to sign too.`);
+    terminal.note(`They do so with: iotdh pack sign ${pack.folder} --root ${rootFile} --key FILE`);
+  }
 }
 
 const short = (keyId: string): string => keyId.slice(0, 12);

@@ -25,7 +25,10 @@ export type SignedPack = {
 export async function openSigned(path: string, rootFile: string): Promise<SignedPack> {
   const pack = await fromAuthor(() => openPack(path));
   const found = foundIn(pack);
-  if (found === null) throw new Failure(exitCode.failed, `${path} is not signed: it has no metadata/`);
+  if (found === null)
+    throw new Failure(exitCode.failed, `${path} is not signed: it has no metadata/`, {
+      next: `Sign it with: iotdh pack sign ${path}`,
+    });
   const repository = trustedIn(found, readAnchor(rootFile));
   const { version: root } = repository.root.signed;
   if (!isSigned(repository, pack)) {

@@ -4,6 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { settingsOf } from '@iotdh/trust/author';
+import { parsedRoot } from './fleet-metadata.ts';
 import { createAuthor, type Served, serve } from './testing/fleet.ts';
 
 test('a root that did not reach the fleet is handed in by the same command, once, with the keys that there are', async (t) => {
@@ -40,6 +42,14 @@ test('a root that did not reach the fleet is handed in by the same command, once
   }
   assert.deepEqual(files(), made, 'no key and no root was made anew');
   assert.deepEqual(served.roots, [new Uint8Array(readFileSync(join(keys, '1.root.json')))]);
+
+  const { targets, root } = settingsOf(parsedRoot(served.roots[0]!).signed);
+  const shown = await iotdh('keys', 'show', keys, '-o', 'name');
+  const ids = [...root.keys, ...targets.keys].map(({ keyID }) => keyID);
+  assert.deepEqual(new Set(shown.out.trim().split('\n')), new Set(ids));
+  const one = await iotdh('keys', 'show', join(keys, 'root-1.pem'), '-o', 'table');
+  assert.match(one.out, new RegExp(`^SCHEME.*\n.*${root.keys[0]!.keyID}.*root-1\\.pem\n$`));
+
   rmSync(join(keys, '1.root.json'));
   assert.match((await init(...twoOfTwo)).notes, /this fleet has root 1 already/);
 });

@@ -5,7 +5,8 @@ import { exitCode } from '../exit-code.ts';
 import { Failure } from '../failure.ts';
 import { type Found, fetchMetadata, type TrustClient } from './fleet-metadata.ts';
 import { keyFiles, needsPassphrase, openKey, rootBeside } from './key-folder.ts';
-import { isSigned, type PackToSign, pendingTargets, signPack } from './sign-pack.ts';
+import { isSigned, overtaken, type PackToSign, pendingTargets, signPack } from './sign-pack.ts';
+import { maySign } from './sign-targets.ts';
 import { type Anchor, readAnchor, trustedIn } from './trusted-metadata.ts';
 
 export type HandInOptions = {
@@ -36,7 +37,18 @@ export async function handIn(options: HandInOptions): Promise<HandedIn> {
     // What is signed already is handed in all the same when somebody has renewed it.
     if (isSigned(repository, pack) && waiting?.threshold.met !== true) return { kind: 'known' };
     const signers = keysFolder === '' ? [] : keyFiles(keysFolder).map(openUnencrypted);
-    const signNow = signers.length > 0 && waiting?.threshold.met !== true;
+    const areOurs = signers.some((signer) => maySign(repository, signer));
+    const gone = waiting === null && !areOurs ? overtaken(repository, pack) : null;
+    if (gone !== null) {
+      const now = repository.targets?.metadata.signed.version;
+      throw new Failure(
+        exitCode.failed,
+        `targets ${gone}, which were signed for this pack, were overtaken: targets ${now} are in force`,
+        { next: 'All who signed it sign once more, the first of them with a link: iotdh pack sign' },
+      );
+    }
+    // Keys that may not sign help nothing, and do not stand in the way of those who have signed.
+    const signNow = signers.length > 0 && (waiting === null || (areOurs && !waiting.threshold.met));
     const signed = signNow ? await signPack(repository, pack, signers, nowMs()) : waiting;
     if (signed === null) return { kind: 'nothing' };
     const { threshold, bytes, targets } = signed;

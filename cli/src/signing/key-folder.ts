@@ -15,7 +15,6 @@ import {
   keySigner,
   makeRoot,
   nextTargets,
-  publicKeyOf,
   readKeyFile,
   type Signer,
   writeKeyFile,
@@ -117,9 +116,6 @@ export const rootBeside = (path: string): string => rootFileIn(path.endsWith('.p
 export function openKey(path: string, passphrase: string | null): Signer {
   return fromKeyFile(() => keySigner(readKeyFile(path, passphrase)));
 }
-
-export const publicKeyIn = (path: string, passphrase: string | null): Key =>
-  fromKeyFile(() => publicKeyOf(readKeyFile(path, passphrase)));
 
 export const needsPassphrase = (path: string): boolean => fromKeyFile(() => isEncrypted(path));
 

@@ -1,7 +1,7 @@
 /** What is signed is renewed and reduced by as many people as sign packs, and a pack that is known is handed in all the same. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -96,16 +96,31 @@ test('a pack that is signed already can be signed anew, and is handed in althoug
   const made = await buildPatch({ folder, version: '2.0', bytes: 1_000 });
   const pack = await openPack(made.folder);
   const { author, served, iotdh, targets, trusted, key } = await rig(t, manifestToSign(pack));
-  for (const number of [1, 2]) {
-    const signed = await iotdh('pack', 'sign', pack.folder, ...trusted, ...key(number));
-    assert.match(signed.notes, /Targets 3, after 2 of the fleet, .*\n {2}adds and removes nothing\n/);
+  for (const link of [[], ['--offline']]) {
+    const number = link.length + 1;
+    const signed = await iotdh('pack', 'sign', pack.folder, ...trusted, ...key(number), ...link);
+    assert.match(signed.notes, /Targets 3, after 2 .*\n {2}adds and removes nothing\n/);
   }
-  const handedIn = () =>
+  const handedIn = (keysFolder = '') =>
     handIn({
-      ...{ trust: clientOf(author, served), pack, keysFolder: '', nowMs: () => nowMs },
+      ...{ trust: clientOf(author, served), pack, keysFolder, nowMs: () => nowMs },
       signal: t.signal,
     });
   assert.deepEqual(await handedIn(), { kind: 'handed_in', version: 3, keys: 2 });
   assert.equal(targets().expires, '2027-11-23T12:00:00Z');
   assert.deepEqual(await handedIn(), { kind: 'known' });
+
+  // The next ones are signed by one of two, and a folder of keys that may not sign changes nothing about that.
+  const others = join(folder, 'others');
+  mkdirSync(others);
+  for (const name of ['root-1.pem', '1.root.json']) cpSync(join(author.folder, name), join(others, name));
+  served.targets = await author.signed(nextTargets(targets(), { remove: [manifestToSign(pack)] }, nowMs), 2);
+  await iotdh('pack', 'sign', pack.folder, ...trusted, ...key(1));
+  for (const keysFolder of ['', others])
+    await assert.rejects(handedIn(keysFolder), /targets 5 have 1 of the 2 signatures/);
+  await iotdh('pack', 'sign', pack.folder, ...trusted, ...key(2));
+  // Then somebody else is faster.
+  served.targets = await author.signed(nextTargets(targets(), { add: [old] }, nowMs), 2);
+  for (const keysFolder of ['', others])
+    await assert.rejects(handedIn(keysFolder), /targets 5, which were signed for this pack, were overtaken/);
 });

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { nextTargets, type SignedManifest, type Signer, signedAs, type Targets } from '@iotdh/trust/author';
 import type { PackFolder } from '../pack-build/pack-folder.ts';
-import type { Found } from './fleet-metadata.ts';
+import { type Found, parsedTargets } from './fleet-metadata.ts';
 import { readKept } from './kept-metadata.ts';
 import {
   type NextTargets,
@@ -42,6 +42,16 @@ function names(targets: Targets, pack: PackToSign): boolean {
 export function pendingTargets(repository: Repository, pack: PackToSign): NextTargets | null {
   const waiting = waitingIn(repository, metadataFolderOf(pack));
   return waiting !== null && names(waiting.targets.signed, pack) ? waiting : null;
+}
+
+/**
+ * The targets in the pack that people have signed for it and that another signature overtook: they follow others than those in force.
+ * Null: there are none.
+ */
+export function overtaken(repository: Repository, pack: PackToSign): number | null {
+  const inForce = repository.targets?.metadata.signed.version ?? 0;
+  const kept = foundIn(pack)?.targets.map((bytes) => parsedTargets(bytes).signed) ?? [];
+  return kept.find((targets) => targets.version <= inForce && names(targets, pack))?.version ?? null;
 }
 
 /** The targets to sign next: those that wait, or new ones; with this pack among them, and beside it what is in force. */

@@ -124,6 +124,10 @@ export function lifetimeProblem(expires: string, role: 'root' | 'targets', nowMs
     : [`would be good until ${expires}, for more than ${days} days`];
 }
 
+/** Whether the root lets this key sign targets. */
+export const maySign = ({ root }: Repository, { key }: Signer): boolean =>
+  settingsOf(root.signed).targets.keys.some(({ keyID }) => keyID === key.keyID);
+
 /** Adds the signatures of these keys, and keeps the targets in the folder. Throws a `Failure` when none of them may sign. */
 export async function signTargets(
   repository: Repository,
@@ -132,8 +136,7 @@ export async function signTargets(
   folder: string,
 ): Promise<NextTargets> {
   const root = repository.root.signed;
-  const keyIds = settingsOf(root).targets.keys.map(({ keyID }) => keyID);
-  const mine = signers.filter(({ key }) => keyIds.includes(key.keyID));
+  const mine = signers.filter((signer) => maySign(repository, signer));
   if (mine.length === 0) {
     throw new Failure(exitCode.usage, `root ${root.version} lets none of these keys sign targets`, {
       next: 'See whose may with: iotdh keys list',

@@ -1,7 +1,7 @@
 /** `iotdh keys …`. */
 import { Command } from 'commander';
 import type { GlobalOptions } from '../commands/context.ts';
-import type { InitOptions } from '../commands/keys.ts';
+import type { InitOptions, ShowOptions } from '../commands/keys.ts';
 import type { RotateOptions } from '../commands/keys-rotate.ts';
 import { positive, type Tree, withFleet } from './client.ts';
 
@@ -60,6 +60,17 @@ export function keysCommand(tree: Tree): Command {
       const { openContext } = await import('../commands/context.ts');
       const trust = async () => (await openContext(options, tree.terminal)).fleet.trust;
       await rotateKeys(tree.terminal, folder, options, trust);
+    });
+
+  keys
+    .command('show')
+    .argument('<file...>', 'key files, or folders of them')
+    .description('Shows which keys are in files, by the ids that keys list and rotate name. Needs no fleet.')
+    .option('--passphrase-file <file>', 'file with the passphrase of the keys (default: it is asked for)')
+    .addHelpText('after', '\nExample:\n  $ iotdh keys show /media/stick/targets-1.pem')
+    .action(async (files: string[], _options: unknown, command: Command) => {
+      const { showKeys } = await import('../commands/keys.ts');
+      await showKeys(tree.terminal, files, command.optsWithGlobals<ShowOptions & GlobalOptions>());
     });
 
   keys

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { generatePrivateKey, keySigner, readKeyFile, writeKeyFile } from './keys.ts';
+import { generatePrivateKey, KeyFileError, keySigner, readKeyFile, writeKeyFile } from './keys.ts';
 import { writeNewFile } from './new-file.ts';
 
 test('a key that cannot be written whole is not there, and the next attempt makes it', (t) => {
@@ -56,4 +56,21 @@ test('who is killed before a new file has its name leaves nothing under it', (t)
   assert.equal(readFileSync(join(folder, 'fat.pem'), 'utf8'), 'whole');
   assert.throws(() => writeNewFile(path, 'other', withoutLinks), { code: 'EEXIST' });
   assert.equal(readFileSync(path, 'utf8'), 'whole');
+});
+
+test('a key that others can read is not used, and says what to do', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-keys-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'root-1.pem');
+  writeKeyFile(path, generatePrivateKey(), 'twelve letters');
+  assert.throws(() => readKeyFile(path, 'thirteen letters'), /does not open with this passphrase/);
+  assert.ok(readKeyFile(path, 'twelve letters'));
+  for (const mode of [0o640, 0o604]) {
+    chmodSync(path, mode);
+    assert.throws(
+      () => readKeyFile(path, 'twelve letters'),
+      (error) =>
+        error instanceof KeyFileError && /root-1\.pem can be read by others: chmod 600/.test(error.message),
+    );
+  }
 });
