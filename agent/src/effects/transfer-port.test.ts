@@ -80,6 +80,8 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
   const withdrawn: string[] = [];
   const lines: string[] = [];
   const asked: string[] = [];
+  /** What each preflight was told is still to be written. */
+  const carried: number[] = [];
   const log: Log = ({ message }) => lines.push(message);
   const trust = createManifestTrust({
     ...{ anchor: machine.anchored ? repository.anchor : null, folder: join(folder, 'trust') },
@@ -101,7 +103,10 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
       });
       return { kind: 'sent' };
     },
-    preflight: async () => machine.preflight,
+    async preflight(_manifest, bytes) {
+      carried.push(bytes);
+      return machine.preflight;
+    },
     withdrawal: {
       async withdraw(_updateId, ending, reason) {
         withdrawn.push(`${ending}: ${reason}`);
@@ -139,6 +144,7 @@ async function createRig(t: TestContext, machine: Machine, waits: (() => unknown
     withdrawn,
     lines,
     asked,
+    carried,
     repository,
     blobs,
     pack,
@@ -153,6 +159,7 @@ test('a disk without the room for the update and what is to stay free is waited 
   assert.equal((await rig.start()).kind, 'event');
   assert.equal(rig.updates.get(rig.update.updateId)?.patch.complete, true);
   assert.equal(rig.lines.filter((line) => line.includes('there is no room on the disk')).length, 1);
+  assert.ok(rig.carried.length > 1 && rig.carried.every((bytes) => bytes > 1_000_000), String(rig.carried));
   assert.deepEqual(rig.withdrawn, []);
 });
 

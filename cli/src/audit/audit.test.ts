@@ -173,6 +173,19 @@ test('each update that was applied needs the very confirmation that led to it', 
   assert.deepEqual(twice.found, [`no_evidence ws-1 ${journal}/11`]);
   const atMachine = await verify(t, [...lines, ...applied, device.applied(4, Event.BOOT_FWUPD)]);
   assert.deepEqual([atMachine.code, atMachine.confirmedAtMachine], [0, [`ws-1: ${journal}/41`]]);
+  const byPerson = await verify(t, [...lines, ...applied.slice(1), device.applied(1, Event.SDK_CONFIRMBASE)]);
+  assert.deepEqual(byPerson.found, []);
+  // Nobody confirms a patch at the machine itself, and no confirmation leads anywhere but to its own half.
+  for (const wrong of [
+    device.applied(1, Event.BOOT_FWUPD, true),
+    device.applied(1, Event.SDK_CONFIRMBASE, true),
+    device.applied(1, Event.SDK_CONFIRMPATCH, false),
+    device.applied(1, Event.INTEGRITY_OK),
+  ]) {
+    const forgery = await verify(t, [...lines, ...applied.slice(1), wrong]);
+    assert.deepEqual([forgery.found, forgery.confirmedAtMachine], [[`no_evidence ws-1 ${journal}/11`], []]);
+    assert.match(forgery.findings[0]?.detail ?? '', /no update begins with/);
+  }
 });
 
 test('a device without a certificate is trusted by the fingerprint of its key alone', async (t) => {

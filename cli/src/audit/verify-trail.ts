@@ -3,7 +3,8 @@
  * was applied has the confirmation that led to it.
  */
 import { createHash } from 'node:crypto';
-import { Event } from '@iotdh/proto/agent/v1';
+import { Event, State, type StateChanged } from '@iotdh/proto/agent/v1';
+import { enumText } from '../output/words.ts';
 import type { Finding } from './finding.ts';
 import type { SignedConsent, Trail } from './read-trail.ts';
 import { type Trust, verifySignature } from './verify-signature.ts';
@@ -97,6 +98,16 @@ function chainFindings(chain: readonly SignedConsent[]): Finding[] {
   return findings;
 }
 
+/** The moves with which an update begins to be applied: the rows of the agent's table that lead there. */
+const beginnings: readonly [from: State, event: Event, to: State][] = [
+  [State.WAIT_CONFIRM_PATCH, Event.SDK_CONFIRMPATCH, State.APPLYING_PATCH],
+  [State.WAIT_CONFIRM_BASE, Event.SDK_CONFIRMBASE, State.APPLYING_BASE],
+  [State.WAIT_CONFIRM_BASE, Event.BOOT_FWUPD, State.APPLYING_BASE],
+];
+
+const isBeginning = ({ from, event, to }: StateChanged): boolean =>
+  beginnings.some((row) => row[0] === from && row[1] === event && row[2] === to);
+
 function applicationFindings(trail: Trail, sound: readonly SignedConsent[]) {
   const confirmedAtMachine: string[] = [];
   const unproven: Finding[] = [];
@@ -114,6 +125,16 @@ function applicationFindings(trail: Trail, sound: readonly SignedConsent[]) {
     // The contract requires it, and whoever read the trail has looked.
     if (move === undefined) throw new TypeError(`an application of ${deviceId} has no move`);
     const subject = `${journalId}/${move.sequence}`;
+    if (!isBeginning(move)) {
+      const [event, from, to] = [
+        enumText(Event, move.event),
+        enumText(State, move.from),
+        enumText(State, move.to),
+      ];
+      const detail = `no update begins with ${event} from ${from} to ${to}`;
+      unproven.push({ kind: 'no_evidence', deviceId, subject, detail });
+      continue;
+    }
     if (move.event === Event.BOOT_FWUPD) {
       confirmedAtMachine.push(`${deviceId}: ${subject}`);
       continue;

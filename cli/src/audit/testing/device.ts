@@ -102,11 +102,23 @@ export function createDevice(deviceId: string, key: Key, chain = 1) {
       return consent;
     },
     /** The move that the confirmation with this number led to. */
-    applied(confirmation: number, event: Event = Event.SDK_CONFIRMPATCH): string {
+    applied(
+      confirmation: number,
+      event: Event = Event.SDK_CONFIRMPATCH,
+      isPatch = event === Event.SDK_CONFIRMPATCH,
+    ): string {
+      const [from, to] = isPatch
+        ? [State.WAIT_CONFIRM_PATCH, State.APPLYING_PATCH]
+        : [State.WAIT_CONFIRM_BASE, State.APPLYING_BASE];
       const move = {
         ...{ sequence: BigInt(confirmation * 10 + 1), event, time: timestampFromMs(timeMs) },
-        ...{ from: State.WAIT_CONFIRM_PATCH, to: State.APPLYING_PATCH },
-        pendingUpdate: { manifestDigest, kind: UpdateKind.PATCH, name: 'a', version: '1' },
+        ...{ from, to },
+        pendingUpdate: {
+          manifestDigest,
+          kind: isPatch ? UpdateKind.PATCH : UpdateKind.BASE,
+          name: 'a',
+          version: '1',
+        },
       };
       const receiveTime = timestampFromMs(timeMs);
       const value = { deviceId, receiveTime, journalId: uuid(chain + 500), move };
