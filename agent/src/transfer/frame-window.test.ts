@@ -36,9 +36,36 @@ test('what does not come is asked for again, ever more patiently, until somethin
   assert.equal(window.next(3_000)?.count, 3);
   assert.equal(window.lapsesAtMs, 6_000, 'doubled, but not beyond the greatest patience');
   frames.add(0);
-  window.arrived(0, 5_000);
-  assert.equal(window.lapsesAtMs, 6_000);
+  window.arrived(0, 3_100);
   assert.deepEqual(window.next(6_000), { ranges: [{ first: 1, count: 2 }], count: 2 });
+});
+
+test('a device that waits for its turn among others is as patient as that takes, for the next object too', () => {
+  const pace = { gapMs: 0 };
+  const [patient, frames] = [{ ...options, maxPatienceMs: 30_000, pace }, createBitSet(8)];
+  const window = createFrameWindow({ ...patient, frames });
+  window.next(0);
+  frames.add(0);
+  window.arrived(0, 2_000);
+  assert.equal(window.lapsesAtMs, 10_000, 'four times two seconds');
+  for (const frame of [1, 2, 3, 4]) {
+    frames.add(frame);
+    window.arrived(frame, 2_000 + 100 * frame);
+  }
+  assert.ok(pace.gapMs > 600 && pace.gapMs < 800, `the pace is forgotten slowly: ${pace.gapMs}`);
+  const next = createFrameWindow({ ...patient, frames: createBitSet(8) });
+  next.next(10_000);
+  assert.equal(next.lapsesAtMs, 10_000 + 4 * pace.gapMs);
+});
+
+test('what keeps coming slowly is asked for again all the same, or the backend would drop what waits', () => {
+  const frames = createBitSet(8);
+  const window = createFrameWindow({ ...options, frames });
+  window.next(0);
+  frames.add(0);
+  window.arrived(0, 2_000);
+  assert.equal(window.lapsesAtMs, 3_000);
+  assert.deepEqual(window.next(3_000), { ranges: [{ first: 1, count: 7 }], count: 7 });
 });
 
 test('a frame that is here is never asked for, even if its segment was damaged and came again meanwhile', () => {

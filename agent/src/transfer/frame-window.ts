@@ -9,13 +9,24 @@ export type FrameWindowOptions = {
   frames: BitSet;
   /** Most frames on their way at once. IoT Hub holds 50 messages for a device; commands need room too. Default 32. */
   window?: number;
-  /** How long without any frame until all that is on its way counts as lost, in ms. Default 10,000; doubled each time, … */
+  /**
+   * How long without any frame until all that is on its way counts as lost, in ms. Default 10,000, or four times as long as frames
+   * keep this device waiting for each other; doubled each time, …
+   */
   patienceMs?: number;
-  /** … up to this. Default 120,000. */
+  /** … up to this, after which it is asked for again also while frames come: what waits in the backend keeps its place. Default 120,000. */
   maxPatienceMs?: number;
+  /** What is learnt of the frames' pace, for the next object too. Default: it is not handed on. */
+  pace?: Pace;
   /** 0 to 1, to keep many devices from asking at the same instant. */
   random: () => number;
 };
+
+/**
+ * How long a frame lets the device wait after the one before it, in ms: at most a few, unless many devices share what the hub sends.
+ * Each would ask again and again for frames that wait for their turn, which costs the hub's quota more than the frames do.
+ */
+export type Pace = { gapMs: number };
 
 /** The frames wanted now, in ascending order, and how many they are. */
 export type FrameRequest = { ranges: Range[]; count: number };
@@ -34,17 +45,32 @@ export type FrameWindow = {
   readonly lapsesAtMs: number | undefined;
 };
 
+const gapsUntilLost = 4;
 /** The contract allows that many ranges in one request. */
 const maxRanges = 256;
 
 export function createFrameWindow(options: FrameWindowOptions): FrameWindow {
   const { frames, window = 32, patienceMs = 10_000, maxPatienceMs = 120_000, random } = options;
+  const { pace = { gapMs: 0 } } = options;
   const onTheWay = new Set<number>();
-  let patience = patienceMs;
+  let patience = patient();
   let lapsesAtMs: number | undefined;
+  /** Since when the next frame is waited for; undefined: none is. */
+  let waitingSinceMs: number | undefined;
+  /** Until when the backend keeps what was asked for last. */
+  let keptUntilMs = 0;
+
+  function patient(): number {
+    return Math.min(Math.max(patienceMs, gapsUntilLost * pace.gapMs), maxPatienceMs);
+  }
+
+  function learn(nowMs: number): void {
+    const gapMs = nowMs - (waitingSinceMs ?? nowMs);
+    pace.gapMs = Math.max(gapMs, pace.gapMs + (gapMs - pace.gapMs) / 4);
+  }
 
   function wait(nowMs: number): void {
-    lapsesAtMs = nowMs + patience * (1 + random() / 4);
+    lapsesAtMs = Math.min(nowMs + patience * (1 + random() / 4), keptUntilMs);
   }
 
   function lapse(nowMs: number): void {
@@ -85,16 +111,20 @@ export function createFrameWindow(options: FrameWindowOptions): FrameWindow {
       if (coming > (window * 3) / 4) return undefined;
       const request = choose(window - coming);
       if (request.count === 0) return undefined;
+      waitingSinceMs ??= nowMs;
       for (const { first, count } of request.ranges) {
         for (let frame = first; frame < first + count; frame += 1) onTheWay.add(frame);
       }
+      keptUntilMs = nowMs + maxPatienceMs * (1 + random() / 4);
       wait(nowMs);
       return request;
     },
 
     arrived(frame, nowMs) {
       if (!onTheWay.delete(frame)) return;
-      patience = patienceMs;
+      learn(nowMs);
+      patience = patient();
+      waitingSinceMs = onTheWay.size === 0 ? undefined : nowMs;
       if (onTheWay.size === 0) lapsesAtMs = undefined;
       else wait(nowMs);
     },
@@ -102,6 +132,7 @@ export function createFrameWindow(options: FrameWindowOptions): FrameWindow {
     reset() {
       onTheWay.clear();
       lapsesAtMs = undefined;
+      waitingSinceMs = undefined;
     },
   };
 }

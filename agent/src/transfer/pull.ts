@@ -11,7 +11,7 @@ import type { CarrierKind } from './carriers/carrier.ts';
 import type { Clock } from './clock.ts';
 import { createDamage } from './damage.ts';
 import type { FrameSource } from './frame-source.ts';
-import { createFrameWindow } from './frame-window.ts';
+import { createFrameWindow, type Pace } from './frame-window.ts';
 import type { Failure, Pause } from './outcome.ts';
 import type { Spool } from './spool.ts';
 
@@ -26,6 +26,8 @@ export type PullOptions = {
   /** Most frames on their way at once, 1 to 32. Default 32. */
   window?: number;
   patienceMs?: number;
+  /** Of the frames before these. */
+  pace?: Pace;
   /** How often the same segment may arrive damaged by each carrier. Default 5. */
   maxCorrupt?: number;
   /** Bytes of the transfer that count, for display. */
@@ -65,6 +67,7 @@ export function createPull(options: PullOptions): Pull {
     window: size,
     patienceMs,
     random: options.random,
+    ...(options.pace && { pace: options.pace }),
   });
   /** Frames that came and are not on disk yet; whoever brings one while there are many waits for its turn. */
   const arrivals: { frame: Frame; carrier: CarrierKind; done(): void }[] = [];

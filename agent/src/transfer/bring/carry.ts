@@ -6,6 +6,7 @@ import type { BitSet } from '../bit-set.ts';
 import type { CarrierKind } from '../carriers/carrier.ts';
 import type { Clock } from '../clock.ts';
 import type { FrameSource } from '../frame-source.ts';
+import type { Pace } from '../frame-window.ts';
 import { type Layout, segmentBytes } from '../layout.ts';
 import type { Failure, Pause, Progress } from '../outcome.ts';
 import { createPull, type Pull } from '../pull.ts';
@@ -56,6 +57,7 @@ export type Carrying = {
 
 export function createCarrying(options: CarryOptions): Carrying {
   const { transferId, frameSize, progress } = options;
+  const pace: Pace = { gapMs: 0 };
   let current: { digest: Uint8Array; size: number; isFile: boolean; pull: Pull } | undefined;
 
   const isCurrent = (about: { transferId: string; objectDigest: Uint8Array }): boolean =>
@@ -81,7 +83,7 @@ export function createCarrying(options: CarryOptions): Carrying {
       try {
         const pull = createPull({
           ...options,
-          ...{ objectDigest: item.digest, spool, signal },
+          ...{ objectDigest: item.digest, spool, signal, pace },
           receivedBytes: () => reached(progress).receivedBytes,
           onTaken: (bytes, carrier) => taken.set(carrier, (taken.get(carrier) ?? 0) + bytes),
           onCommitted() {

@@ -98,7 +98,7 @@ export function createCarrierChoice(options: CarrierChoiceOptions): CarrierChoic
   return {
     carriers: () => atHand().map(({ kind }) => kind),
     async ask(request, damage): Promise<AskOutcome> {
-      if (busAskedAtMs !== undefined && clock.monotonicMs() - busAskedAtMs > silenceMs && carriers.length > 1)
+      if (busAskedAtMs !== undefined && clock.monotonicMs() - busAskedAtMs > silenceMs && atHand().length > 1)
         rest('bus', 'the hub brings nothing');
       if (last !== undefined && damage.timesOf(last) > 0) reason = `${last} brought a segment damaged`;
       for (const carrier of inOrder(damage)) {

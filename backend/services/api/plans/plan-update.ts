@@ -26,9 +26,8 @@ import { type Assumed, autoPlan, carrierPlan } from './carrier-plan.ts';
 import { deviceGroups } from './device-groups.ts';
 import { hubChoices } from './hub-choice.ts';
 import { planGroups } from './plan-groups.ts';
+import { createTransferCost } from './transfer-cost.ts';
 import {
-  type Before,
-  type Chosen,
   choiceFor,
   costOf,
   sharesByBus,
@@ -66,8 +65,12 @@ export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Prom
   };
   const cheapest = groups.map((group) => ({ group, ...choiceFor(manifest, group.contents) }));
   const whole = groups.map((group) => ({ group, ...choiceFor(manifest, new Set()) }));
-  const cost = costOf(sharesByBus(cheapest, before));
-  const wholeCost = costOf(sharesByBus(whole, before));
+  const devices = groups.reduce((sum, group) => sum + group.devices.length, 0);
+  // All of them at once: then each waits for its turn, and asks again meanwhile.
+  const costOfObjects = createTransferCost(frameSize, (devices * 60_000) / allowance.messagesPerMinute);
+  const cost = costOf(sharesByBus(cheapest, before), costOfObjects);
+  const wholeCost = costOf(sharesByBus(whole, before), costOfObjects);
+  const { shares: chosenShares, ...byChoice } = sharesByChoice(cheapest, before);
   const resend = request.resendPercent / 100;
   const assumed: Assumed = { resend, finish: (work: Work) => finishOf(work, allowance, today) };
   const planOf = (carrier: Carrier, objects: PlanObjects): CarrierPlan => {
@@ -80,7 +83,7 @@ export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Prom
   const withinMs = request.finishWithin === undefined ? undefined : durationMs(request.finishWithin);
   return create(PlanSchema, {
     packId: pack._id,
-    devices: BigInt(groups.reduce((sum, { devices }) => sum + devices.length, 0)),
+    devices: BigInt(devices),
     ...(policy.hub !== null && { hub: hubSizeMessage(policy.hub) }),
     shares: create(QuotaSharesSchema, shares),
     frameUnitsLeft: Number.isFinite(today.frameUnits) ? BigInt(today.frameUnits) : 0n,
@@ -89,7 +92,9 @@ export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Prom
     groups: planGroups(cheapest, manifest, before),
     carriers,
     ...(wanted.includes(Carrier.BUS) &&
-      wanted.includes(Carrier.HTTPS) && { auto: autoPlan(choose(cheapest, before), assumed) }),
+      wanted.includes(Carrier.HTTPS) && {
+        auto: autoPlan({ ...byChoice, cost: costOf(chosenShares, costOfObjects) }, assumed),
+      }),
     choices:
       withinMs === undefined
         ? []
@@ -100,12 +105,6 @@ export async function planUpdate(fleet: Fleet, request: PlanUpdateRequest): Prom
             }),
           ),
   });
-}
-
-/** What devices take that choose their carriers. */
-function choose(chosen: readonly Chosen[], before: Before) {
-  const { shares, ...devices } = sharesByChoice(chosen, before);
-  return { cost: costOf(shares), ...devices };
 }
 
 const skus: Partial<Record<HubSku, Sku>> = {

@@ -8,7 +8,7 @@ import { finishOf } from '../../../shared/quota/finish-time.ts';
 import { allowanceOf, type Shares } from '../../../shared/quota/hub-settings.ts';
 import { createFrameUnits } from '../../../shared/quota/metered.ts';
 import { freshDuration, hubChoices } from './hub-choice.ts';
-import { createTransferCost, requestsFor } from './transfer-cost.ts';
+import { createTransferCost, requestsBeforeFirst, requestsFor } from './transfer-cost.ts';
 import { costOf, sharesByChoice } from './update-cost.ts';
 
 const dayMs = 86_400_000;
@@ -30,6 +30,19 @@ test('a frame fills fifteen units, and the largest that the contract has would b
 test('a device asks for a window at first, and for a quarter of one each time so much has come', () => {
   const requests = [0, 1, 32, 33, 48, 49, 64, 352].map((frames) => requestsFor(frames));
   assert.deepEqual(requests, [0, 1, 1, 2, 3, 4, 5, 41]);
+});
+
+test('a device that waits for its turn among others asks again every two minutes or so', () => {
+  assert.deepEqual(
+    [0, 7_500, 15_000, 30_000, 75_000, 750_000].map((gapMs) => requestsFor(100, gapMs)),
+    [10, 11, 13, 23, 56, 551],
+  );
+  assert.deepEqual(
+    [1, 8, 33].map((frames) => requestsFor(frames, 10_000)),
+    [1, 1, 3],
+  );
+  assert.deepEqual([0, 10_000, 22_500, 75_000].map(requestsBeforeFirst), [0, 0, 0.5, 1.4]);
+  assert.equal(createTransferCost(1_000, 75_000)([1_000, 1_000], 'd').requests, 3.4);
 });
 
 test('objects are counted one by one: each has a last frame and requests of its own', () => {

@@ -164,6 +164,7 @@ export function costOf(
         stateChanges + consents + withInventory * d2cUnits(inventoryBytes + besidesInventoryBytes);
     }
   }
+  total.requests = Math.round(total.requests);
   return total;
 }
 

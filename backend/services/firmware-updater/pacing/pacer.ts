@@ -38,7 +38,10 @@ export type PacerOptions = {
    * it, and it asks for the next ones, before we hear that the hub took them. One that is left out costs it a wait of seconds.
    */
   maxFramesPerDevice?: number;
-  /** A frame that has waited so long is dropped, unless it was asked for again meanwhile, in ms. Default 60 s. */
+  /**
+   * A frame that has waited so long is dropped, unless it was asked for again meanwhile, in ms. Default 160 s: a little more than a
+   * device is patient, so that one that waits for its turn keeps its place.
+   */
   maxFrameAgeMs?: number;
   /** How often a throttled command is tried before its order has to wait. Default 5. */
   maxCommandAttempts?: number;
@@ -72,7 +75,7 @@ type Frame = FrameJob & { sinceMs: number };
 const unreachablePauseMs = 250;
 
 export function createPacer(options: PacerOptions): Pacer {
-  const { rate, budget, clock, maxInFlight = 32, maxFramesPerDevice = 64, maxFrameAgeMs = 60_000 } = options;
+  const { rate, budget, clock, maxInFlight = 32, maxFramesPerDevice = 64, maxFrameAgeMs = 160_000 } = options;
   const { maxCommandAttempts = 5, onFrame = () => {}, onThrottle = () => {} } = options;
   const commands = createFairQueue<Command>();
   const refusals = createFairQueue<Command>();
