@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
-import type { Object$ as ManifestObject } from '@iotdh/proto/update/v1';
+import { fromBinary } from '@bufbuild/protobuf';
+import { type Object$ as ManifestObject, ManifestSchema } from '@iotdh/proto/update/v1';
 import { sampleBytes } from '../../../delta/src/testing/sample-bytes.ts';
 import { createFilesReader } from './decode/files-reader.ts';
 import type { TransferOutcome } from './outcome.ts';
 import { createChunkSearch } from './plan/chunk-search.ts';
+import { openDigestIndex } from './plan/digest-index.ts';
 import { createFindings } from './plan/findings.ts';
 import { createLocalFiles } from './plan/local-files.ts';
+import { worthLooking } from './plan/plan.ts';
 import { createBench, isWhole, temporaryFolder } from './testing/bench.ts';
 import { addChunked, addDelta, createPatchPack } from './testing/forms.ts';
 import { addObject, type Blobs, bytesOf, hex, type Pack, sha256 } from './testing/pack.ts';
@@ -82,6 +85,52 @@ test('what is installed byte for byte is copied and not carried, from another na
   assert.equal(savedBytes, Number(objects[0]!.size + objects[1]!.size));
   assert.equal(carriedBytes, Number(objects[2]!.size) + pack.manifest.size);
   assert.deepEqual(carriers, [{ carrier: 'bus', bytes: carriedBytes }]);
+});
+
+test('a file that is remembered as what it is not is looked at once, and the content carried', async (t) => {
+  const blobs: Blobs = new Map();
+  const content = bytesOf(30_000, 1);
+  const object = addObject(blobs, [content]);
+  const pack = createPatchPack(blobs, { content }, [object]);
+  const machine = createMachine(t, { content: bytesOf(30_000, 2) });
+  const index = openDigestIndex(join(machine.root, '..', 'digests.db'), () => {});
+  const path = join(machine.root, 'content');
+  index.put(path, lstatSync(path, { bigint: true }), hex(sha256(content)));
+  index.close();
+  let accepted = 0;
+  const accept = async () => {
+    accepted += 1;
+    return { kind: 'accepted' } as const;
+  };
+  const brought = await machine.bring(pack, undefined, { accept }, AbortSignal.timeout(20_000));
+  assert.ok(await brought.isWhole(), inspect(brought.outcome));
+  assert.deepEqual(brought.asked, names(pack.manifest, object));
+  assert.equal(accepted, 1, 'what the machine was asked once is not asked again');
+});
+
+test('the list of an object’s chunks is not carried where it costs more than a tenth of what it could save', async () => {
+  const blobs: Blobs = new Map();
+  const content = sampleBytes(60_000, 5);
+  const whole = addObject(blobs, [content]);
+  const chunked = await addChunked(blobs, content);
+  assert.ok(chunked.encoding.case === 'chunked');
+  const list = hex(chunked.encoding.value.chunkListDigest);
+  const pack = createPatchPack(blobs, { content }, [whole, chunked]);
+  for (const share of [0.09, 0.11]) {
+    chunked.encoding.value.chunkListSize = Math.ceil(Number(whole.size) * share);
+    const questions = {
+      manifest: fromBinary(ManifestSchema, blobs.get(hex(pack.manifest.digest))!),
+      isHere: () => false,
+      ...{ unusable: () => undefined, hasBase: () => false, knownCost: () => undefined },
+    };
+    for (const object of questions.manifest.objects)
+      if (object.encoding.case === 'chunked')
+        object.encoding.value.chunkListSize = chunked.encoding.value.chunkListSize;
+    const worth = worthLooking([whole], questions).map(({ encoding }) =>
+      encoding.case === 'chunked' ? hex(encoding.value.chunkListDigest) : '',
+    );
+    assert.deepEqual(worth, share < 0.1 ? [list] : []);
+  }
 });
 
 test('a delta is carried where its base is, and the whole where one byte of the base differs', async (t) => {

@@ -90,6 +90,9 @@ test('what is left of a grant comes back once, whatever is repeated', () => {
   const second = step(first.account, back, at(noon));
   assert.equal(second.account.frames.units, 15);
   // An older grant, as from a replica that was away for long, is nobody's any more.
+  const third = step(second.account, taken('a', 3), at(noon)).account;
+  const older = taken('a', 4, { ...idle, left: { step: 1, messages: 1, frameUnits: 15 } });
+  assert.equal(step(third, older, at(noon)).account.frames.units, third.frames.units);
   const stale = taken('a', 3, { ...idle, left: { step: 1, messages: 1, frameUnits: 15 } });
   assert.equal(step(second.account, stale, at(noon)).account.frames.units, 15);
   const greedy = taken('b', 1, { ...idle, left: { step: 0, messages: 9, frameUnits: 900 } });
@@ -103,12 +106,13 @@ test('commands go before frames, also those of another replica', () => {
   const starved = { ...account, tokens: 3 };
   const waiting = step(starved, taken('a', 1, { waiting: { commands: 9, frames: 0 } }), at(noon));
   assert.equal(waiting.grant.messages, 3);
-  const other = step(waiting.account, taken('b', 1), at(later(2_000)));
+  // Six messages more than the reserve have come since.
+  const other = step(waiting.account, taken('b', 1), at(later(6_000)));
   assert.equal(other.grant.messages, 0, 'what has come since is for the commands that wait');
   const commands = step(
     other.account,
     taken('a', 2, { waiting: { commands: 2, frames: 0 } }),
-    at(later(2_000)),
+    at(later(6_000)),
   );
   assert.equal(commands.grant.messages, 2);
 });

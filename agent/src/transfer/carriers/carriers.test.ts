@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
@@ -375,6 +376,97 @@ test('a machine whose clock is wrong asks again after as long as the hub says', 
     await choice.ask(request, damage);
     assert.equal(asked, 1, `off by ${wrongByMs}`);
   }
+});
+
+test('a hub that brings nothing for half a minute gives way to another carrier, and goes on being asked where there is none', async () => {
+  const missing = {
+    case: 'ranges' as const,
+    value: create(FrameRangesSchema, { ranges: [{ first: 0n, count: 1 }] }),
+  };
+  const request = create(FrameRequestSchema, { objectDigest: bytesOf(32, 1), frameSize, missing });
+  const layout = { size: frameSize, frameSize, segmentSize: frameSize };
+  const damage = createDamage({ layout, isVerified: () => false, maxTimes: 5 });
+  for (const [others, expected] of [
+    [['https'], ['bus', 'bus', 'https']],
+    // A stick may be imported later, and is not there now.
+    [['offline'], ['bus', 'bus', 'bus']],
+  ] as const) {
+    const asked: string[] = [];
+    const said: string[] = [];
+    const time = { ms: 0 };
+    const choice = createCarrierChoice({
+      carriers: (['bus', ...others] as const).map((kind) => ({
+        kind,
+        async ask() {
+          asked.push(kind);
+          return { kind: 'sent' };
+        },
+      })),
+      ...{ isLarge: () => false, hasBundle: () => false, random: () => 0 },
+      clock: { ...realClock, monotonicMs: () => time.ms },
+      onChange: (kind, reason) => said.push(`${kind}: ${reason}`),
+      signal: AbortSignal.timeout(5_000),
+    });
+    for (const atMs of [0, 29_000, 31_000]) {
+      time.ms = atMs;
+      await choice.ask(request, damage);
+    }
+    assert.deepEqual(asked, expected);
+    assert.equal(said[1], others[0] === 'https' ? 'https: the hub brings nothing' : undefined);
+  }
+});
+
+test('an address is renewed five minutes before its end, and not at once by a clock that is ahead', async () => {
+  for (const [aheadMs, expected] of [
+    [0, [1, 1, 2]],
+    [86_400_000, [1, 2, 2]],
+  ] as const) {
+    const time = { ms: 1_000_000 };
+    let given = 0;
+    const carrier = createHttpsCarrier({
+      async access() {
+        given += 1;
+        return { kind: 'granted', url: `https://storage/?sig=${given}`, expiresAtMs: time.ms + 3_300_000 };
+      },
+      read: async () => ({ kind: 'read' }),
+      deliver: async () => {},
+      sizeOf: () => frameSize,
+      clock: { ...realClock, now: () => time.ms + aheadMs },
+    });
+    const value = create(FrameRangesSchema, { ranges: [{ first: 0n, count: 1 }] });
+    const missing = { case: 'ranges' as const, value };
+    const request = create(FrameRequestSchema, { objectDigest: bytesOf(32, 1), frameSize, missing });
+    const renewals: number[] = [];
+    for (const passedMs of [0, 2_990_000, 20_000]) {
+      time.ms += passedMs;
+      await carrier.ask(request, AbortSignal.timeout(5_000));
+      await carrier.ask(request, AbortSignal.timeout(5_000));
+      renewals.push(given);
+    }
+    // Whatever the clock says, what was granted a moment ago is not asked for again.
+    assert.deepEqual(renewals, expected, `${aheadMs} ms ahead`);
+  }
+});
+
+test('a stick that is pulled out while it is read has nothing for now, and is no fault of the transfer', async (t) => {
+  const bench = await createBench(t, ['offline', 'bus']);
+  bench.writeBundle();
+  bench.bus.bundles = [bench.bundle];
+  const handle = await open(import.meta.filename);
+  const prototype = Object.getPrototypeOf(handle) as typeof handle;
+  await handle.close();
+  const read = prototype.read;
+  bench.onBrought((count, carrier) => {
+    if (count !== 60 || carrier !== 'offline') return;
+    t.mock.method(prototype, 'read', function (this: typeof handle, ...given: Parameters<typeof read>) {
+      const [, , length] = given as unknown as [Buffer, number, number];
+      // What is read of the stick, a frame at a time, and not what the transfer reads back of its own.
+      if (length !== frameSize) return read.apply(this, given);
+      return Promise.reject(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }));
+    });
+  });
+  const { carriers } = await bench.run();
+  assert.deepEqual(carriers.map(({ carrier }) => carrier).toSorted(), ['bus', 'offline']);
 });
 
 test('of a damaged stick the damaged segments come by another carrier, and the others from the stick', async (t) => {

@@ -25,12 +25,15 @@ function createBench(maxInFlight = 1) {
   const sent: { id: string; answer(outcome: SendOutcome): Promise<void> }[] = [];
   const timers: (() => void)[] = [];
   let nowMs = 0;
+  const spent: string[] = [];
   const pacer = createPacer({
     rate: createRate({ perMinute: 'off' }),
     budget: {
       take: () => true,
       framesFromMs: () => undefined,
-      ...{ giveBack() {}, sent() {}, refused() {}, serve() {} },
+      giveBack: (kind) => spent.push(`${kind} given back`),
+      sent: (kind) => spent.push(`${kind} sent`),
+      ...{ refused() {}, serve() {} },
     },
     clock: {
       now: () => nowMs,
@@ -54,6 +57,7 @@ function createBench(maxInFlight = 1) {
   return {
     pacer,
     sent,
+    spent,
     order: () => sent.map(({ id }) => id),
     pass(ms: number) {
       nowMs += ms;
@@ -141,4 +145,32 @@ test('a stop lets commands and what is on its way end, and drops the frames that
   await stopped;
   assert.deepEqual(order(), ['a0', 'command']);
   assert.equal((await pacer.command(message('a', 'late'))).kind, 'unreachable');
+});
+
+test('a frame that is asked for again keeps its place, however long it waits', async () => {
+  const { pacer, order, answerAll, pass } = createBench();
+  pacer.frames('a', names('a', 3));
+  await settle();
+  await pass(100_000);
+  assert.equal(pacer.frames('a', names('a', 2)), 0);
+  await pass(100_000);
+  await answerAll();
+  assert.deepEqual(order(), ['a0', 'a1']);
+});
+
+test('what the hub took counts, what it refused does not, and what nobody knows of counts', async () => {
+  const { pacer, sent, spent, pass } = createBench();
+  pacer.frames('a', names('a', 4));
+  await settle();
+  for (const [index, kind] of (['throttled', 'sent', 'queue_full'] as const).entries()) {
+    await sent[index]?.answer(kind === 'sent' ? { kind } : ({ kind, reason: '' } as SendOutcome));
+    await pass(10_000);
+  }
+  assert.deepEqual(spent, ['frame given back', 'frame sent', 'frame given back']);
+  pacer.frames('b', names('b', 1));
+  await settle();
+  await sent[3]?.answer({ kind: 'unreachable', reason: '' });
+  await pass(10_000);
+  await sent[4]?.answer({ kind: 'sent' });
+  assert.deepEqual(spent.slice(3), ['frame sent'], 'the first attempt stays counted');
 });
