@@ -58,7 +58,31 @@ async function auditTrailVerifies(): Promise<void> {
   assert.deepEqual([consents, applications], [1, 1]);
 }
 
-test('the prediction of a plan is within 5 % of what the hub meters', async (t) => {
+/** What each carrier, or a device that chooses, is given to bring. */
+const planned: {
+  name: string;
+  version: string;
+  bytes: number;
+  smallFiles?: number;
+  /** The row of the plan that is compared, and what the assignment is held to. Default: the device chooses. */
+  heldTo?: { carrier: Carrier; policy: CarrierPolicy };
+  isOverHttps?: boolean;
+}[] = [
+  { name: 'many small files', version: '12.0', bytes: 400_000, smallFiles: 200 },
+  { name: 'one large object', version: '13.0', bytes: 6_000_000 },
+  // This is over HTTPS but for what comes first.
+  { name: 'so large that it comes over HTTPS', version: '14.0', bytes: 9_000_000, isOverHttps: true },
+  {
+    ...{ name: 'held to HTTPS', version: '15.0', bytes: 400_000 },
+    heldTo: { carrier: Carrier.HTTPS, policy: CarrierPolicy.HTTPS },
+  },
+  {
+    ...{ name: 'held to a stick', version: '16.0', bytes: 400_000 },
+    heldTo: { carrier: Carrier.OFFLINE, policy: CarrierPolicy.OFFLINE },
+  },
+];
+
+test('the prediction of a plan is within 5 % of what the hub meters, by each carrier', async (t) => {
   const { operator } = rig;
   const workstation = await startWorkstation(t, {
     ...{ environment: rig.environment, operator, deviceId: 'planned' },
@@ -68,14 +92,8 @@ test('the prediction of a plan is within 5 % of what the hub meters', async (t) 
   });
   const { host } = workstation;
   await host.ready();
-  const packs = [
-    { name: 'many small files', version: '12.0', bytes: 400_000, smallFiles: 200 },
-    { name: 'one large object', version: '13.0', bytes: 6_000_000 },
-    // The device chooses its carriers, and this is over HTTPS but for what comes first.
-    { name: 'so large that it comes over HTTPS', version: '14.0', bytes: 9_000_000 },
-  ];
 
-  for (const [index, { name, ...options }] of packs.entries()) {
+  for (const [index, { name, isOverHttps = false, heldTo, ...options }] of planned.entries()) {
     const patch = await buildPatch({ folder: rig.folder(`plan-${index}`), ...options });
     const packId = await operator.publish(patch);
     const reported = async (holds: (report: DeviceReport) => boolean) => {
@@ -88,19 +106,34 @@ test('the prediction of a plan is within 5 % of what the hub meters', async (t) 
     // Nothing of what was before is still on its way.
     await reported(({ snapshot }) => Number(snapshot?.sequence ?? 0n) >= workstation.changes.all.length);
     const { plan } = await operator.plans.planUpdate({ packId, devices: { deviceIds: ['planned'] } });
-    const bus = plan?.carriers.find(
-      ({ carrier, objects }) => carrier === Carrier.BUS && objects === PlanObjects.CHEAPEST,
-    );
-    const overHttps = plan?.auto?.httpsDevices === 1n;
-    assert.equal(overHttps, index === 2, name);
-    const traffic: PlanTraffic = plan?.auto?.traffic ?? assert.fail('the plan has what devices choose');
-    if (!overHttps) assert.deepEqual(traffic, bus?.traffic);
+    const rowOf = (wanted: Carrier) =>
+      plan?.carriers.find(({ carrier, objects }) => carrier === wanted && objects === PlanObjects.CHEAPEST)
+        ?.traffic;
+    assert.equal(plan?.auto?.httpsDevices === 1n, isOverHttps, name);
+    const chosen = heldTo === undefined ? plan?.auto?.traffic : rowOf(heldTo.carrier);
+    const traffic: PlanTraffic = chosen ?? assert.fail('the plan has it');
+    if (heldTo === undefined && !isOverHttps) assert.deepEqual(traffic, rowOf(Carrier.BUS));
     const before = await metered(rig.environment);
 
-    const assignmentId = await operator.assign('planned', packId);
+    const assignmentId = await operator.assign('planned', packId, '', heldTo?.policy);
+    if (heldTo?.carrier === Carrier.OFFLINE) {
+      await workstation.reached('INTRANSIT_PATCH', index + 1);
+      const stick = rig.folder('stick-of-a-plan');
+      const { apiUrl, caPath, operatorTokenFile } = rig.environment;
+      const env = { IOTDH_API_URL: apiUrl, IOTDH_CA_FILE: caPath, IOTDH_TOKEN_FILE: operatorTokenFile };
+      const exported = await runHere(['pack', 'export', patch.folder, '--to', stick], env);
+      assert.equal(exported.code, 0, exported.notes);
+      assert.match(await workstation.importBundle(stick), /is under way already/);
+    }
     await workstation.confirm('WAIT_CONFIRM_PATCH', index + 1);
-    await operator.ended(assignmentId, t.signal);
+    const { result } = await operator.ended(assignmentId, t.signal);
     await reported((report) => Buffer.from(report.appliedManifestDigest).toString('hex') === patch.digest);
+    assert.equal(await workstation.installed(), options.version);
+    if (heldTo !== undefined)
+      assert.deepEqual(
+        result?.carriers.map(({ carrier, bytes }) => [carrier, bytes]),
+        [[heldTo.carrier, result.carriedBytes]],
+      );
     // The pointer is taken back last.
     let after = await metered(rig.environment);
     for (let n = 0; n < 40 && after.operationsByKind.twin - before.operationsByKind.twin < 4; n += 1) {
@@ -120,24 +153,6 @@ test('the prediction of a plan is within 5 % of what the hub meters', async (t) 
     isNear(`${name}, D2C units`, traffic.d2cUnits, units('d2c'));
     isNear(`${name}, twin units`, traffic.twinUnits, units('twin'));
   }
-});
-
-test('an update comes from Blob Storage by HTTPS, with addresses that the broker gives the device', async (t) => {
-  const { operator } = rig;
-  const workstation = await rig.workstation(t, 'carto-https');
-  const patch = await buildPatch({ folder: rig.folder('patch-https'), version: '3.0' });
-  const packId = await operator.publish(patch);
-  await workstation.host.ready();
-  const assignmentId = await operator.assign('carto-https', packId, '', CarrierPolicy.HTTPS);
-  await workstation.confirm('WAIT_CONFIRM_PATCH');
-  const { result } = await operator.ended(assignmentId, t.signal);
-  assert.equal(result?.outcome, UpdateOutcome.APPLIED);
-  assert.equal(await workstation.installed(), '3.0');
-  assert.deepEqual(
-    result.carriers.map(({ carrier }) => carrier),
-    [Carrier.HTTPS],
-  );
-  assert.equal(result.carriers[0]?.bytes, result.carriedBytes);
 });
 
 test('a signed pack comes on a stick without an assignment, and the fleet learns what became of it', async (t) => {
