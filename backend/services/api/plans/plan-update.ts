@@ -27,13 +27,7 @@ import { deviceGroups } from './device-groups.ts';
 import { hubChoices } from './hub-choice.ts';
 import { planGroups } from './plan-groups.ts';
 import { createTransferCost } from './transfer-cost.ts';
-import {
-  choiceFor,
-  costOf,
-  sharesByBus,
-  sharesByChoice,
-  workOf,
-} from './update-cost.ts';
+import { choiceFor, costOf, sharesByBus, sharesByChoice, workOf } from './update-cost.ts';
 
 const allCarriers = [Carrier.BUS, Carrier.HTTPS, Carrier.OFFLINE] as const;
 

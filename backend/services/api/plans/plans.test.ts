@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { ObjectSchema } from '@iotdh/proto/update/v1';
-import { frameSize } from '../../../shared/messages/frame.ts';
+import { frameBytes, frameSize } from '../../../shared/messages/frame.ts';
 import { finishOf } from '../../../shared/quota/finish-time.ts';
 import { allowanceOf, type Shares } from '../../../shared/quota/hub-settings.ts';
-import { createFrameUnits } from '../../../shared/quota/metered.ts';
+import { c2dUnits, createFrameUnits } from '../../../shared/quota/metered.ts';
 import { freshDuration, hubChoices } from './hub-choice.ts';
 import { createTransferCost, requestsBeforeFirst, requestsFor } from './transfer-cost.ts';
 import { costOf, sharesByChoice } from './update-cost.ts';
@@ -25,6 +25,29 @@ test('a frame fills fifteen units, and the largest that the contract has would b
   assert.equal(unitsOf(frameSize, 'd'), 15);
   assert.equal(unitsOf(61_440, 'd'), 16);
   assert.ok(frameSize > 61_440 * 0.99);
+});
+
+test('the units of a frame are those of the message that is sent, on either side of each unit’s edge', () => {
+  const unitsOf = createFrameUnits();
+  const id = '00000000-0000-4000-8000-000000000000';
+  const envelope = {
+    ...{ messageId: id, nowMs: 1_700_000_000_123 },
+    traceParent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+  };
+  const sentUnits = (dataBytes: number): number => {
+    const at = { transferId: id, objectDigest: new Uint8Array(32), offset: 2 ** 40 };
+    return c2dUnits(frameBytes(envelope, { ...at, data: new Uint8Array(dataBytes) }).length, 'ws-1');
+  };
+  for (let units = 1; units <= 15; units += 1) {
+    let [most, over] = [0, frameSize];
+    while (over - most > 1) {
+      const middle = (most + over) >> 1;
+      if (sentUnits(middle) <= units) most = middle;
+      else over = middle;
+    }
+    for (const bytes of [most - 1, most, over])
+      assert.equal(unitsOf(bytes, 'ws-1'), sentUnits(bytes), `${bytes} bytes`);
+  }
 });
 
 test('a device asks for a window at first, and for a quarter of one each time so much has come', () => {
