@@ -24,9 +24,12 @@ export function enumText(values: Readonly<Record<string, number>>, value: number
   return name?.toLowerCase() ?? '';
 }
 
-/** Colours, which only look different, and other control characters, with which text can steer a terminal. */
+/**
+ * Bold, dim and plain colours, which only look different; other control characters, with which text can steer a terminal or hide what
+ * is beside it; and those that turn the direction of writing (Unicode annex 9), with which it can seem to be another.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const control = /(\x1b\[[\d;]*m)|[\x00-\x1f\x7f-\x9f]+/g;
+const control = /(\x1b\[(?:1|2|22|3[1-6]|39)m)|[\p{Cc}\p{Bidi_Control}\u2028\u2029]+/gu;
 
 /** Text of other people on one line of a terminal. Colours stay. */
 export const oneLine = (text: string): string => text.replace(control, (_, colour = ' ') => colour);
