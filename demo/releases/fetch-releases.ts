@@ -7,8 +7,8 @@ import { createReadStream } from 'node:fs';
 import { access, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { pythonWithPip } from '../../backend/shared/embedded-database/python-environment.ts';
 import type { Run } from '../run.ts';
-import { pythonWithPip } from './python.ts';
 import { type Age, type Requirement, readRequirements, requirementsPath } from './requirements.ts';
 
 /** One program of a release: its version, and the wheel that it is in. */
@@ -24,6 +24,7 @@ export type FetchOptions = {
   /** As Node.js calls it: `x64` or `arm64`. Others have no wheels here. */
   architecture: string;
   run: Run;
+  signal: AbortSignal;
   /** Told once before something is downloaded. */
   onDownload(age: Age): void;
 };
@@ -58,7 +59,7 @@ async function download(age: Age, machine: string, folder: string, options: Fetc
   await mkdir(options.folder, { recursive: true });
   const fresh = await mkdtemp(join(options.folder, '.fetching-'));
   try {
-    const python = await pythonWithPip(options.environmentFolder, options.run);
+    const python = await pythonWithPip({ folder: options.environmentFolder, signal: options.signal });
     const tags = ['manylinux2014', 'manylinux_2_28'].flatMap((tag) => ['--platform', `${tag}_${machine}`]);
     const quiet = ['--quiet', '--disable-pip-version-check', '--no-input'];
     const exact = ['--no-deps', '--only-binary=:all:', '--require-hashes'];

@@ -1,55 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { access, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { pythonEnvironment } from '../../backend/shared/embedded-database/python-environment.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const golden = join(root, 'proto', 'vectors');
 const requirements = join(import.meta.dirname, 'replay', 'requirements.txt');
 const run = promisify(execFile);
-
-/**
- * The Python of a private environment that holds exactly the pinned packages. Made once, under .venv/, for each version
- * of Python and content of requirements.txt; one whose making was cut short is made anew.
- */
-async function pinnedPython(): Promise<string> {
-  const { stdout: version } = await run('python3', [
-    '-c',
-    'import platform; print(platform.python_version())',
-  ]);
-  const key = createHash('sha256')
-    .update(version)
-    .update(await readFile(requirements))
-    .digest('hex');
-  const folder = join(root, '.venv', `contract-${key.slice(0, 16)}`);
-  const python = join(folder, 'bin', 'python');
-  const complete = join(folder, 'complete');
-  if (
-    await access(complete).then(
-      () => true,
-      () => false,
-    )
-  )
-    return python;
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(join(root, '.venv'), { recursive: true });
-  await run('python3', ['-m', 'venv', folder]);
-  const install = [
-    'install',
-    '--quiet',
-    '--disable-pip-version-check',
-    '--no-input',
-    '--only-binary',
-    ':all:',
-  ];
-  await run(python, ['-m', 'pip', ...install, '--require-hashes', '-r', requirements]);
-  await writeFile(complete, '');
-  return python;
-}
 
 type Outcome = { code: number; output: string; counts: Record<string, number> };
 
@@ -58,7 +19,7 @@ async function replay(t: TestContext, vectors: string): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), 'iotdh-replay-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const descriptorSet = join(folder, 'contract.binpb');
-  const python = await pinnedPython();
+  const python = await pythonEnvironment({ folder: join(root, '.venv'), name: 'contract', requirements });
   await run(join(root, 'node_modules', '.bin', 'buf'), ['build', '-o', descriptorSet], { cwd: root });
   const script = join(import.meta.dirname, 'replay', 'replay.py');
   const { code, stdout, stderr } = await run(python, [script, descriptorSet, vectors]).then(

@@ -1,8 +1,8 @@
-/** A private Python environment that holds exactly the packages of a requirements file, made on demand and once. */
+/** Private Python environments that hold exactly the packages of a requirements file, made on demand and once. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { access, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -55,39 +55,28 @@ async function tryLock(lock: string): Promise<boolean> {
   }
 }
 
-async function make(folder: string, requirements: string, signal: AbortSignal | undefined): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
-  await run('python3', ['-m', 'venv', folder], { signal });
-  const quiet = ['--quiet', '--disable-pip-version-check', '--no-input'];
-  const exactly = ['--only-binary', ':all:', '--require-hashes', '-r', requirements];
-  await run(join(folder, 'bin', 'python'), ['-m', 'pip', 'install', ...quiet, ...exactly], { signal });
-  await writeFile(join(folder, 'complete'), '');
-}
+/** What is made once, where and how. */
+type Environment = {
+  folder: string;
+  signal: AbortSignal | undefined;
+  /** Fills an empty place. */
+  make(folder: string): Promise<void>;
+};
 
-/**
- * The path of the environment's Python. One whose making was cut short is made anew; of several processes that need it at once
- * one makes it and the others wait. Throws when python3 with venv or the registry is missing.
- */
-export async function pythonEnvironment(options: PythonEnvironmentOptions): Promise<string> {
-  const { name, requirements, onMake = () => {}, signal } = options;
-  const { stdout: version } = await run('python3', ['-c', 'import sys; print(sys.version)']);
-  const key = createHash('sha256')
-    .update(version)
-    .update(await readFile(requirements))
-    .digest('hex');
-  const folder = join(options.folder, `${name}-${key.slice(0, 16)}`);
-  const python = join(folder, 'bin', 'python');
+/** Makes it unless it is there. One whose making was cut short is made anew; of several processes one makes it and the others wait. */
+async function madeOnce({ folder, signal, make }: Environment): Promise<string> {
   const complete = join(folder, 'complete');
   const lock = `${folder}.lock`;
   const deadline = Date.now() + longestWaitMs;
   while (!(await exists(complete))) {
     signal?.throwIfAborted();
-    await mkdir(options.folder, { recursive: true });
+    await mkdir(dirname(folder), { recursive: true });
     if (await tryLock(lock)) {
       try {
         if (await exists(complete)) continue;
-        onMake();
-        await make(folder, requirements, signal);
+        await rm(folder, { recursive: true, force: true });
+        await make(folder);
+        await writeFile(complete, '');
       } finally {
         await rm(lock, { force: true });
       }
@@ -97,5 +86,49 @@ export async function pythonEnvironment(options: PythonEnvironmentOptions): Prom
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
-  return python;
+  return join(folder, 'bin', 'python');
+}
+
+/** For this machine's Python as it is now, and for what is to be in it. */
+async function keyOf(...content: Buffer[]): Promise<string> {
+  const { stdout: version } = await run('python3', ['-c', 'import sys; print(sys.version)']);
+  const hash = createHash('sha256').update(version);
+  for (const part of content) hash.update(part);
+  return hash.digest('hex').slice(0, 16);
+}
+
+/**
+ * The path of a Python that has pip. Debian's comes without, but its venv brings one; that takes longer than most of what pip then
+ * does, so one environment has it for all. Throws when python3 with venv is missing.
+ */
+export async function pythonWithPip(
+  options: Pick<PythonEnvironmentOptions, 'folder' | 'signal'>,
+): Promise<string> {
+  const { signal } = options;
+  return madeOnce({
+    folder: join(options.folder, `pip-${await keyOf()}`),
+    signal,
+    async make(folder) {
+      await run('python3', ['-m', 'venv', folder], { signal });
+    },
+  });
+}
+
+/** The path of the environment's Python. Throws when python3 with venv or the registry is missing. */
+export async function pythonEnvironment(options: PythonEnvironmentOptions): Promise<string> {
+  const { name, requirements, onMake = () => {}, signal } = options;
+  return madeOnce({
+    folder: join(options.folder, `${name}-${await keyOf(await readFile(requirements))}`),
+    signal,
+    async make(folder) {
+      onMake();
+      const python = await pythonWithPip(options);
+      await run('python3', ['-m', 'venv', '--without-pip', folder], { signal });
+      const quiet = ['--quiet', '--disable-pip-version-check', '--no-input'];
+      const exactly = ['--only-binary', ':all:', '--require-hashes', '-r', requirements];
+      // Most of it is never loaded: Python compiles what is.
+      const where = ['--prefix', folder, '--ignore-installed', '--no-compile'];
+      await run(python, ['-m', 'pip', 'install', ...quiet, ...where, ...exactly], { signal });
+    },
+  });
 }
