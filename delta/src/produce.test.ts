@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { bytesReader, createProducer, type ProduceOptions } from './index.ts';
 import { applyWhole } from './testing/apply-whole.ts';
 import { createRandom, revised, sampleBytes } from './testing/sample-bytes.ts';
+import { startWorker } from './worker-pool.ts';
 
 const one = createProducer({ threads: 1 });
 const three = createProducer({ threads: 3 });
@@ -107,6 +108,13 @@ test('a reader that fails ends it, and the next delta is made all the same', asy
   const broken = { size: 100, read: () => Promise.reject(new Error('EIO')) };
   await assert.rejects(made(Buffer.alloc(0), Buffer.alloc(100), { output: broken }), /EIO/);
   assert.ok((await made(Buffer.alloc(0), Buffer.alloc(100))).length > 0);
+});
+
+test('a worker that has ended answers nobody, and nobody waits for it', async () => {
+  const worker = startWorker();
+  await worker.stop();
+  const asked = worker.ask({ kind: 'window', output: new Uint8Array(1), position: 0 });
+  await assert.rejects(asked, /a worker of the producer ended/);
 });
 
 test.after(() => Promise.all([one.close(), three.close()]));

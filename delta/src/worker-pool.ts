@@ -6,7 +6,7 @@ import type { Reply, Request } from './worker-messages.ts';
 export type Task = Request extends infer Each ? (Each extends Request ? Omit<Each, 'id'> : never) : never;
 
 export type PoolWorker = {
-  /** Rejects when the worker fails or is stopped. */
+  /** Rejects when the worker fails or is stopped, or has been. */
   ask(task: Task): Promise<Reply>;
   stop(): Promise<void>;
 };
@@ -16,7 +16,10 @@ export function startWorker(): PoolWorker {
   worker.unref();
   const waiting = new Map<number, { resolve(reply: Reply): void; reject(error: unknown): void }>();
   let nextId = 0;
+  /** Why it has ended: nobody would answer what is asked after that. */
+  let ended: { error: unknown } | undefined;
   const failAll = (error: unknown): void => {
+    ended ??= { error };
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
     worker.unref();
@@ -33,6 +36,7 @@ export function startWorker(): PoolWorker {
   return {
     ask: (task) =>
       new Promise((resolve, reject) => {
+        if (ended !== undefined) return reject(ended.error);
         nextId += 1;
         waiting.set(nextId, { resolve, reject });
         worker.ref();

@@ -11,7 +11,8 @@ import { createSegments, segmentSizeFor } from './segments.ts';
 import { segmentDigests, type WriteOptions } from './write-object.ts';
 
 export type WriteDeltaOptions = WriteOptions & {
-  producer: Producer /** Of more bytes it is given up. */;
+  producer: Producer;
+  /** Of more bytes it is given up. */
   maxBytes: number;
 };
 
