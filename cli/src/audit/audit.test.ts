@@ -188,6 +188,13 @@ test('each update that was applied needs the very confirmation that led to it', 
   }
 });
 
+test('a device certifies no other device', async (t) => {
+  const forged = await (await authority.issue('ws-1')).issueAnother('ws-9');
+  const { findings } = await verify(t, [consentLine('ws-9', createDevice('ws-9', forged).decide())]);
+  assert.equal(findings[0]?.kind, 'untrusted');
+  assert.match(findings[0]?.detail ?? '', /no given root has issued CN=ws-9/);
+});
+
 test('a device without a certificate is trusted by the fingerprint of its key alone', async (t) => {
   const own = bareKey();
   const lines = [consentLine('ws-3', createDevice('ws-3', own).decide())];
@@ -196,6 +203,12 @@ test('a device without a certificate is trusted by the fingerprint of its key al
   assert.equal(findings[0]?.kind, 'untrusted');
   assert.match(findings[0]?.detail ?? '', new RegExp(`--device-key ws-3=${fingerprint}`));
   assert.equal((await verify(t, lines, '--device-key', `ws-3=${fingerprint}`)).code, 0);
+  const asAnother = await verify(t, lines, '--device-key', `ws-4=${fingerprint}`);
+  assert.equal(asAnother.findings[0]?.kind, 'untrusted', 'it is the key of one device');
+  const ofAnotherKind = bareKey('P-384');
+  const hash = createHash('sha256').update(ofAnotherKind.publicKey).digest('hex');
+  const others = [consentLine('ws-3', createDevice('ws-3', ofAnotherKind).decide())];
+  assert.equal((await verify(t, others, '--device-key', `ws-3=${hash}`)).findings[0]?.kind, 'tampered');
 });
 
 test('a chain that begins again is said, and is no finding', async (t) => {

@@ -43,7 +43,7 @@ export async function handIn(options: HandInOptions): Promise<HandedIn> {
       const now = repository.targets?.metadata.signed.version;
       throw new Failure(
         exitCode.failed,
-        `targets ${gone}, which were signed for this pack, were overtaken: targets ${now} are in force`,
+        `targets ${gone}, which were signed for this pack, were overtaken: targets ${now} are in force, and do not sign it`,
         { next: 'All who signed it sign once more, the first of them with a link: iotdh pack sign' },
       );
     }

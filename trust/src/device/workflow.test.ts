@@ -212,7 +212,6 @@ test('other bytes of a version that is here change nothing, and old files from a
 test('one look follows so many roots, and the next one those after them', async () => {
   const { repository, verdict } = await rig({ seen: false });
   for (let root = 0; root < maxRootRotations; root += 1) await repository.rotate({});
-  const { snapshot } = repository.signers;
   // The last but one of two more is the first that names the keys that sign now.
   repository.signers.snapshot = [newSigner()];
   await repository.rotate({
@@ -220,7 +219,6 @@ test('one look follows so many roots, and the next one those after them', async 
   });
   await repository.rotate({});
   await repository.renew({ snapshot: true });
-  assert.ok(snapshot.length > 0);
   assert.equal(await verdict(), 'unsigned');
   assert.equal(await verdict(), 'signed');
 });

@@ -27,16 +27,38 @@ export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).
 export type Authority = {
   pem: string;
   root: X509Certificate;
-  issue(name: string, days?: number): Promise<Key>;
+  issue(name: string, days?: number): Promise<CertifiedKey>;
 };
 export type Key = { certificates: Uint8Array[]; publicKey: Uint8Array; sign(bytes: Uint8Array): Uint8Array };
+/** `issueAnother`: with its own certificate as the issuer's, which nobody allows it. */
+export type CertifiedKey = Key & { issueAnother(name: string): Promise<CertifiedKey> };
+
+const span = (days: number) => ({
+  notBefore: new Date(timeMs - dayMs),
+  notAfter: new Date(timeMs + days * dayMs),
+});
+
+type Issuer = { subjectName: x509.Name; privateKey: webcrypto.CryptoKey; chain: Uint8Array[] };
+
+async function certify(issuer: Issuer, name: string, days = 365): Promise<CertifiedKey> {
+  const own = await keysFor();
+  const certificate = await x509.X509CertificateGenerator.create({
+    ...{ serialNumber: '02', subject: [{ CN: [name] }], issuer: issuer.subjectName, ...span(days) },
+    ...{ publicKey: own.publicKey, signingKey: issuer.privateKey, signingAlgorithm: algorithm },
+  });
+  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', own.privateKey));
+  const chain = [new Uint8Array(certificate.rawData), ...issuer.chain];
+  return {
+    certificates: chain,
+    publicKey: new Uint8Array(),
+    sign: (bytes) => sign('sha256', bytes, { key: pkcs8, format: 'der', type: 'pkcs8' }),
+    issueAnother: (another) =>
+      certify({ subjectName: certificate.subjectName, privateKey: own.privateKey, chain }, another),
+  };
+}
 
 export async function createAuthority(): Promise<Authority> {
   const keys = await keysFor();
-  const span = (days: number) => ({
-    notBefore: new Date(timeMs - dayMs),
-    notAfter: new Date(timeMs + days * dayMs),
-  });
   const root = await x509.X509CertificateGenerator.createSelfSigned({
     ...{ serialNumber: '01', name: 'CN=Devices', keys, signingAlgorithm: algorithm, ...span(3650) },
     extensions: [new x509.BasicConstraintsExtension(true, 0, true)],
@@ -45,24 +67,13 @@ export async function createAuthority(): Promise<Authority> {
   return {
     pem,
     root: new X509Certificate(pem),
-    async issue(name, days = 365) {
-      const own = await keysFor();
-      const certificate = await x509.X509CertificateGenerator.create({
-        ...{ serialNumber: '02', subject: [{ CN: [name] }], issuer: root.subjectName, ...span(days) },
-        ...{ publicKey: own.publicKey, signingKey: keys.privateKey, signingAlgorithm: algorithm },
-      });
-      const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', own.privateKey));
-      return {
-        certificates: [new Uint8Array(certificate.rawData)],
-        publicKey: new Uint8Array(),
-        sign: (bytes) => sign('sha256', bytes, { key: pkcs8, format: 'der', type: 'pkcs8' }),
-      };
-    },
+    issue: (name, days) =>
+      certify({ subjectName: root.subjectName, privateKey: keys.privateKey, chain: [] }, name, days),
   };
 }
 
-export function bareKey(): Key {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+export function bareKey(namedCurve = 'P-256'): Key {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve });
   return {
     certificates: [],
     publicKey: publicKey.export({ format: 'der', type: 'spki' }),
