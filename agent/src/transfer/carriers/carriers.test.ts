@@ -115,14 +115,14 @@ async function createBench(
   });
   return {
     ...{ pack, bundle, storage, transfer, choice, changes, brought, bus, object },
-    writeBundle: () => writeBundle(bundle, pack),
+    writeBundle: (path = bundle) => writeBundle(path, pack),
     accesses: () => accesses,
     onBrought(next: typeof onBrought) {
       onBrought = next;
     },
     /** One byte of the object on the stick becomes another, and back the next time. */
-    flip(at: number) {
-      const path = join(bundle, 'objects', hex(object.digest));
+    flip(at: number, stick = bundle) {
+      const path = join(stick, 'objects', hex(object.digest));
       const bytes = readFileSync(path);
       bytes[at]! ^= 1;
       writeFileSync(path, bytes);
@@ -489,6 +489,19 @@ test('of a damaged stick the damaged segments come by another carrier, and the o
   );
   const said = bench.changes.map(({ kind, reason }) => `${kind}: ${reason}`);
   assert.ok(said.includes('https: offline brought a segment damaged'), String(said));
+});
+
+test('two sticks of which each is damaged elsewhere bring an update that neither could bring alone', async (t) => {
+  const bench = await createBench(t, ['offline']);
+  const second = `${bench.bundle}-2`;
+  bench.writeBundle();
+  bench.writeBundle(second);
+  // Some of them side by side, so that they are asked for again at once.
+  for (const at of [3_000, 9_000, 15_000, 201_000, 399_999]) bench.flip(at);
+  for (const at of [21_000, 27_000, 100_000, 390_000]) bench.flip(at, second);
+  bench.bus.bundles = [bench.bundle, second];
+  assert.equal((await bench.runToEnd()).kind, 'complete');
+  assert.ok(await isWhole(bench.pack, bench.transfer));
 });
 
 test('a damaged stick is the end only when nothing else could bring the update, and one that is exported again repairs it', async (t) => {

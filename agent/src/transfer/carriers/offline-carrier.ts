@@ -13,11 +13,17 @@ export type OfflineCarrierOptions = {
   sizeOf: (objectDigest: Uint8Array) => number | undefined;
 };
 
+type Range = { offset: number; length: number };
+
 export function createOfflineCarrier({ bundles, deliver, sizeOf }: OfflineCarrierOptions): Carrier {
+  /** Of the object that was asked for last: how often each of its frames was, modulo 256. */
+  let asked = { name: '', times: new Uint8Array() };
+
   async function bring(
     path: string,
     size: number,
     request: FrameRequest,
+    { offset, length }: Range,
     signal: AbortSignal,
   ): Promise<AskOutcome> {
     const opened = await openBundleFile(path, size);
@@ -25,14 +31,12 @@ export function createOfflineCarrier({ bundles, deliver, sizeOf }: OfflineCarrie
     const { file } = opened;
     try {
       const buffer = Buffer.allocUnsafe(request.frameSize);
-      for (const { offset, length } of byteRanges(request, size)) {
-        const maker = createFrameMaker(request, { offset, length }, (frame) => deliver(frame, 'offline'));
-        for (let at = 0; at < length && !signal.aborted; ) {
-          const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, length - at), offset + at);
-          if (bytesRead === 0) return { kind: 'offline' };
-          await maker.add(buffer.subarray(0, bytesRead));
-          at += bytesRead;
-        }
+      const maker = createFrameMaker(request, { offset, length }, (frame) => deliver(frame, 'offline'));
+      for (let at = 0; at < length && !signal.aborted; ) {
+        const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, length - at), offset + at);
+        if (bytesRead === 0) return { kind: 'offline' };
+        await maker.add(buffer.subarray(0, bytesRead));
+        at += bytesRead;
       }
       return { kind: 'sent' };
     } catch (error) {
@@ -44,19 +48,36 @@ export function createOfflineCarrier({ bundles, deliver, sizeOf }: OfflineCarrie
     }
   }
 
+  /** What is asked for again was damaged or did not come: then it is another bundle's turn, if there is one. */
+  function inTurn(name: string, size: number, frameSize: number, { offset, length }: Range): string[] {
+    if (asked.name !== name) asked = { name, times: new Uint8Array(Math.ceil(size / frameSize)) };
+    const times = asked.times.subarray(
+      Math.floor(offset / frameSize),
+      Math.ceil((offset + length) / frameSize),
+    );
+    const known = bundles();
+    const turn = times.reduce((most, one) => Math.max(most, one), 0) % Math.max(1, known.length);
+    for (let frame = 0; frame < times.length; frame += 1) times[frame]! += 1;
+    return [...known.slice(turn), ...known.slice(0, turn)];
+  }
+
   return {
     kind: 'offline',
     async ask(request, signal) {
       const name = Buffer.from(request.objectDigest).toString('hex');
       const size = sizeOf(request.objectDigest);
       if (size === undefined) return { kind: 'offline' };
-      for (const bundle of bundles()) {
-        for (const folder of ['objects', 'manifests', 'metadata']) {
-          const outcome = await bring(join(bundle, folder, name), size, request, signal);
-          if (outcome.kind === 'sent') return outcome;
+      for (const range of byteRanges(request, size)) {
+        let outcome: AskOutcome = { kind: 'offline' };
+        for (const bundle of inTurn(name, size, request.frameSize, range)) {
+          for (const folder of ['objects', 'manifests', 'metadata']) {
+            if (outcome.kind !== 'sent')
+              outcome = await bring(join(bundle, folder, name), size, request, range, signal);
+          }
         }
+        if (outcome.kind !== 'sent') return outcome;
       }
-      return { kind: 'offline' };
+      return { kind: 'sent' };
     },
   };
 }
