@@ -145,8 +145,14 @@ export function createAgent(options: AgentOptions): Agent {
       ...(caPem !== null && { sdk: { ca: caPem } }),
     }),
   );
+  const { rootFile } = settings.trust;
+  const trust = createManifestTrust({
+    ...{ builtAtMs, clock, log, folder: inData('trust') },
+    anchor: rootFile === null ? null : readAnchor(rootFile),
+  });
   const credentials = findCredentials({
-    ...{ settings, signal: stopping.signal, now, random, sleep, log, onFailure },
+    ...{ settings, signal: stopping.signal, random, sleep, log, onFailure },
+    now: trust.latestMs,
     onRenewed: () => void openLink().catch(noLink),
   });
   const connections = openConnections({
@@ -181,11 +187,6 @@ export function createAgent(options: AgentOptions): Agent {
   });
   const media = openMedia(inData('media.json'), onDamaged);
   const blobs = openBlobs(settings, credentials);
-  const { rootFile } = settings.trust;
-  const trust = createManifestTrust({
-    ...{ builtAtMs, clock, log, folder: inData('trust') },
-    anchor: rootFile === null ? null : readAnchor(rootFile),
-  });
   const transfer = createTransferPort({
     ...{ updates, view, trust, withdrawal, sleep, clock, random, log },
     ask: (value, traceParent) => bus.ask({ case: 'frameRequest', value }, { traceParent }),

@@ -12,6 +12,7 @@ import type { Settings } from './settings/settings.ts';
 export type FindCredentialsOptions = {
   settings: Settings;
   signal: AbortSignal;
+  /** The latest time that is known: a clock that is behind would have the certificate end. */
   now: () => number;
   random: () => number;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;

@@ -32,7 +32,7 @@ const maxTokenBytes = 512;
 
 /**
  * The device's identity: the one on disk, or a new one, also in the place of one that has ended when there is a new token. Whether it
- * has ended is what the machine's clock says, so one that a token does not replace is still good. Null when the signal came
+ * has ended is what `now` says, which may be wrong, so one that a token does not replace is still good. Null when the signal came
  * first. Rejects when the disk is broken.
  */
 export async function enrol(options: EnrolOptions): Promise<Identity | null> {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Code } from '@connectrpc/connect';
 import { createBlobAccess } from '../connections/blob-access.ts';
+import { createManifestTrust } from '../trust/manifest-trust.ts';
 import { lifeOf } from './broker-client.ts';
 import { certifiedSigner } from './consent-signer.ts';
 import { type EnrolFailure, enrol } from './enrol.ts';
@@ -42,12 +43,12 @@ async function enrolledDevice(t: TestContext) {
   await enrolNow();
 
   /** Until it is renewed, or has failed so often. */
-  async function renew(random = 0, maxFailures = Number.POSITIVE_INFINITY) {
+  async function renew(random = 0, maxFailures = Number.POSITIVE_INFINITY, time = now) {
     const failures: RenewalFailure[] = [];
     const abort = new AbortController();
     let renewed = 0;
     await keepRenewed({
-      ...{ ...broker, identity, now, sleep, random: () => random, signal: abort.signal },
+      ...{ ...broker, identity, now: time, sleep, random: () => random, signal: abort.signal },
       onRenewed() {
         renewed += 1;
         abort.abort();
@@ -80,6 +81,40 @@ test('a certificate is renewed in the last third of its life, for a new key, by 
     assert.ok(isPair(known()));
     assert.deepEqual(readdirSync(folder), ['identity.json']);
   }
+});
+
+test('a device whose clock is years behind renews by how long it has run, restarts and all', async (t) => {
+  const { state, folder, renew } = await enrolledDevice(t);
+  const builtAtMs = state.now;
+  /** An agent that starts now: its clock is at 1970, and it measures what passes from here on. */
+  const start = () => {
+    const startMs = state.now;
+    let keepTime = () => {};
+    const clock = {
+      now: () => 0,
+      monotonicMs: () => state.now - startMs,
+      after(_ms: number, callback: () => void) {
+        keepTime = callback;
+        return () => {};
+      },
+    };
+    const anchor = Buffer.from('a root');
+    const trust = createManifestTrust({
+      anchor,
+      builtAtMs,
+      clock,
+      folder: join(folder, '..', 'trust'),
+      log() {},
+    });
+    return { trust, keepTime: () => keepTime() };
+  };
+  const first = start();
+  state.now += 40 * dayMs;
+  first.keepTime();
+  const secondMs = state.now;
+  assert.deepEqual(await renew(0, 1, start().trust.latestMs), { renewed: 1, failures: [] });
+  const ranDays = (state.now - secondMs) / dayMs;
+  assert.ok(ranDays >= 20 && ranDays < 21, `${ranDays} days`);
 });
 
 test('the broker and the consents have the new certificate from then on, without a restart', async (t) => {

@@ -29,6 +29,8 @@ export type VouchedManifest = {
 
 export type ManifestTrust = {
   vouchingFor(manifest: VouchedManifest): Vouching;
+  /** What the clock says or, where that is behind it, the trusted time: for what must not come too late. */
+  latestMs(): number;
   stop(): void;
 };
 
@@ -137,7 +139,11 @@ export function createManifestTrust(options: ManifestTrustOptions): ManifestTrus
     };
   }
 
-  return { vouchingFor, stop: () => cancel() };
+  return {
+    vouchingFor,
+    latestMs: () => Math.max(clock.now(), trust?.timeMs() ?? builtAtMs),
+    stop: () => cancel(),
+  };
 }
 
 function manifestOf({ name, version, digest, size, kind }: ManifestRef): OfferedManifest {

@@ -42,6 +42,8 @@ export type DeviceTrust = {
   verify(manifest: OfferedManifest, files: readonly BroughtFile[], transferId: string): Promise<Verdict>;
   /** How much trusted time has passed becomes durable. To be called now and then. */
   keepTime(): void;
+  /** The trusted time: whatever the machine's clock says, it is at least so late. Milliseconds since 1970. */
+  timeMs(): number;
 };
 
 export type DeviceTrustOptions = {
@@ -104,5 +106,6 @@ export function createDeviceTrust(options: DeviceTrustOptions): DeviceTrust {
       return verdict;
     },
     keepTime: time.keep,
+    timeMs: time.now,
   };
 }
