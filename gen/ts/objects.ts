@@ -24,7 +24,6 @@ const namesContent = new Set(['iotdh.update.v1.File', 'iotdh.update.v1.Script', 
 const listEntryBytes = 34;
 /** The contract's most segments of an object, which is the most of a list. */
 export const maxSegments = 1_000_000;
-export const maxSegmentListBytes: number = listEntryBytes * maxSegments;
 
 /** The contents that files, scripts and partitions name, as hex, each once. */
 export function namedContents({ content }: Pick<Manifest, 'content'>): string[] {

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { type BitSet, createBitSet } from './bit-set.ts';
+import type { SegmentDigests } from './decode/segment-list.ts';
 import {
   frameAt,
   frameCount,
@@ -22,7 +23,7 @@ export type SpoolOptions = {
   object: string;
   layout: Layout;
   /** SHA-256 of each segment, in order. */
-  segmentDigests: readonly Uint8Array[];
+  segmentDigests: SegmentDigests;
   /** The file that becomes the object. */
   path: string;
   journal: SegmentJournal;
@@ -105,7 +106,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       offset += bytesRead;
       length -= bytesRead;
     }
-    return hash.digest().equals(segmentDigests[segment]!);
+    return hash.digest().equals(segmentDigests.at(segment)!);
   }
 
   /** Verifies the segments that a frame has completed and answers those that did not match. */

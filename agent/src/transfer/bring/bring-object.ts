@@ -1,19 +1,14 @@
 /** Brings one object: its lists, the segments of it that are lacking, and then its contents out of it. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { maxSegmentListBytes, segmentListBytes } from '@iotdh/proto/objects';
-import { createPayloadReader } from '@iotdh/proto/payload';
-import {
-  Codec,
-  type Manifest,
-  type Object$ as ManifestObject,
-  SegmentListSchema,
-} from '@iotdh/proto/update/v1';
+import { segmentListBytes } from '@iotdh/proto/objects';
+import { Codec, type Manifest, type Object$ as ManifestObject } from '@iotdh/proto/update/v1';
 import type { ChunkList } from '../decode/chunk-list.ts';
 import type { DecodeOutcome } from '../decode/content-sink.ts';
 import { decodeChunked } from '../decode/decode-chunked.ts';
 import { decodeDelta } from '../decode/decode-delta.ts';
 import { decodeWhole } from '../decode/decode-whole.ts';
+import { readSegmentList, type SegmentDigests } from '../decode/segment-list.ts';
 import { type Layout, segmentCount } from '../layout.ts';
 import type { Origin } from '../notes.ts';
 import type { Failure, Pause } from '../outcome.ts';
@@ -27,7 +22,6 @@ import { bringChunkList, localChunksOf } from './look-at-chunks.ts';
 export type Brought = { kind: 'here' } | { kind: 'unusable' } | Pause | Failure;
 
 const hex = (digest: Uint8Array): string => Buffer.from(digest).toString('hex');
-const readSegmentList = createPayloadReader(SegmentListSchema, { maxBytes: maxSegmentListBytes });
 
 const origins: Record<'whole' | 'delta' | 'chunked', Origin> = {
   whole: 'whole',
@@ -137,16 +131,16 @@ async function chunksOf(
 async function segmentsOf(
   object: ManifestObject,
   bringing: Bringing,
-): Promise<readonly Uint8Array[] | Pause | Failure> {
+): Promise<SegmentDigests | Pause | Failure> {
   const { segmentDigests, segmentSize } = object;
   if (segmentDigests.case === 'segments') return segmentDigests.value.digests;
   const digest = segmentDigests.value ?? new Uint8Array();
   const brought = await bringPlain(digest, segmentListBytes(object), bringing);
   if (brought.kind !== 'here') return brought;
   bringing.progress.doneBytes += segmentListBytes(object);
-  const list = readSegmentList(await readFile(bringing.disk.store.pathOf(hex(digest))));
   const count = segmentCount({ size: Number(object.size), segmentSize, frameSize: segmentSize });
-  if (list.kind === 'valid' && list.message.digests.length === count) return list.message.digests;
+  const list = readSegmentList(await readFile(bringing.disk.store.pathOf(hex(digest))), count);
+  if (list !== null) return list;
   return { kind: 'failed', reason: 'bad_manifest', detail: `the segment list ${hex(digest)} is not one` };
 }
 

@@ -5,6 +5,7 @@ import { isLargeFile } from '@iotdh/proto/objects';
 import type { BitSet } from '../bit-set.ts';
 import type { CarrierKind } from '../carriers/carrier.ts';
 import type { Clock } from '../clock.ts';
+import type { SegmentDigests } from '../decode/segment-list.ts';
 import type { FrameSource } from '../frame-source.ts';
 import type { Pace } from '../frame-window.ts';
 import { type Layout, segmentBytes } from '../layout.ts';
@@ -19,7 +20,7 @@ export type Item = {
   digest: Uint8Array;
   size: number;
   segmentSize: number;
-  segmentDigests: readonly Uint8Array[];
+  segmentDigests: SegmentDigests;
   /** Whether it is a file beside the objects, such as the manifest. */
   isFile: boolean;
   /** The segments that are to be had. Default: all. */
