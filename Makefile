@@ -1,7 +1,7 @@
 # Every target does its own set-up; nothing but git, make, Node 20+ with npm and python3 with venv is assumed.
 # npm puts the pinned Node (node_modules/.bin/node) first on PATH for every script.
 
-.PHONY: demo test check bench fuzz chaos rehearse-base generate format clean
+.PHONY: demo test check bench fuzz chaos rehearse-base tuf-conformance generate format clean
 
 setup = node_modules/.installed
 
@@ -26,6 +26,9 @@ chaos: $(setup)
 
 rehearse-base: $(setup)
 	@npm run --silent rehearse-base -- $(ARGS)
+
+tuf-conformance: $(setup)
+	@npm run --silent tuf-conformance -- $(ARGS)
 
 generate: $(setup)
 	@npm run --silent generate

@@ -16,7 +16,7 @@ const { values, positionals } = parseArgs({
   options: {
     'metadata-dir': { type: 'string', default: '' },
     'metadata-url': { type: 'string', default: '' },
-    'target-name': { type: 'string', default: '' },
+    'target-name': { type: 'string', multiple: true, default: [] },
     'target-base-url': { type: 'string', default: '' },
     'target-dir': { type: 'string', default: '' },
   },
@@ -29,7 +29,9 @@ if (command === 'init') {
   writeFileSync(join(folder, 'root.json'), readFileSync(rootFile));
 } else {
   const trusted = await refresh();
-  if (command === 'download') await download(trusted);
+  if (command === 'download') {
+    for (const name of values['target-name']) await download(trusted, name);
+  }
 }
 
 async function get(address: string): Promise<Uint8Array | null> {
@@ -64,8 +66,7 @@ async function refresh() {
   process.exit(1);
 }
 
-async function download({ targets }: Awaited<ReturnType<typeof refresh>>): Promise<void> {
-  const name = values['target-name'];
+async function download({ targets }: Awaited<ReturnType<typeof refresh>>, name: string): Promise<void> {
   const target = targets.signed.targets[name];
   if (target === undefined) process.exit(1);
   const [hash = ''] = Object.values(target.hashes);
