@@ -18,10 +18,15 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { create } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
-import { ActionFailedSchema, HostService, RestartServiceRequestSchema } from '@iotdh/proto/host/v1';
+import {
+  ActionFailedSchema,
+  HostService,
+  RestartMachineRequestSchema,
+  RestartServiceRequestSchema,
+} from '@iotdh/proto/host/v1';
 import { openCallJournal } from './call-journal.ts';
 import { createCallNotes } from './call-notes.ts';
 import { createJournalled } from './journalled.ts';
@@ -321,6 +326,24 @@ test('what was done and found no room in the journal is told all the same, and a
     () => openCallJournal(join(folder, 'calls.db')),
     /calls\.db is open in another process: a host service runs already/,
   );
+});
+
+test('an id belongs to one request of one method, whatever the bytes of another are', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'iotdh-host-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const journal = openCallJournal(join(folder, 'calls.db'));
+  t.after(() => journal.close());
+  const once = createJournalled({ journal, now: () => 0 });
+  const service = create(RestartServiceRequestSchema, { operationId });
+  const machine = create(RestartMachineRequestSchema, { operationId });
+  assert.deepEqual(
+    toBinary(RestartServiceRequestSchema, service),
+    toBinary(RestartMachineRequestSchema, machine),
+  );
+  const done = async () => ({ kind: 'done', response: {} }) as const;
+  await once(HostService.method.restartService, service, false, done);
+  const call = refusal(once(HostService.method.restartMachine, machine, true, done));
+  assert.equal((await call).code, Code.InvalidArgument);
 });
 
 test('somebody who connects and says nothing does not keep the service from ending', async (t) => {
