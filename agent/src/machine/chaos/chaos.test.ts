@@ -55,8 +55,9 @@ describe('the agent goes on where it was', { concurrency: 2 }, () => {
   }
 });
 
-test('killed 200 times at random, the agent never strays from its walk', { timeout: 120_000 }, async (t) => {
-  const tolls = await randomKills({ kills: 200, seed: 1, jobs: 2, signal: t.signal });
-  assert.ok(tolls.kills >= 200);
+// Each point of the table has had its death by now; `make chaos` goes on to 10,000 deaths.
+test('killed 80 times at random, the agent never strays from its walk', { timeout: 120_000 }, async (t) => {
+  const tolls = await randomKills({ kills: 80, seed: 1, jobs: 2, signal: t.signal });
+  assert.ok(tolls.kills >= 80);
   t.diagnostic(JSON.stringify(tolls));
 });
