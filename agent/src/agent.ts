@@ -46,6 +46,7 @@ import { createLocalFiles } from './transfer/plan/local-files.ts';
 import { readAnchor } from './trust/anchor.ts';
 import { builtAtMs } from './trust/built-at.ts';
 import { createManifestTrust } from './trust/manifest-trust.ts';
+import { createLacking } from './updates/lacking.ts';
 import { createManifests } from './updates/manifests.ts';
 import { openMedia } from './updates/media.ts';
 import { manifestOf } from './updates/record.ts';
@@ -258,6 +259,7 @@ export function createAgent(options: AgentOptions): Agent {
     machine: machinePort({ machine, runner, journal }),
     ...(socket && { socket }),
     ...(loopback && { loopback: { ...loopback, token: openToken(loopback.tokenFile) } }),
+    lacks: createLacking({ manifests, sleep, requirements: installers.patch.requirements }),
     maxPostponeMs: () => cloud.configuration.now.maxPostponeMs,
     onLogLines: () => cloud.logs.onLines(),
     async importBundle(path) {

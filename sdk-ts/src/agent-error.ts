@@ -45,7 +45,9 @@ export type AgentErrorDetails =
   | { kind: 'request_id_reused'; requestId: string; time: Date | null }
   | { kind: 'spool_full'; spooledBytes: number; maxSpooledBytes: number }
   | { kind: 'journal_unwritable' }
-  | { kind: 'postpone_refused'; now: Date | null; latest: Date | null };
+  | { kind: 'postpone_refused'; now: Date | null; latest: Date | null }
+  /** The machine lacks for now what the update needs; the message says what, for the person who confirms. */
+  | { kind: 'requirement_unmet' };
 
 type Extras = {
   retryable?: boolean;
@@ -144,6 +146,8 @@ function detailsOf(failure: ConnectError, reason: ErrorReason): AgentErrorDetail
       const detail = failure.findDetails(PostponeRefusedSchema)[0];
       return { kind: 'postpone_refused', now: dateOf(detail?.now), latest: dateOf(detail?.latestTime) };
     }
+    case ErrorReason.REQUIREMENT_UNMET:
+      return { kind: 'requirement_unmet' };
     default:
       return null;
   }

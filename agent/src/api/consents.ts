@@ -28,6 +28,8 @@ export type ConsentsOptions = {
   evidence: Evidence;
   clock: Clock;
   newId: () => string;
+  /** What the machine lacks for now that the update needs to be applied, in words; null when nothing. Default: nothing. */
+  lacks?: (update: Update) => Promise<string | null>;
   /** How far a decision may be put off, in ms. Default 7 days. */
   maxPostponeMs?: () => number;
 };
@@ -35,6 +37,11 @@ export type ConsentsOptions = {
 export type ConsentRequest = ConfirmPatchRequest | ConfirmBaseRequest;
 
 export type Consents = {
+  /**
+   * Whether there is a reason not to confirm now, looked for before any other request has to wait: once it is applying, the machine
+   * refuses to be BUSY, and so must not begin what it would only wait in.
+   */
+  objection(target: Target, request: ConsentRequest): Promise<Refusal | null>;
   /** Passes a decision on and returns its record. `keep` is given the record within the transaction. */
   decide(
     target: Target,
@@ -52,11 +59,24 @@ export type Consents = {
 /** `markTold`: it is on its way to the cloud durably. */
 export type ConsentToTell = { consent: Consent; markTold(): void };
 
+const waitsFor = { patch: 'WAIT_CONFIRM_PATCH', base: 'WAIT_CONFIRM_BASE' } as const;
 const maxShownLength = 8000;
 const defaultPostponeMs = 7 * 24 * 60 * 60 * 1000;
 
 export function createConsents(options: ConsentsOptions): Consents {
-  const { store, machine, view, evidence, clock, newId, maxPostponeMs = () => defaultPostponeMs } = options;
+  const { store, machine, view, evidence, clock, newId } = options;
+  const { lacks = async () => null, maxPostponeMs = () => defaultPostponeMs } = options;
+
+  async function objection(
+    target: Target,
+    { manifestDigest, decision }: ConsentRequest,
+  ): Promise<Refusal | null> {
+    const { state, update } = machine.standing();
+    if (decision?.kind.case !== 'confirm' || update === null || state !== waitsFor[target]) return null;
+    if (hexFromDigest(manifestDigest) !== update.manifest.digest) return null;
+    const reason = await lacks(update);
+    return reason === null ? null : { kind: 'requirement_unmet', reason };
+  }
 
   async function decide(
     target: Target,
@@ -65,7 +85,7 @@ export function createConsents(options: ConsentsOptions): Consents {
   ): Promise<Outcome<Consent>> {
     const event = target === 'patch' ? 'sdk_confirmpatch' : 'sdk_confirmbase';
     const { state, update, decision, cursor } = machine.standing();
-    if (state !== (target === 'patch' ? 'WAIT_CONFIRM_PATCH' : 'WAIT_CONFIRM_BASE') || update === null) {
+    if (state !== waitsFor[target] || update === null) {
       return { kind: 'transition_refused', state, event };
     }
     const objection = objectionTo(request, update);
@@ -129,7 +149,7 @@ export function createConsents(options: ConsentsOptions): Consents {
     return [];
   }
 
-  return { decide, toTell };
+  return { objection, decide, toTell };
 }
 
 function commandOf(event: 'sdk_confirmpatch' | 'sdk_confirmbase', consent: Consent): HostCommand {

@@ -22,6 +22,8 @@ type Detail = { desc: DescMessage; value: MessageInitShape<DescMessage> };
 const fullDiskRetryMs = 5000;
 /** The same while the log spool is full: it empties only as fast as the link. */
 const fullSpoolRetryMs = 30_000;
+/** The same while the machine is on battery, or has no room. */
+const requirementRetryMs = 15_000;
 
 const detail = <Desc extends DescMessage>(desc: Desc, value: MessageInitShape<Desc>): Detail => ({
   desc,
@@ -113,6 +115,12 @@ export function errorOf(refusal: Refusal): ConnectError {
           now: timestampFromMs(refusal.nowMs),
           latestTime: timestampFromMs(refusal.latestMs),
         }),
+      );
+    case 'requirement_unmet':
+      return failure(
+        `the update cannot be applied now: ${refusal.reason}; nothing has changed`,
+        Code.FailedPrecondition,
+        info(ErrorReason.REQUIREMENT_UNMET, requirementRetryMs),
       );
     case 'bundle_invalid':
       return failure(refusal.reason, Code.InvalidArgument, info(ErrorReason.BUNDLE_INVALID));

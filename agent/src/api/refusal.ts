@@ -12,6 +12,8 @@ export type Refusal =
   | { kind: 'request_id_reused'; requestId: string; timeMs: number }
   | { kind: 'spool_full'; spooledBytes: number; maxSpooledBytes: number }
   | { kind: 'postpone_refused'; nowMs: number; latestMs: number }
+  /** A confirmed update would wait, and the machine could not be BUSY meanwhile; `reason` is for the person who confirms. */
+  | { kind: 'requirement_unmet'; reason: string }
   /** Of a bundle that was to be imported; `reason` is for the person who brought it. */
   | { kind: 'bundle_invalid' | 'bundle_refused'; reason: string }
   /** A disk has no room for what would have to be remembered. */

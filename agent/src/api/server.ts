@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { AgentService, BundleService, type LogEntry, type StateSnapshot } from '@iotdh/proto/agent/v1';
 import { createLimits } from '@iotdh/proto/limits';
+import type { Update } from '../machine/update.ts';
 import { createAnswers } from './answers.ts';
 import { createBundleService, type ImportBundle } from './bundle-service.ts';
 import type { Clock } from './clock.ts';
@@ -45,6 +46,8 @@ export type ApiServerOptions = {
   socket?: { path: string; mode: 0o600 | 0o660 };
   /** `port` 0: any free one. `allowedOrigins`: pages that may call from a browser, such as `http://localhost:5173`. */
   loopback?: { port: number; token: string; allowedOrigins?: readonly string[] };
+  /** What the machine lacks for now that the update needs to be applied, in words; null when nothing. Default: nothing. */
+  lacks?: (update: Update) => Promise<string | null>;
   /** How far a person may put a decision off, in ms. Default 7 days. */
   maxPostponeMs?: () => number;
   /** How many bytes of log may wait to be sent. Default 32 MiB. */
@@ -87,6 +90,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const { view, store, logStore, clock, signer, redact, socket, loopback, onFailure } = options;
   const {
     newId = randomUUID,
+    lacks,
     maxPostponeMs,
     maxLogBytes,
     onLogLines,
@@ -111,6 +115,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const consents = createConsents({
     ...{ store, machine, view, clock, newId },
     evidence: createEvidence({ store, signer, newId }),
+    ...(lacks !== undefined && { lacks }),
     ...(maxPostponeMs !== undefined && { maxPostponeMs }),
   });
   const log = createLogSpool({

@@ -272,6 +272,28 @@ test('a confirmation names what the person was shown, starts the patch and stays
   assert.equal((await applied).effect.kind, 'apply_patch');
 });
 
+test('a confirmation is refused while the machine lacks what the update needs, and the person may still put it off', async (t) => {
+  let lacking: string | null = 'the machine is on battery: plug it in';
+  const { rig, client } = await readyRig(t, { lacks: async () => lacking });
+  await rig.bringTo('WAIT_CONFIRM_PATCH');
+  const about = { manifestDigest: patchDigest, person };
+  const refusal = client.confirmPatch({ ...about, decision: confirm });
+  await refused(refusal, Code.FailedPrecondition, ErrorReason.REQUIREMENT_UNMET);
+  await assert.rejects(refusal, /the machine is on battery: plug it in; nothing has changed/);
+  assert.equal(rig.store.consents.newest().length, 0);
+  // It only speaks against applying it.
+  const later = timestampFromMs(rig.clock.now() + 60_000);
+  await client.confirmPatch({ ...about, decision: { kind: { case: 'postpone', value: { until: later } } } });
+  assert.equal((await client.getState({})).snapshot?.state, State.WAIT_CONFIRM_PATCH);
+  lacking = null;
+  const requestId = '7c0f9a3e-1f1c-4a53-9a3e-0a6f4f5f7a10';
+  const confirmed = { ...about, decision: confirm, requestId };
+  assert.equal((await client.confirmPatch(confirmed)).snapshot?.state, State.APPLYING_PATCH);
+  // The same request once more is answered as it was then, whatever the machine lacks by now.
+  lacking = 'the machine is on battery: plug it in';
+  assert.equal((await client.confirmPatch(confirmed)).snapshot?.state, State.APPLYING_PATCH);
+});
+
 test('a patch that fails its check says so, and a base is confirmed like a patch', async (t) => {
   const { rig, client } = await readyRig(t);
   const reasonForFault = 'the health check exited with 3';

@@ -109,8 +109,10 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
         ),
       ),
 
-    confirmPatch: (request) =>
-      lock.run(async () =>
+    async confirmPatch(request) {
+      const objection = await consents.objection('patch', request);
+      if (objection !== null) throw errorOf(objection);
+      return lock.run(async () =>
         unwrap(
           await answers.once(store.answers, method.confirmPatch, request, async (keep) => {
             let response = create(ConfirmPatchResponseSchema);
@@ -121,10 +123,13 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
             return outcome.kind === 'done' ? done(response) : outcome;
           }),
         ),
-      ),
+      );
+    },
 
-    confirmBase: (request) =>
-      lock.run(async () =>
+    async confirmBase(request) {
+      const objection = await consents.objection('base', request);
+      if (objection !== null) throw errorOf(objection);
+      return lock.run(async () =>
         unwrap(
           await answers.once(store.answers, method.confirmBase, request, async (keep) => {
             let response = create(ConfirmBaseResponseSchema);
@@ -135,7 +140,8 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
             return outcome.kind === 'done' ? done(response) : outcome;
           }),
         ),
-      ),
+      );
+    },
 
     async *watchState(request, { signal }) {
       const cursor = unwrap(cursorFrom(request, machine));

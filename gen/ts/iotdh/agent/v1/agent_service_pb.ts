@@ -665,7 +665,9 @@ export const AgentService: GenService<{
    * postpone or to decline is recorded and changes no state.
    *
    * Fails with FAILED_PRECONDITION and TransitionRefused in any other state than WAIT_CONFIRM_PATCH,
-   * with FAILED_PRECONDITION and DigestMismatch when another manifest is pending, and with
+   * with FAILED_PRECONDITION and DigestMismatch when another manifest is pending, with
+   * FAILED_PRECONDITION and REQUIREMENT_UNMET when it is confirmed while the machine lacks what it
+   * needs, such as mains power (ask again once it is there; the machine stays free for BUSY), and with
    * OUT_OF_RANGE and PostponeRefused when the decision cannot be put off that long.
    *
    * @generated from rpc iotdh.agent.v1.AgentService.ConfirmPatch
@@ -680,7 +682,9 @@ export const AgentService: GenService<{
    * postpone or to decline is recorded and changes no state.
    *
    * Fails with FAILED_PRECONDITION and TransitionRefused in any other state than WAIT_CONFIRM_BASE,
-   * with FAILED_PRECONDITION and DigestMismatch when another manifest is pending, and with
+   * with FAILED_PRECONDITION and DigestMismatch when another manifest is pending, with
+   * FAILED_PRECONDITION and REQUIREMENT_UNMET when it is confirmed while the machine lacks what it
+   * needs, such as mains power (ask again once it is there; the machine stays free for BUSY), and with
    * OUT_OF_RANGE and PostponeRefused when the decision cannot be put off that long.
    *
    * @generated from rpc iotdh.agent.v1.AgentService.ConfirmBase
