@@ -20,6 +20,11 @@ async function said(station: Workstation, text: string): Promise<void> {
 const unwritable = (error: unknown) =>
   error instanceof AgentError && /cannot write its journal/.test(error.message);
 
+const lacksRoom = (error: unknown) =>
+  error instanceof AgentError &&
+  error.details?.kind === 'requirement_unmet' &&
+  /: make room for \d+ more/.test(error.message);
+
 test('on a disk that is really full the agent pauses, says so, and goes on when there is room', {
   timeout: 180_000,
 }, async (t) => {
@@ -67,11 +72,11 @@ test('on a disk that is really full the agent pauses, says so, and goes on when 
   // The installation: there is room for the journal, but not for what is staged.
   disk.makeRoom();
   disk.fill(700_000);
-  await station.confirm();
-  await said(station, 'the patch waits: ');
-  assert.equal((await client.getState()).state, 'APPLYING_PATCH');
+  await assert.rejects(station.confirm(), lacksRoom);
+  assert.equal((await client.getState()).state, 'WAIT_CONFIRM_PATCH');
   assert.equal(installed(), '1.0');
   disk.makeRoom();
+  await station.confirm();
   await station.reached('READY');
   assert.equal(installed(), '2.0');
   const { payload } = await cloud.said('updateResult');
