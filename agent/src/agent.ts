@@ -39,6 +39,7 @@ import { pendingUpdate } from './machine/snapshot.ts';
 import { redactEntry, redactText } from './redaction/redact.ts';
 import type { Settings } from './settings/settings.ts';
 import { createFirmwareUpdateRequest } from './slots/firmware-update-request.ts';
+import { stopAll } from './stop-all.ts';
 import { openStores } from './stores.ts';
 import type { Clock } from './transfer/clock.ts';
 import { readManifest } from './transfer/manifest.ts';
@@ -73,6 +74,8 @@ export type Agent = {
   /** Within 5 s; what was under way goes on after the next start. Idempotent. */
   stop(): Promise<void>;
 };
+
+const slowStopMs = 3_000;
 
 /** Throws when the data folder is in use, of a newer agent, or cannot be written. */
 export function createAgent(options: AgentOptions): Agent {
@@ -323,7 +326,9 @@ export function createAgent(options: AgentOptions): Agent {
     stopping.abort();
     reminders.stop();
     trust.stop();
-    await Promise.all([server.stop(), runner.stop(), bus.stop(), cloud.stop()]);
+    const onSlow = (names: string[]) =>
+      log({ level: 'warn', component: 'agent', message: `still to stop: ${names.join(', ')}` });
+    await stopAll({ api: server, machine: runner, link: bus, cloud }, { after, slowMs: slowStopMs, onSlow });
     lines.flush();
     blobs?.reader.close();
     await stores.close();
