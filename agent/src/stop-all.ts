@@ -13,11 +13,14 @@ export async function stopAll(
 ): Promise<void> {
   const underWay = new Set(Object.keys(parts));
   const cancel = after(slowMs, () => onSlow([...underWay]));
-  await Promise.all(
-    Object.entries(parts).map(async ([name, part]) => {
-      await part.stop();
-      underWay.delete(name);
-    }),
-  );
-  cancel();
+  try {
+    await Promise.all(
+      Object.entries(parts).map(async ([name, part]) => {
+        await part.stop();
+        underWay.delete(name);
+      }),
+    );
+  } finally {
+    cancel();
+  }
 }

@@ -38,10 +38,10 @@ export type ConsentRequest = ConfirmPatchRequest | ConfirmBaseRequest;
 
 export type Consents = {
   /**
-   * Whether there is a reason not to confirm now, looked for before any other request has to wait: once it is applying, the machine
-   * refuses to be BUSY, and so must not begin what it would only wait in.
+   * Whether what was confirmed could be applied now, for `decide` once it is its turn: no other request waits for the look. Once it is
+   * applying, the machine refuses to be BUSY, and so must not begin what it would only wait in.
    */
-  objection(target: Target, request: ConsentRequest): Promise<Refusal | null>;
+  look(target: Target, request: ConsentRequest): Promise<Outcome<null>>;
   /** Passes a decision on and returns its record. `keep` is given the record within the transaction. */
   decide(
     target: Target,
@@ -67,15 +67,14 @@ export function createConsents(options: ConsentsOptions): Consents {
   const { store, machine, view, evidence, clock, newId } = options;
   const { lacks = async () => null, maxPostponeMs = () => defaultPostponeMs } = options;
 
-  async function objection(
-    target: Target,
-    { manifestDigest, decision }: ConsentRequest,
-  ): Promise<Refusal | null> {
+  async function look(target: Target, request: ConsentRequest): Promise<Outcome<null>> {
     const { state, update } = machine.standing();
-    if (decision?.kind.case !== 'confirm' || update === null || state !== waitsFor[target]) return null;
-    if (hexFromDigest(manifestDigest) !== update.manifest.digest) return null;
+    const isConfirmed = request.decision?.kind.case === 'confirm';
+    // What cannot be decided at all is for `decide` to refuse.
+    if (!isConfirmed || update === null || state !== waitsFor[target]) return done(null);
+    if (objectionTo(request, update) !== null) return done(null);
     const reason = await lacks(update);
-    return reason === null ? null : { kind: 'requirement_unmet', reason };
+    return reason === null ? done(null) : { kind: 'requirement_unmet', reason };
   }
 
   async function decide(
@@ -149,7 +148,7 @@ export function createConsents(options: ConsentsOptions): Consents {
     return [];
   }
 
-  return { objection, decide, toTell };
+  return { look, decide, toTell };
 }
 
 function commandOf(event: 'sdk_confirmpatch' | 'sdk_confirmbase', consent: Consent): HostCommand {

@@ -110,8 +110,7 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
       ),
 
     async confirmPatch(request) {
-      const objection = await consents.objection('patch', request);
-      if (objection !== null) throw errorOf(objection);
+      unwrap(await consents.look('patch', request));
       return lock.run(async () =>
         unwrap(
           await answers.once(store.answers, method.confirmPatch, request, async (keep) => {
@@ -127,8 +126,7 @@ export function createService(options: ServiceOptions): ServiceImpl<typeof Agent
     },
 
     async confirmBase(request) {
-      const objection = await consents.objection('base', request);
-      if (objection !== null) throw errorOf(objection);
+      unwrap(await consents.look('base', request));
       return lock.run(async () =>
         unwrap(
           await answers.once(store.answers, method.confirmBase, request, async (keep) => {

@@ -11,7 +11,7 @@ import type { BaseInstaller, BaseJob } from '../slots/base-installer.ts';
 import type { Manifests } from '../updates/manifests.ts';
 import type { HalfEnd } from '../updates/record.ts';
 import type { UpdateStore } from '../updates/update-store.ts';
-import { createFailures } from './last-failure.ts';
+import { createFailures, lastFailureOf } from './last-failure.ts';
 
 export type ApplyPortsOptions = {
   updates: UpdateStore;
@@ -37,7 +37,7 @@ export function createApplyPorts(
   options: ApplyPortsOptions,
 ): Pick<Ports, 'apply_patch' | 'apply_base' | 'arm_slot'> {
   const { updates, manifests, installer, base, preflight, contentPath, sleep, log } = options;
-  const { attempt, last } = createFailures(options);
+  const { attempt } = createFailures(options);
 
   function say({ updateId, manifest }: Update, level: 'info' | 'warn' | 'error', message: string): void {
     const about = {
@@ -165,7 +165,7 @@ export function createApplyPorts(
     const steps = base?.steps(update.manifest.digest) ?? [];
     if (proven) return { ending: 'applied', reason: '', steps };
     if (!givenUp) return { ending: 'taken_back', reason: 'the new system did not prove itself', steps };
-    const reason = `the base was given up: ${last(update) || 'no attempt came to an end'}`;
+    const reason = `the base was given up: ${lastFailureOf(updates, update) || 'no attempt came to an end'}`;
     // Before what took it back, as it happened; an operator is shown the first step that failed.
     const failure = stepFor({ ending: 'failed', reason });
     const isUndo = ({ step }: StepOutcome) => step === UpdateStep.UNDO;

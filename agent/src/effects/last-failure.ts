@@ -8,6 +8,12 @@ export type FailuresOptions = {
   redact: (text: string) => string;
 };
 
+/** Empty: none is known, as when each attempt took the agent down with it. */
+export const lastFailureOf = (
+  updates: Pick<UpdateStore, 'get'>,
+  { updateId, target }: Pick<Update, 'updateId' | 'target'>,
+): string => updates.get(updateId)?.[target].lastFailure ?? '';
+
 export type Failures = {
   /** One attempt; a throw is a failure. */
   attempt<R extends { kind: string }>(
@@ -15,19 +21,15 @@ export type Failures = {
     context: EffectContext,
     begin: () => Promise<R>,
   ): Promise<R | Failed>;
-  /** Empty: none is known, as when each attempt took the agent down with it. */
-  last(update: Update): string;
 };
 
 /** As much as the detail of a step holds. */
 const maxLength = 1000;
 
 export function createFailures({ updates, redact }: FailuresOptions): Failures {
-  const last = ({ updateId, target }: Update) => updates.get(updateId)?.[target].lastFailure ?? '';
-
   function keep(update: Update, reason: string): void {
     const lastFailure = redact(reason).slice(0, maxLength);
-    if (lastFailure === last(update)) return;
+    if (lastFailure === lastFailureOf(updates, update)) return;
     try {
       updates.change(update.updateId, update.target, { lastFailure });
     } catch {
@@ -36,7 +38,6 @@ export function createFailures({ updates, redact }: FailuresOptions): Failures {
   }
 
   return {
-    last,
     async attempt(update, { signal, givenUp }, begin) {
       const end = await begin().catch((error: unknown): Failed => {
         return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };

@@ -7,6 +7,7 @@ import type { Log } from '../log/log.ts';
 import type { Later, Ports, Report, StepResult } from '../machine/effect.ts';
 import type { Decision, Target } from '../machine/update.ts';
 import type { UpdateStore } from '../updates/update-store.ts';
+import { lastFailureOf } from './last-failure.ts';
 
 export type ReportPortOptions = {
   updates: UpdateStore;
@@ -76,7 +77,7 @@ export function createReportPort(options: ReportPortOptions): Pick<Ports, 'repor
       case 'integrity_fault': {
         const { update } = told;
         // A patch that was given up has an end nowhere but in the machine.
-        const failure = updates.get(update.updateId)?.[update.target].lastFailure ?? '';
+        const failure = lastFailureOf(updates, update);
         const reason = failure === '' ? told.reason : `${told.reason}: ${failure}`;
         const end = endOf(update.updateId, update.target, { ending: 'failed', reason, steps: [] });
         return tellResult(update.updateId, update.target, end);

@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { matchesGlob, resolve } from 'node:path';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { pathKey } from '@iotdh/proto/paths';
 import { FileSchema, FileSetMode, type FileSetSchema } from '@iotdh/proto/update/v1';
 import { findFiles, modeOf } from './file-tree.ts';
 import { pathIn, type Reading } from './read-procedures.ts';
@@ -103,8 +104,6 @@ async function readFolder(
   }
 }
 
-/** What Windows takes for one name, which ignores case, or macOS, which ignores how an accent is written. */
-const nameKey = (path: string): string => path.normalize('NFC').toLowerCase();
 /** What Linux takes as one name; Windows takes no fewer characters. */
 const longestNameBytes = 255;
 
@@ -114,13 +113,13 @@ function noteCollisions(planned: readonly Planned[]): void {
   for (const file of planned) {
     if (file.path.split('/').some((part) => Buffer.byteLength(part) > longestNameBytes))
       file.from.wrong(`${file.path} has a name of more than ${longestNameBytes} bytes`);
-    const key = nameKey(file.path);
+    const key = pathKey(file.path);
     const other = seen.get(key);
     if (other !== undefined) file.from.wrong(`${file.path} collides with ${other.path}`);
     seen.set(key, file);
   }
   for (const file of planned) {
-    const parts = nameKey(file.path).split('/');
+    const parts = pathKey(file.path).split('/');
     for (let length = 1; length < parts.length; length += 1) {
       const folder = seen.get(parts.slice(0, length).join('/'));
       if (folder !== undefined) file.from.wrong(`${folder.path} is both a file and a folder of ${file.path}`);

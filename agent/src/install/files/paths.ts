@@ -1,11 +1,9 @@
 /** Whether the paths of a file set stay inside their root and apart from each other, on disk as in the manifest. */
 import { realpath } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
+import { pathKey } from '@iotdh/proto/paths';
 import type { FileSet } from '@iotdh/proto/update/v1';
 import { lookAt } from '../durable.ts';
-
-/** Two names that some file system takes for one: Windows ignores case, macOS how an accent is written. */
-const nameKey = (path: string): string => path.normalize('NFC').toLowerCase();
 
 /** What the file systems of a platform take as one name: ext4 and XFS count bytes, NTFS UTF-16 code units. */
 const longestName = 255;
@@ -23,12 +21,12 @@ export function refusePaths({ files, removedPaths }: FileSet): string | null {
     }
     const longest = parts.find((part) => lengthOf(part) > longestName);
     if (longest !== undefined) return `the name ${JSON.stringify(longest)} is too long for a file`;
-    if (seen.has(nameKey(path))) return `two paths collide at ${JSON.stringify(path)}`;
-    seen.add(nameKey(path));
+    if (seen.has(pathKey(path))) return `two paths collide at ${JSON.stringify(path)}`;
+    seen.add(pathKey(path));
   }
   for (const path of all) {
     for (let folder = dirname(path); folder !== '.'; folder = dirname(folder)) {
-      if (seen.has(nameKey(folder))) {
+      if (seen.has(pathKey(folder))) {
         return `the path ${JSON.stringify(folder)} is a file and the folder of ${JSON.stringify(path)}`;
       }
     }

@@ -13,6 +13,9 @@ export type OfflineCarrierOptions = {
   sizeOf: (objectDigest: Uint8Array) => number | undefined;
 };
 
+/** Where an object of a bundle may lie. */
+const folders = ['objects', 'manifests', 'metadata'];
+
 type Range = { offset: number; length: number };
 
 export function createOfflineCarrier({ bundles, deliver, sizeOf }: OfflineCarrierOptions): Carrier {
@@ -48,6 +51,21 @@ export function createOfflineCarrier({ bundles, deliver, sizeOf }: OfflineCarrie
     }
   }
 
+  async function bringFromFirst(
+    paths: readonly string[],
+    size: number,
+    request: FrameRequest,
+    range: Range,
+    signal: AbortSignal,
+  ): Promise<AskOutcome> {
+    let outcome: AskOutcome = { kind: 'offline' };
+    for (const path of paths) {
+      outcome = await bring(path, size, request, range, signal);
+      if (outcome.kind === 'sent') break;
+    }
+    return outcome;
+  }
+
   /** What is asked for again was damaged or did not come: then it is another bundle's turn, if there is one. */
   function inTurn(name: string, size: number, frameSize: number, { offset, length }: Range): string[] {
     if (asked.name !== name) asked = { name, times: new Uint8Array(Math.ceil(size / frameSize)) };
@@ -68,13 +86,10 @@ export function createOfflineCarrier({ bundles, deliver, sizeOf }: OfflineCarrie
       const size = sizeOf(request.objectDigest);
       if (size === undefined) return { kind: 'offline' };
       for (const range of byteRanges(request, size)) {
-        let outcome: AskOutcome = { kind: 'offline' };
-        for (const bundle of inTurn(name, size, request.frameSize, range)) {
-          for (const folder of ['objects', 'manifests', 'metadata']) {
-            if (outcome.kind !== 'sent')
-              outcome = await bring(join(bundle, folder, name), size, request, range, signal);
-          }
-        }
+        const paths = inTurn(name, size, request.frameSize, range).flatMap((bundle) =>
+          folders.map((folder) => join(bundle, folder, name)),
+        );
+        const outcome = await bringFromFirst(paths, size, request, range, signal);
         if (outcome.kind !== 'sent') return outcome;
       }
       return { kind: 'sent' };

@@ -2,6 +2,7 @@
  * Reads a manifest as the agent will, before it is kept: the contract's limits, and what they cannot say. Whatever an agent
  * would refuse on a machine is refused here, where its author still is.
  */
+import { pathKey } from '@iotdh/proto/paths';
 import { createPayloadReader, maxManifestBytes } from '@iotdh/proto/payload';
 import {
   Codec,
@@ -104,17 +105,16 @@ function* pathProblems({ content }: Manifest): Generator<string> {
   }
 }
 
-/** Compared without case, as Windows does: no path twice, and none that is a folder of another. */
+/** No path twice, and none that is a folder of another. */
 function* collisions({ files, removedPaths }: FileSet, where: string): Generator<string> {
-  const folded = (path: string): string => path.normalize('NFC').toLowerCase();
   const taken = new Set<string>();
   const paths = [...files.map(({ path }: File) => path), ...removedPaths];
   for (const path of paths) {
-    if (taken.has(folded(path))) yield `${where}.files: ${path} is there twice`;
-    taken.add(folded(path));
+    if (taken.has(pathKey(path))) yield `${where}.files: ${path} is there twice`;
+    taken.add(pathKey(path));
   }
   for (const path of paths) {
-    const parts = folded(path).split('/');
+    const parts = pathKey(path).split('/');
     for (let depth = 1; depth < parts.length; depth += 1) {
       const folder = parts.slice(0, depth).join('/');
       if (taken.has(folder)) yield `${where}.files: ${folder} is a file and a folder of ${path}`;

@@ -73,7 +73,8 @@ const keyMessage = ({ keyID, keyType, scheme, keyVal }: Key) => ({
 /** What the service has: a test may put there what it likes. Without roots, no targets count. */
 export type Served = {
   roots: Uint8Array[];
-  targets: Uint8Array /** It answers, and takes nothing in. */;
+  targets: Uint8Array;
+  /** It answers, and takes nothing in. */
   isFull?: boolean;
 };
 
